@@ -1,0 +1,1 @@
+"""Grid and measure layer: the continuity equation, distances, limits, studies."""

@@ -1,0 +1,1 @@
+"""Interacting particles for self-attention dynamics and its relatives."""

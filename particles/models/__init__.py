@@ -1,0 +1,1 @@
+"""Velocity fields and discrete maps, one family a file."""
