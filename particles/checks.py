@@ -1,0 +1,122 @@
+"""Checks at the doors: arrays in, clean float64 arrays or one clear error out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from particles.errors import InvalidInput
+
+Array = npt.NDArray[np.float64]
+
+MASS_TOLERANCE = 1e-9
+"""Largest deviation of a total mass from 1 that is taken for rounding and normalised away."""
+
+
+def as_finite(value: npt.ArrayLike, name: str) -> Array:
+    """A float64 array of finite real numbers; refuses complex, text, ragged input, NaN and infinity."""
+    try:
+        array = np.asarray(value)
+        if np.iscomplexobj(array):
+            raise TypeError("complex")
+        array = np.array(array, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"{name} must be an array of real numbers, got {_short(value)} ({error})") from None
+    bad = ~np.isfinite(array)
+    if bad.any():
+        index = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise InvalidInput(
+            f"{name} must be finite: {np.count_nonzero(bad)} of {array.size} entries are not, "
+            f"the first is {name}{list(index) if index else ''} = {array[index]}; remove or repair them"
+        )
+    return array
+
+
+def as_points(value: npt.ArrayLike, name: str = "points", *, dim: int | None = None) -> Array:
+    """Points of shape (n, d), n ≥ 1; a 1-D array of length n is n points on the line."""
+    array = as_finite(value, name)
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2 or 0 in array.shape:
+        raise InvalidInput(f"{name} must have shape (n, d) with n, d ≥ 1, got shape {array.shape}")
+    if dim is not None and array.shape[1] != dim:
+        raise InvalidInput(f"{name} must have dimension {dim}, got shape {array.shape}: pass an array (n, {dim})")
+    return array
+
+
+def as_weights(value: npt.ArrayLike | None, n: int, name: str = "weights") -> Array:
+    """Non-negative weights (n,) of total mass 1; None is uniform; a deviation up to 1e-9 is normalised away."""
+    if value is None:
+        return np.full(n, 1.0 / n)
+    array = as_finite(value, name)
+    if array.shape != (n,):
+        raise InvalidInput(f"{name} must have shape ({n},), one for each point, got {array.shape}")
+    if (array < 0).any():
+        i = int(np.argmin(array))
+        raise InvalidInput(f"{name} must be non-negative, got {name}[{i}] = {array[i]}")
+    total = float(array.sum())
+    if abs(total - 1.0) > MASS_TOLERANCE:
+        raise InvalidInput(f"{name} must sum to 1 (within {MASS_TOLERANCE:g}), got {total!r}: divide by their sum")
+    return array if total == 1.0 else array / total
+
+
+def as_times(value: npt.ArrayLike, name: str = "times") -> Array:
+    """Save times, shape (k,), k ≥ 1, finite and strictly increasing."""
+    array = as_finite(value, name)
+    if array.ndim != 1 or array.size == 0:
+        raise InvalidInput(f"{name} must be a 1-D array with at least one time, got shape {array.shape}")
+    steps = np.diff(array)
+    if (steps <= 0).any():
+        i = int(np.argmax(steps <= 0))
+        raise InvalidInput(
+            f"{name} must be strictly increasing, got {name}[{i}] = {array[i]} then {name}[{i + 1}] = {array[i + 1]}"
+        )
+    return array
+
+
+def as_matrix(value: npt.ArrayLike, name: str, *, shape: tuple[int | None, int | None] = (None, None)) -> Array:
+    """A finite real matrix; a scalar is 1 × 1; `shape` fixes its height or width where not None."""
+    array = as_finite(value, name)
+    if array.ndim == 0:
+        array = array[None, None]
+    wanted = "(" + ", ".join("any" if s is None else str(s) for s in shape) + ")"
+    if array.ndim != 2 or any(s is not None and s != a for s, a in zip(shape, array.shape, strict=True)):
+        raise InvalidInput(f"{name} must be a matrix of shape {wanted}, got shape {array.shape}")
+    return array
+
+
+def positive(value: float, name: str) -> float:
+    """A finite number above zero."""
+    number = float(as_finite(value, name))
+    if number <= 0:
+        raise InvalidInput(f"{name} must be positive, got {value!r}")
+    return number
+
+
+def one_of(value: str, allowed: Collection[str], name: str) -> str:
+    """A string option out of `allowed`."""
+    if value not in allowed:
+        raise InvalidInput(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
+    return value
+
+
+def frozen(array: Array) -> Array:
+    """The same array, contiguous and read-only: what a frozen object holds."""
+    out = np.ascontiguousarray(array)
+    if out is array and array.flags.writeable:
+        out = array.copy()
+    out.flags.writeable = False
+    return out
+
+
+def callable_name(function: Callable[..., Any]) -> str:
+    """A readable name of a user's function for provenance."""
+    return f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', repr(function))}"
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,75 @@
+"""Empirical measures: weighted points in R^d."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from particles.checks import Array, as_points, as_weights, frozen
+
+
+@runtime_checkable
+class Measure(Protocol):
+    """What a velocity field needs of a measure: atoms (n, d) and their masses (n,), total 1.
+
+    EmpiricalMeasure has them; so has a measure on a grid, through its cell centres and cell masses.
+    """
+
+    @property
+    def points(self) -> Array:
+        """Positions of the atoms, shape (n, d)."""
+
+    @property
+    def weights(self) -> Array:
+        """Masses of the atoms, shape (n,), non-negative, total 1."""
+
+
+class EmpiricalMeasure:
+    """The measure μ = Σ_j w_j δ_{x_j}.
+
+    Parameters: points, shape (n, d) or (n,) on the line; weights, shape (n,), None for 1/n each.
+    Refused: NaN, infinity, no points, negative weights, a total mass off 1 by more than 1e-9.
+    """
+
+    __slots__ = ("_points", "_weights")
+
+    def __init__(self, points: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> None:
+        self._points = frozen(as_points(points))
+        self._weights = frozen(as_weights(weights, len(self._points)))
+
+    @property
+    def points(self) -> Array:
+        """Positions of the atoms, shape (n, d), read-only."""
+        return self._points
+
+    @property
+    def weights(self) -> Array:
+        """Masses of the atoms, shape (n,), read-only, total 1."""
+        return self._weights
+
+    @property
+    def dim(self) -> int:
+        """The dimension d of the space."""
+        return int(self._points.shape[1])
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+    def __repr__(self) -> str:
+        return f"EmpiricalMeasure({len(self)} points in R^{self.dim})"
+
+    def mean(self) -> Array:
+        """∫ x dμ, shape (d,)."""
+        return self._weights @ self._points
+
+    def covariance(self) -> Array:
+        """∫ (x − m)(x − m)ᵀ dμ, shape (d, d), centred before it is squared."""
+        centred = self._points - self.mean()
+        return (centred.T * self._weights) @ centred
+
+    def push_forward(self, flow: Callable[[Array], npt.ArrayLike]) -> EmpiricalMeasure:
+        """The measure T#μ = Σ_j w_j δ_{T(x_j)}; `flow` maps (n, d) to (n, d')."""
+        return EmpiricalMeasure(np.asarray(flow(np.array(self._points))), self._weights)
