@@ -43,3 +43,7 @@ class RunStopped(LibraryError, RuntimeError):
         super().__init__(message)
         self.time = time
         self.dataset = dataset
+
+
+class OutOfRange(LibraryError, ArithmeticError):
+    """A number left the range of float64: scores that overflow, say; the message names the time."""

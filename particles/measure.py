@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -73,3 +73,10 @@ class EmpiricalMeasure:
     def push_forward(self, flow: Callable[[Array], npt.ArrayLike]) -> EmpiricalMeasure:
         """The measure T#μ = Σ_j w_j δ_{T(x_j)}; `flow` maps (n, d) to (n, d')."""
         return EmpiricalMeasure(np.asarray(flow(np.array(self._points))), self._weights)
+
+
+class Atoms(NamedTuple):
+    """A measure that is not checked: what the time loop hands to a field at every stage."""
+
+    points: Array
+    weights: Array

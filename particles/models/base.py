@@ -1,0 +1,282 @@
+"""What a model is: a velocity field X_t[μ](x), their sums, the same field in a moving frame, or a discrete map."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from particles.checks import Array, as_matrix, as_points, frozen
+from particles.errors import InvalidInput, NotSupported
+from particles.measure import Atoms, Measure
+from particles.models.flow import linear_flow
+
+if TYPE_CHECKING:
+    from particles.steppers import Method
+
+
+class VelocityField(ABC):
+    """A velocity field X_t[μ](x) on R^d that depends on the whole measure, as in the continuity equation (6.1).
+
+    A subclass gives `dim` and `velocity`; every other member has a default. Fields are frozen: nothing that a
+    run computes is kept in them. They add with `+` (all in the same frame) and move to another frame by `in_frame`.
+    """
+
+    exchangeable: bool = True
+    """False where the order of the tokens matters; such a field acts on particles only."""
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """The dimension d of the state of one particle."""
+
+    @abstractmethod
+    def velocity(self, t: float, x: Array, mu: Measure) -> Array:
+        """X_t[mu](x): points x (m, d) to velocities (m, d)."""
+
+    def particle_velocity(self, t: float, x: Array, w: Array) -> Array:
+        """The field at the particles that make it: x (..., n, d), w (n,); leading axes are independent runs."""
+        if x.ndim == 2:
+            return self.velocity(t, x, Atoms(x, w))
+        return np.stack([self.particle_velocity(t, run, w) for run in x])
+
+    def divergence(self, t: float, x: Array, mu: Measure) -> Array:
+        """div X_t[mu] at x (m, d), shape (m,); by central differences of step ε^{1/3} where no formula is given."""
+        steps = np.finfo(float).eps ** (1 / 3) * np.maximum(1.0, np.abs(x))
+        total = np.zeros(len(x))
+        for k in range(self.dim):
+            shift = np.zeros_like(x)
+            shift[:, k] = steps[:, k]
+            difference = self.velocity(t, x + shift, mu)[:, k] - self.velocity(t, x - shift, mu)[:, k]
+            total += difference / (2 * steps[:, k])
+        return total
+
+    def diffusion(self, t: float) -> Array | None:
+        """The tensor D (d, d) of the noise √(2D) dW, so that (6.1) gains div(D∇μ); None without noise."""
+        return None
+
+    def project(self, x: Array) -> Array:
+        """Points (..., n, d) brought back onto the state space after a step: the sphere, angles, a periodic box."""
+        return x
+
+    @property
+    def terms(self) -> tuple[VelocityField, ...]:
+        """The summands, in order: the field itself where it is not a sum. Splitting methods move them in turn."""
+        return (self,)
+
+    @property
+    def events(self) -> tuple[Any, ...]:
+        """What may happen between two steps (collisions, say); none by default."""
+        return ()
+
+    @property
+    def default_method(self) -> Method | None:
+        """The method that `simulate` takes when told none; None leaves the choice to it."""
+        return None
+
+    @property
+    def frame(self) -> Array | None:
+        """The matrix A of the frame x = e^{tA} z in which the field is written; None in the original coordinates."""
+        return None
+
+    def in_frame(self, A: npt.ArrayLike) -> VelocityField:
+        """The same field in the frame x = e^{tA} z: e^{−tA} X_t[e^{tA}#μ](e^{tA} z) − A z. A: (d, d), constant."""
+        return MovingFrame(self, check_frame(self, A))
+
+    def __add__(self, other: object) -> VelocityField:
+        if not isinstance(other, VelocityField):
+            return NotImplemented
+        return Sum((*self.terms, *other.terms))
+
+
+def check_frame(field: VelocityField, A: npt.ArrayLike) -> Array:
+    """The matrix of a frame, checked: constant, (d, d), for a field that is in no other frame yet."""
+    if callable(A):
+        raise NotSupported("a frame x = e^{tA} z needs a constant matrix A, got a function of t")
+    if field.frame is not None:
+        raise NotSupported("the field is in a moving frame already: start again from the original field")
+    return frozen(as_matrix(A, "A", shape=(field.dim, field.dim)))
+
+
+def check_points(field: VelocityField, x: npt.ArrayLike) -> Array:
+    """Points at which a field is asked for, checked: finite, (m, d)."""
+    return as_points(x, "x", dim=field.dim)
+
+
+def same_frame(a: VelocityField, b: VelocityField) -> bool:
+    """Whether two fields are written in the same frame."""
+    if a.frame is None or b.frame is None:
+        return a.frame is b.frame
+    return bool(np.array_equal(a.frame, b.frame))
+
+
+class Sum(VelocityField):
+    """The sum of fields in one frame: multi-head attention, attention and a feed-forward layer, a field and noise.
+
+    In a frame x = e^{tA} z each term carries the drift −A z; the sum carries it once, so that adding fields and
+    changing the frame commute.
+    """
+
+    def __init__(self, terms: tuple[VelocityField, ...]) -> None:
+        first = terms[0]
+        for term in terms[1:]:
+            if term.dim != first.dim:
+                raise InvalidInput(f"fields that add must have one dimension, got {first.dim} and {term.dim}")
+            if not same_frame(term, first):
+                raise NotSupported("fields in different frames do not add: add them first, then call in_frame(A)")
+        self._terms = terms
+
+    def __repr__(self) -> str:
+        return " + ".join(map(repr, self._terms))
+
+    @property
+    def terms(self) -> tuple[VelocityField, ...]:
+        """The summands, in order."""
+        return self._terms
+
+    @property
+    def dim(self) -> int:
+        """The dimension shared by all terms."""
+        return self._terms[0].dim
+
+    @property
+    def exchangeable(self) -> bool:  # type: ignore[override]
+        """True where every term is."""
+        return all(term.exchangeable for term in self._terms)
+
+    @property
+    def frame(self) -> Array | None:
+        """The frame shared by all terms."""
+        return self._terms[0].frame
+
+    def in_frame(self, A: npt.ArrayLike) -> VelocityField:
+        """The sum of the terms in the frame x = e^{tA} z."""
+        return Sum(tuple(term.in_frame(A) for term in self._terms))
+
+    def _once(self, total: Array, x: Array) -> Array:
+        return total if self.frame is None else total + (len(self._terms) - 1) * (x @ self.frame.T)
+
+    def velocity(self, t: float, x: Array, mu: Measure) -> Array:
+        """Σ_h X_h[mu](x), with the drift of the frame counted once."""
+        return self._once(_total(term.velocity(t, x, mu) for term in self._terms), x)
+
+    def particle_velocity(self, t: float, x: Array, w: Array) -> Array:
+        """The same at the particles, x (..., n, d)."""
+        return self._once(_total(term.particle_velocity(t, x, w) for term in self._terms), x)
+
+    def divergence(self, t: float, x: Array, mu: Measure) -> Array:
+        """Σ_h div X_h[mu](x), with the drift of the frame counted once."""
+        total = _total(term.divergence(t, x, mu) for term in self._terms)
+        return total if self.frame is None else total + (len(self._terms) - 1) * np.trace(self.frame)
+
+    def diffusion(self, t: float) -> Array | None:
+        """Σ_h D_h: independent noises add their tensors."""
+        tensors = [D for term in self._terms if (D := term.diffusion(t)) is not None]
+        return _total(tensors) if tensors else None
+
+    def project(self, x: Array) -> Array:
+        """The projections of the terms, one after another; terms without a state space leave x as it is."""
+        for term in self._terms:
+            x = term.project(x)
+        return x
+
+    @property
+    def events(self) -> tuple[Any, ...]:
+        """The events of all terms."""
+        return tuple(event for term in self._terms for event in term.events)
+
+    @property
+    def default_method(self) -> Method | None:
+        """The first choice that a term makes."""
+        return next((term.default_method for term in self._terms if term.default_method is not None), None)
+
+
+def _total(parts: Any) -> Array:
+    parts = iter(parts)
+    total: Array = next(parts)
+    for part in parts:
+        total = total + part
+    return total
+
+
+class MovingFrame(VelocityField):
+    """Any field in the frame x = e^{tA} z: Y_t[ν](z) = e^{−tA} X_t[e^{tA}#ν](e^{tA} z) − A z.
+
+    The general form, by transporting points there and back; attention has a better one (see SoftmaxField).
+    """
+
+    def __init__(self, field: VelocityField, A: Array) -> None:
+        if field.events or any(type(term).project is not VelocityField.project for term in field.terms):
+            raise NotSupported(f"{field!r} lives on a state space of its own or has events: it moves to no frame")
+        self.field = field
+        self._frame = A
+
+    def __repr__(self) -> str:
+        return f"({self.field!r}).in_frame({self._frame.tolist()})"
+
+    @property
+    def dim(self) -> int:
+        """The dimension of the field."""
+        return self.field.dim
+
+    @property
+    def exchangeable(self) -> bool:  # type: ignore[override]
+        """As for the field."""
+        return self.field.exchangeable
+
+    @property
+    def frame(self) -> Array | None:
+        """The matrix A."""
+        return self._frame
+
+    def _there(self, t: float, z: Array) -> Array:
+        return z @ linear_flow(self._frame, t).T
+
+    def _back(self, t: float, velocity: Array, z: Array) -> Array:
+        return velocity @ linear_flow(self._frame, -t).T - z @ self._frame.T
+
+    def velocity(self, t: float, x: Array, mu: Measure) -> Array:
+        """e^{−tA} X_t[e^{tA}#mu](e^{tA} x) − A x."""
+        moved = Atoms(self._there(t, mu.points), mu.weights)
+        return self._back(t, self.field.velocity(t, self._there(t, x), moved), x)
+
+    def particle_velocity(self, t: float, x: Array, w: Array) -> Array:
+        """The same at the particles, x (..., n, d)."""
+        return self._back(t, self.field.particle_velocity(t, self._there(t, x), w), x)
+
+    def divergence(self, t: float, x: Array, mu: Measure) -> Array:
+        """div X at e^{tA} x, less tr A."""
+        moved = Atoms(self._there(t, mu.points), mu.weights)
+        return self.field.divergence(t, self._there(t, x), moved) - np.trace(self._frame)
+
+    def diffusion(self, t: float) -> Array | None:
+        """e^{−tA} D e^{−tAᵀ}, a full tensor in general."""
+        D = self.field.diffusion(t)
+        if D is None:
+            return None
+        back = linear_flow(self._frame, -t)
+        tensor: Array = back @ D @ back.T
+        return tensor
+
+    @property
+    def default_method(self) -> Method | None:
+        """As for the field."""
+        return self.field.default_method
+
+
+class DiscreteMap(ABC):
+    """A model in discrete time: x_{k+1} = step(k, x_k), moved by the method Iterate()."""
+
+    exchangeable: bool = True
+    frame: None = None
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """The dimension d of the state of one particle."""
+
+    @abstractmethod
+    def step(self, k: int, x: Array, w: Array, rng: np.random.Generator) -> Array:
+        """The next state of the particles x (n, d) with weights w (n,); all randomness comes from `rng`."""
