@@ -1,0 +1,48 @@
+"""The one place that calls POT (Python Optimal Transport), behind the checks that it lacks.
+
+POT returns 0 with a warning for NaN or negative weights, and a number that is not even a bound where its simplex
+stops early. Callers pass checked weights of total 1; here the status must be optimal and the numbers finite, or
+NotConverged is raised. Importing POT is slow, so it waits until a solver is called.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+
+from particles.checks import Array
+from particles.errors import NotConverged
+
+MAX_ITERATIONS = 10**10
+_OPTIMAL = 1
+
+
+class DensePlan(NamedTuple):
+    """An optimal plan (n, m), its cost Σ P C, and potentials u (n,), v (m,) with u_i + v_j ≤ C_ij."""
+
+    plan: Array
+    cost: float
+    u: Array
+    v: Array
+
+
+def optimal_plan(a: Array, b: Array, cost: Array) -> DensePlan:
+    """Exact optimal transport for a dense cost matrix (n, m): network simplex; a, b > 0."""
+    import ot
+
+    with warnings.catch_warnings():
+        # The status is read from the log; POT's warning would only repeat it.
+        warnings.filterwarnings("ignore", message="numItermax reached|Problem infeasible|Problem unbounded")
+        plan, log = ot.lp.emd(a, b, cost, numItermax=MAX_ITERATIONS, log=True, check_marginals=False)
+    _require_optimal(log["result_code"], log["cost"], len(a), len(b))
+    return DensePlan(plan, float(log["cost"]), log["u"], log["v"])
+
+
+def _require_optimal(status: int, cost: float, n: int, m: int) -> None:
+    if status != _OPTIMAL or not np.isfinite(cost):
+        raise NotConverged(
+            f"the network simplex stopped without an optimal plan for {n} and {m} points (status {status}, cost "
+            f"{cost!r}); use wasserstein_bracket(mu, nu), which needs no optimal plan"
+        )
