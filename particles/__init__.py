@@ -1,1 +1,27 @@
 """Interacting particles for self-attention dynamics and its relatives."""
+
+from particles.dataset import model_of, open_store, write_netcdf
+from particles.evolution import resume
+from particles.measure import EmpiricalMeasure
+from particles.models.attention import SelfAttention, SoftmaxField
+from particles.models.base import DiscreteMap, VelocityField
+from particles.simulate import simulate
+from particles.steppers import RK4, Adaptive, Euler, EulerMaruyama, Iterate
+
+__all__ = [
+    "RK4",
+    "Adaptive",
+    "DiscreteMap",
+    "EmpiricalMeasure",
+    "Euler",
+    "EulerMaruyama",
+    "Iterate",
+    "SelfAttention",
+    "SoftmaxField",
+    "VelocityField",
+    "model_of",
+    "open_store",
+    "resume",
+    "simulate",
+    "write_netcdf",
+]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -112,6 +116,7 @@ def same_frame(a: VelocityField, b: VelocityField) -> bool:
     return bool(np.array_equal(a.frame, b.frame))
 
 
+@dataclass(frozen=True, eq=False)
 class Sum(VelocityField):
     """The sum of fields in one frame: multi-head attention, attention and a feed-forward layer, a field and noise.
 
@@ -119,102 +124,101 @@ class Sum(VelocityField):
     changing the frame commute.
     """
 
-    def __init__(self, terms: tuple[VelocityField, ...]) -> None:
-        first = terms[0]
-        for term in terms[1:]:
+    summands: tuple[VelocityField, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse summands of different dimensions or frames."""
+        first = self.summands[0]
+        for term in self.summands[1:]:
             if term.dim != first.dim:
                 raise InvalidInput(f"fields that add must have one dimension, got {first.dim} and {term.dim}")
             if not same_frame(term, first):
                 raise NotSupported("fields in different frames do not add: add them first, then call in_frame(A)")
-        self._terms = terms
 
     def __repr__(self) -> str:
-        return " + ".join(map(repr, self._terms))
+        return " + ".join(map(repr, self.summands))
 
     @property
     def terms(self) -> tuple[VelocityField, ...]:
         """The summands, in order."""
-        return self._terms
+        return self.summands
 
     @property
     def dim(self) -> int:
         """The dimension shared by all terms."""
-        return self._terms[0].dim
+        return self.summands[0].dim
 
     @property
     def exchangeable(self) -> bool:  # type: ignore[override]
         """True where every term is."""
-        return all(term.exchangeable for term in self._terms)
+        return all(term.exchangeable for term in self.summands)
 
     @property
     def frame(self) -> Array | None:
         """The frame shared by all terms."""
-        return self._terms[0].frame
+        return self.summands[0].frame
 
     def in_frame(self, A: npt.ArrayLike) -> VelocityField:
         """The sum of the terms in the frame x = e^{tA} z."""
-        return Sum(tuple(term.in_frame(A) for term in self._terms))
+        return Sum(tuple(term.in_frame(A) for term in self.summands))
 
     def _once(self, total: Array, x: Array) -> Array:
-        return total if self.frame is None else total + (len(self._terms) - 1) * (x @ self.frame.T)
+        return total if self.frame is None else total + (len(self.summands) - 1) * (x @ self.frame.T)
 
     def velocity(self, t: float, x: Array, mu: Measure) -> Array:
         """Σ_h X_h[mu](x), with the drift of the frame counted once."""
-        return self._once(_total(term.velocity(t, x, mu) for term in self._terms), x)
+        return self._once(_total(term.velocity(t, x, mu) for term in self.summands), x)
 
     def particle_velocity(self, t: float, x: Array, w: Array) -> Array:
         """The same at the particles, x (..., n, d)."""
-        return self._once(_total(term.particle_velocity(t, x, w) for term in self._terms), x)
+        return self._once(_total(term.particle_velocity(t, x, w) for term in self.summands), x)
 
     def divergence(self, t: float, x: Array, mu: Measure) -> Array:
         """Σ_h div X_h[mu](x), with the drift of the frame counted once."""
-        total = _total(term.divergence(t, x, mu) for term in self._terms)
-        return total if self.frame is None else total + (len(self._terms) - 1) * np.trace(self.frame)
+        total = _total(term.divergence(t, x, mu) for term in self.summands)
+        return total if self.frame is None else total + (len(self.summands) - 1) * np.trace(self.frame)
 
     def diffusion(self, t: float) -> Array | None:
         """Σ_h D_h: independent noises add their tensors."""
-        tensors = [D for term in self._terms if (D := term.diffusion(t)) is not None]
+        tensors = [D for term in self.summands if (D := term.diffusion(t)) is not None]
         return _total(tensors) if tensors else None
 
     def project(self, x: Array) -> Array:
         """The projections of the terms, one after another; terms without a state space leave x as it is."""
-        for term in self._terms:
+        for term in self.summands:
             x = term.project(x)
         return x
 
     @property
     def events(self) -> tuple[Any, ...]:
         """The events of all terms."""
-        return tuple(event for term in self._terms for event in term.events)
+        return tuple(event for term in self.summands for event in term.events)
 
     @property
     def default_method(self) -> Method | None:
         """The first choice that a term makes."""
-        return next((term.default_method for term in self._terms if term.default_method is not None), None)
+        return next((term.default_method for term in self.summands if term.default_method is not None), None)
 
 
-def _total(parts: Any) -> Array:
-    parts = iter(parts)
-    total: Array = next(parts)
-    for part in parts:
-        total = total + part
-    return total
+def _total(parts: Iterable[Array]) -> Array:
+    return reduce(operator.add, parts)
 
 
+@dataclass(frozen=True, eq=False)
 class MovingFrame(VelocityField):
     """Any field in the frame x = e^{tA} z: Y_t[ν](z) = e^{−tA} X_t[e^{tA}#ν](e^{tA} z) − A z.
 
     The general form, by transporting points there and back; attention has a better one (see SoftmaxField).
     """
 
-    def __init__(self, field: VelocityField, A: Array) -> None:
+    field: VelocityField
+    A: Array
+
+    def __post_init__(self) -> None:
+        """Refuse fields that only make sense where they are."""
+        field = self.field
         if field.events or any(type(term).project is not VelocityField.project for term in field.terms):
             raise NotSupported(f"{field!r} lives on a state space of its own or has events: it moves to no frame")
-        self.field = field
-        self._frame = A
-
-    def __repr__(self) -> str:
-        return f"({self.field!r}).in_frame({self._frame.tolist()})"
 
     @property
     def dim(self) -> int:
@@ -229,13 +233,13 @@ class MovingFrame(VelocityField):
     @property
     def frame(self) -> Array | None:
         """The matrix A."""
-        return self._frame
+        return self.A
 
     def _there(self, t: float, z: Array) -> Array:
-        return z @ linear_flow(self._frame, t).T
+        return z @ linear_flow(self.A, t).T
 
     def _back(self, t: float, velocity: Array, z: Array) -> Array:
-        return velocity @ linear_flow(self._frame, -t).T - z @ self._frame.T
+        return velocity @ linear_flow(self.A, -t).T - z @ self.A.T
 
     def velocity(self, t: float, x: Array, mu: Measure) -> Array:
         """e^{−tA} X_t[e^{tA}#mu](e^{tA} x) − A x."""
@@ -249,14 +253,14 @@ class MovingFrame(VelocityField):
     def divergence(self, t: float, x: Array, mu: Measure) -> Array:
         """div X at e^{tA} x, less tr A."""
         moved = Atoms(self._there(t, mu.points), mu.weights)
-        return self.field.divergence(t, self._there(t, x), moved) - np.trace(self._frame)
+        return np.asarray(self.field.divergence(t, self._there(t, x), moved) - np.trace(self.A))
 
     def diffusion(self, t: float) -> Array | None:
         """e^{−tA} D e^{−tAᵀ}, a full tensor in general."""
         D = self.field.diffusion(t)
         if D is None:
             return None
-        back = linear_flow(self._frame, -t)
+        back = linear_flow(self.A, -t)
         tensor: Array = back @ D @ back.T
         return tensor
 

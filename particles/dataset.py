@@ -1,0 +1,293 @@
+"""A Dataset: its names, dims, attributes and provenance; reading and writing; the store that a run streams to."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import xarray as xr
+import zarr
+
+from particles.checks import Array
+from particles.config import Encoder, decode
+from particles.errors import InvalidInput, StoreError
+from particles.models.base import DiscreteMap, VelocityField
+
+PACKAGE = "attention-meanfield"
+REFERENCES = (
+    "Geshkovski, Letrouit, Polyanskiy, Rigollet: The emergence of clusters in self-attention dynamics, arXiv:2305.05465"
+)
+COMPLETED = "completed"
+RUNNING = "running"
+_METADATA = "zarr.json"
+
+
+@dataclass(frozen=True)
+class Series:
+    """A variable with one record a save time: its dims, "time" among them, and what it is."""
+
+    dims: tuple[str, ...]
+    long_name: str
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a run writes: the part of the Dataset that does not change, and the series that grow."""
+
+    static: xr.Dataset
+    series: Mapping[str, Series]
+    times: Array
+
+
+def variable(dims: tuple[str, ...] | str, data: Any, long_name: str) -> xr.Variable:
+    """A variable with the attributes that every variable of a Dataset has."""
+    return xr.Variable(dims, data, {"long_name": long_name, "units": "1"})
+
+
+def source() -> str:
+    """Package and version."""
+    try:
+        return f"{PACKAGE} {version(PACKAGE)}"
+    except PackageNotFoundError:
+        return f"{PACKAGE} (not installed)"
+
+
+def provenance(call: Mapping[str, Any], seed_entropy: str) -> tuple[dict[str, Any], dict[str, xr.Variable]]:
+    """Attributes and matrices that say how a Dataset was made: enough to make it again unless a function is the user's.
+
+    `call` holds the arguments by name; matrices become variables, everything else goes into the `config` attribute.
+    """
+    encoder = Encoder()
+    config = {name: encoder.encode(value, name) for name, value in call.items()}
+    config["reproducible"] = not encoder.opaque
+    if encoder.opaque:
+        config["functions"] = encoder.opaque
+    model = call["model"]
+    attributes = {
+        "config": json.dumps(config),
+        "frame": frame_name(model),
+        "status": RUNNING,
+        "seed_entropy": seed_entropy,
+        "source": source(),
+        "history": f"{datetime.now(UTC).isoformat(timespec='seconds')} {call['door']}",
+        "references": REFERENCES,
+    }
+    matrices = {
+        name: variable(tuple(f"{name}_axis{i}" for i in range(array.ndim)), array, f"argument {name} of the call")
+        for name, array in encoder.arrays.items()
+    }
+    return attributes, matrices
+
+
+def frame_name(model: VelocityField | DiscreteMap) -> str:
+    """ "original", "rescaled" where x = e^{tV} z with V the sum of the values of the heads (3.1), else "moving"."""
+    if model.frame is None:
+        return "original"
+    values = [getattr(term, "V", None) for term in getattr(model, "terms", ())]
+    constant = [V for V in values if isinstance(V, np.ndarray)]
+    if len(constant) == len(values) and np.array_equal(model.frame, np.sum(constant, axis=0)):
+        return "rescaled"
+    return "moving"
+
+
+def config_of(ds: xr.Dataset) -> dict[str, Any]:
+    """The call that made a Dataset, decoded: its arguments by name."""
+    arrays = {str(name): ds[name].values for name in ds.variables}
+    return {
+        name: decode(value, arrays)
+        for name, value in _raw_config(ds).items()
+        if name not in ("reproducible", "functions")
+    }
+
+
+def model_of(ds: xr.Dataset) -> Any:
+    """The model that a Dataset was made with, rebuilt from its config and matrices."""
+    return decode(_raw_config(ds)["model"], {str(name): ds[name].values for name in ds.variables})
+
+
+def _raw_config(ds: xr.Dataset) -> dict[str, Any]:
+    try:
+        config: dict[str, Any] = json.loads(ds.attrs["config"])
+    except (KeyError, ValueError):
+        raise InvalidInput("the Dataset has no `config` attribute: it was not made by simulate or solve") from None
+    return config
+
+
+def series_of(array: xr.DataArray) -> Series:
+    """The series that a variable of a Dataset was written as."""
+    return Series(tuple(str(dim) for dim in array.dims), array.attrs["long_name"])
+
+
+def write_netcdf(ds: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+    """Write one netCDF file, whole or not at all; a file that exists is refused unless `overwrite`."""
+    target = Path(path)
+    if target.exists() and not overwrite:
+        raise StoreError(f"{target} exists: choose another name, or pass overwrite=True")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, partial = tempfile.mkstemp(suffix=".partial", dir=target.parent)
+    os.close(handle)
+    try:
+        # Encodings left from a Zarr store mean nothing to netCDF, which would refuse them.
+        ds.drop_encoding().to_netcdf(partial, engine="h5netcdf")
+        os.replace(partial, target)
+    finally:
+        Path(partial).unlink(missing_ok=True)
+    return target
+
+
+class Recorder(Protocol):
+    """Where a run puts what it saves."""
+
+    def save(self, k: int, record: Mapping[str, Array], memo: Mapping[str, Any]) -> None:
+        """Put down the record of the k-th save time."""
+
+    def finish(self, status: str) -> xr.Dataset:
+        """The Dataset of all that was saved, with its status."""
+
+
+class MemoryRecorder:
+    """Keeps every record in preallocated arrays."""
+
+    def __init__(self, layout: Layout, first: Mapping[str, Array]) -> None:
+        self._layout = layout
+        self._saved = 0
+        self._arrays = {
+            name: np.full(_shape(series, np.shape(first[name]), len(layout.times)), np.nan)
+            for name, series in layout.series.items()
+        }
+
+    def save(self, k: int, record: Mapping[str, Array], memo: Mapping[str, Any]) -> None:
+        """Copy the record of the k-th save time."""
+        for name, series in self._layout.series.items():
+            self._arrays[name][_row(series, k)] = record[name]
+        self._saved = k + 1
+
+    def finish(self, status: str) -> xr.Dataset:
+        """The Dataset of the times saved."""
+        ds = self._layout.static.assign(
+            {
+                name: variable(series.dims, self._arrays[name], series.long_name)
+                for name, series in self._layout.series.items()
+            }
+        )
+        ds = ds.isel(time=slice(0, self._saved))
+        ds.attrs["status"] = status
+        return ds
+
+
+class ZarrRecorder:
+    """Streams every record to a Zarr store; a counter, committed last and in one stroke, says how many are whole.
+
+    So the store is readable after a kill at any moment: rows past the counter do not count.
+    """
+
+    def __init__(self, path: Path, series: Mapping[str, Series]) -> None:
+        self._path = path
+        self._series = series
+        group = zarr.open_group(path, mode="r+")
+        self._arrays: dict[str, Any] = {name: group[name] for name in series}
+
+    @classmethod
+    def create(
+        cls, path: Path, layout: Layout, first: Mapping[str, Array], memo: Mapping[str, Any], *, overwrite: bool
+    ) -> ZarrRecorder:
+        """A new store that already holds the first record; it appears under its name whole or not at all."""
+        check_target(path, overwrite=overwrite)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        try:
+            layout.static.to_zarr(partial, mode="w", zarr_format=3, consolidated=False)
+            group = zarr.open_group(partial, mode="r+")
+            for name, series in layout.series.items():
+                shape = _shape(series, np.shape(first[name]), len(layout.times))
+                chunks = tuple(1 if dim == "time" else max(1, n) for dim, n in zip(series.dims, shape, strict=True))
+                group.create_array(
+                    name,
+                    shape=shape,
+                    chunks=chunks,
+                    dtype="float64",
+                    fill_value=np.nan,
+                    dimension_names=series.dims,
+                    attributes={"long_name": series.long_name, "units": "1"},
+                )
+            cls(partial, layout.series).save(0, first, memo)
+            if path.exists():
+                shutil.rmtree(path)
+            os.replace(partial, path)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        return cls(path, layout.series)
+
+    def save(self, k: int, record: Mapping[str, Array], memo: Mapping[str, Any]) -> None:
+        """Write the record of the k-th save time, then commit it."""
+        for name, series in self._series.items():
+            self._arrays[name][_row(series, k)] = record[name]
+        _commit(self._path, saved=k + 1, status=RUNNING, memo=json.dumps(memo))
+
+    def finish(self, status: str) -> xr.Dataset:
+        """Commit the status, and open the store as a Dataset."""
+        _commit(self._path, status=status)
+        return open_store(self._path)
+
+
+def check_target(path: Path, *, overwrite: bool) -> None:
+    """Refuse a store that exists, unless it is one of this library's and may be overwritten."""
+    if not path.exists():
+        return
+    if not overwrite:
+        raise StoreError(f"{path} exists: choose another name, resume({str(path)!r}) it, or pass overwrite=True")
+    read_commit(path)
+
+
+def open_store(path: str | os.PathLike[str]) -> xr.Dataset:
+    """The Dataset in a store, cut to the times that were committed; works while the run goes on, and after a kill."""
+    saved = read_commit(path).saved
+    ds: xr.Dataset = xr.open_zarr(path, chunks=None, consolidated=False).isel(time=slice(0, saved))
+    del ds.attrs["saved"], ds.attrs["memo"]
+    return ds
+
+
+class Commit(NamedTuple):
+    """The head of a store: how many times are whole, the status, and the memo that a resumed run starts from."""
+
+    saved: int
+    status: str
+    memo: dict[str, Any]
+
+
+def read_commit(path: str | os.PathLike[str]) -> Commit:
+    """The head of the store at `path`; refused where there is none."""
+    try:
+        attributes = json.loads((Path(path) / _METADATA).read_text())["attributes"]
+        return Commit(attributes["saved"], attributes["status"], json.loads(attributes["memo"]))
+    except (OSError, ValueError, KeyError):
+        raise StoreError(
+            f"{path} is no store of a run: give the path that was passed as store=, or another name"
+        ) from None
+
+
+def _commit(path: Path, **attributes: Any) -> None:
+    # Rewritten beside the store and renamed into it: a kill leaves either the old head or the new one.
+    metadata = json.loads((path / _METADATA).read_text())
+    metadata["attributes"].update(attributes)
+    partial = path.with_name(f".{path.name}.head")
+    partial.write_text(json.dumps(metadata))
+    os.replace(partial, path / _METADATA)
+
+
+def _shape(series: Series, record: tuple[int, ...], times: int) -> tuple[int, ...]:
+    axis = series.dims.index("time")
+    return (*record[:axis], times, *record[axis:])
+
+
+def _row(series: Series, k: int) -> tuple[Any, ...]:
+    return tuple(k if dim == "time" else slice(None) for dim in series.dims)

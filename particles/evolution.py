@@ -1,0 +1,106 @@
+"""The one time loop: lands on the save times, records, stops with a reason, resumes. Particles and grids are states."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import xarray as xr
+from tqdm import tqdm
+
+from particles.checks import Array
+from particles.config import find_class
+from particles.dataset import (
+    COMPLETED,
+    Layout,
+    MemoryRecorder,
+    Recorder,
+    ZarrRecorder,
+    check_target,
+    config_of,
+    open_store,
+    read_commit,
+    series_of,
+)
+from particles.errors import LibraryError, RunStopped
+
+
+class State(Protocol):
+    """What the time loop moves: it can advance, say what to record, and be restored from what was recorded."""
+
+    def advance(self, t0: float, t1: float) -> Self:
+        """The state at t1 from this one at t0 < t1; raises a LibraryError where it cannot go on."""
+
+    def record(self) -> Mapping[str, Array]:
+        """The arrays to save at the present time, by variable name."""
+
+    def memo(self) -> Mapping[str, Any]:
+        """What else, as JSON values, a resumed run needs to go on bitwise: proposed steps, generators."""
+
+    @classmethod
+    def restore(cls, ds: xr.Dataset, call: Mapping[str, Any], memo: Mapping[str, Any]) -> Self:
+        """The state at the last time of `ds`, from the decoded call that made it and the memo."""
+
+
+def evolve(
+    state: State,
+    layout: Layout,
+    *,
+    progress: bool = False,
+    store: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+) -> xr.Dataset:
+    """Carry a state through the save times of `layout`; in memory, or streamed to a Zarr store.
+
+    A run that cannot go on keeps all that it had: RunStopped names the reason and carries the Dataset. Ctrl-C too
+    leaves what is done in the store, with the status "interrupted".
+    """
+    first = state.record()
+    recorder: Recorder
+    if store is None:
+        recorder = MemoryRecorder(layout, first)
+        recorder.save(0, first, state.memo())
+    else:
+        recorder = ZarrRecorder.create(Path(store), layout, first, state.memo(), overwrite=overwrite)
+    return _loop(state, layout.times, recorder, 1, progress)
+
+
+def refuse_existing(store: str | os.PathLike[str] | None, *, overwrite: bool) -> None:
+    """Refuse a store that exists before any work is done for it."""
+    if store is not None:
+        check_target(Path(store), overwrite=overwrite)
+
+
+def resume(store: str | os.PathLike[str], *, progress: bool = False) -> xr.Dataset:
+    """Carry an interrupted run to its last time, bitwise as if it had not been interrupted; then the whole Dataset.
+
+    A completed run is returned as it is. Refused: a folder that is no store, a run made with a user's function.
+    """
+    path = Path(store)
+    commit = read_commit(path)
+    if commit.status == COMPLETED:
+        return open_store(path)
+    saved = open_store(path)
+    call = config_of(saved)
+    state: State = find_class(call["state"]).restore(saved.isel(time=-1).load(), call, commit.memo)
+    recorder = ZarrRecorder(path, {name: series_of(saved[name]) for name in state.record()})
+    return _loop(state, call["times"], recorder, commit.saved, progress)
+
+
+def _loop(state: State, times: Array, recorder: Recorder, start: int, progress: bool) -> xr.Dataset:
+    bar = tqdm(range(start, len(times)), disable=not progress, unit="save", initial=start, total=len(times))
+    for k in bar:
+        t0, t1 = float(times[k - 1]), float(times[k])
+        try:
+            state = state.advance(t0, t1)
+        except LibraryError as error:
+            reason = f"stopped between t = {t0:g} and t = {t1:g}: {error}"
+            time = getattr(error, "time", None)
+            raise RunStopped(reason, time=time, dataset=recorder.finish(reason)) from error
+        except KeyboardInterrupt:
+            recorder.finish(f"interrupted between t = {t0:g} and t = {t1:g}")
+            raise
+        recorder.save(k, state.record(), state.memo())
+    return recorder.finish(COMPLETED)

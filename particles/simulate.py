@@ -1,0 +1,178 @@
+"""The door of the particle layer: simulate(model, initial, times, ...) -> Dataset."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from particles.checks import Array, as_finite, as_times, as_weights
+from particles.config import class_name
+from particles.dataset import Layout, Series, provenance, variable
+from particles.errors import InvalidInput
+from particles.evolution import evolve, refuse_existing
+from particles.measure import EmpiricalMeasure
+from particles.steppers import Method, Model, Particles, default_method
+
+Rng = np.random.Generator | int | None
+
+
+@dataclass(frozen=True, eq=False)
+class ParticleState:
+    """An ensemble of particles as a state of the time loop; `single` where the caller gave no run axis."""
+
+    model: Model
+    method: Method
+    particles: Particles
+    single: bool
+
+    def advance(self, t0: float, t1: float) -> Self:
+        """The ensemble at t1."""
+        return replace(self, particles=self.method.advance(self.model, t0, t1, self.particles))
+
+    def record(self) -> Mapping[str, Array]:
+        """The positions, copied: (particle, component), or (run, particle, component)."""
+        return {"position": self.particles.x[0] if self.single else self.particles.x}
+
+    def memo(self) -> Mapping[str, Any]:
+        """The proposed step and the generator of every run."""
+        proposal = self.particles.proposal
+        return {
+            "proposal": None if proposal is None else proposal.tolist(),
+            "rngs": [_plain(rng.bit_generator.state) for rng in self.particles.rngs],
+        }
+
+    @classmethod
+    def restore(cls, ds: xr.Dataset, call: Mapping[str, Any], memo: Mapping[str, Any]) -> Self:
+        """The ensemble at the last time of a Dataset."""
+        x = ds["position"].values
+        single = "run" not in ds["position"].dims
+        proposal = memo["proposal"]
+        particles = Particles(
+            x[None] if single else x,
+            ds["weight"].values,
+            tuple(_generator(state) for state in memo["rngs"]),
+            None if proposal is None else np.array(proposal),
+        )
+        return cls(call["model"], call["method"], particles, single)
+
+
+def simulate(
+    model: Model,
+    x0: npt.ArrayLike | EmpiricalMeasure,
+    times: npt.ArrayLike,
+    method: Method | None = None,
+    *,
+    weights: npt.ArrayLike | None = None,
+    rng: Rng = None,
+    progress: bool = False,
+    store: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+) -> xr.Dataset:
+    """Move particles along a model: x_i' = X_t[μ](x_i), μ = Σ_j w_j δ_{x_j}, saved at `times`.
+
+    Parameters: x0 (n, d), (n,) where d = 1, (run, n, d) for an ensemble of independent runs, or an EmpiricalMeasure;
+    times strictly increasing, the first is that of x0; `method` None is Adaptive(1e-8, 1e-10) for fields and Iterate()
+    for maps; weights (n,), None for 1/n; `rng` a Generator, a seed or None, used only by random methods, and run r
+    of an ensemble draws from its r-th child; `store` a path for a Zarr store that is written while the run goes on.
+
+    Returns a Dataset with `position` (time, particle, component), or (run, time, particle, component), and `weight`.
+    Raises RunStopped, with the Dataset so far, where the run cannot go on; InvalidInput for what the door refuses.
+    """
+    if not isinstance(model, Model):
+        raise InvalidInput(f"model must be a VelocityField or a DiscreteMap, got {type(model).__name__}")
+    x, single, w = _initial(model, x0, weights)
+    saves = as_times(times)
+    method = default_method(model) if method is None else method
+    if not isinstance(method, Method):
+        raise InvalidInput(f"method must be Euler, RK4, Adaptive, EulerMaruyama or Iterate, got {method!r}")
+    method.check(model, saves)
+    refuse_existing(store, overwrite=overwrite)
+    particles = Particles(x, w)
+    entropy = "none: nothing in this run is random"
+    generator = None
+    if method.random:
+        generator = np.random.default_rng(rng)
+        entropy = seed_entropy(generator)
+        particles = replace(particles, rngs=tuple(generator.spawn(len(x))))
+    state = ParticleState(model, method, particles, single)
+    return evolve(state, _layout(state, saves, entropy), progress=progress, store=store, overwrite=overwrite)
+
+
+def seed_entropy(rng: np.random.Generator) -> str:
+    """The entropy that a generator was made from, as text: what `np.random.SeedSequence` needs to make it again."""
+    sequence = rng.bit_generator.seed_seq
+    key = getattr(sequence, "spawn_key", ())
+    entropy = getattr(sequence, "entropy", None)
+    return f"{entropy}" + (f" spawn_key={key}" if key else "")
+
+
+def _initial(
+    model: Model, x0: npt.ArrayLike | EmpiricalMeasure, weights: npt.ArrayLike | None
+) -> tuple[Array, bool, Array]:
+    if isinstance(x0, EmpiricalMeasure):
+        if weights is not None:
+            raise InvalidInput("weights are given twice: x0 is an EmpiricalMeasure with its own; leave weights out")
+        x, weights = np.array(x0.points), x0.weights
+    else:
+        x = as_finite(x0, "x0")
+    if x.ndim == 1:
+        x = x[:, None]
+    single = x.ndim == 2
+    if x.ndim not in (2, 3) or 0 in x.shape or x.shape[-1] != model.dim:
+        raise InvalidInput(
+            f"x0 must have shape (n, {model.dim}), or (run, n, {model.dim}) for an ensemble, for a model of dimension "
+            f"{model.dim}; got shape {x.shape}"
+        )
+    return x[None] if single else x, single, as_weights(weights, x.shape[-2])
+
+
+def _layout(state: ParticleState, times: Array, entropy: str) -> Layout:
+    x = state.particles.x
+    call = {
+        "door": "simulate",
+        "state": class_name(ParticleState),
+        "model": state.model,
+        "method": state.method,
+        "times": times,
+    }
+    attributes, matrices = provenance(call, entropy)
+    coords = {
+        "time": variable("time", times, "time"),
+        "particle": variable("particle", np.arange(x.shape[1]), "particle index"),
+        "component": variable("component", np.arange(x.shape[2]), "component of the state of a particle"),
+    }
+    if not state.single:
+        coords["run"] = variable("run", np.arange(x.shape[0]), "independent run")
+    static = xr.Dataset(
+        {"weight": variable("particle", state.particles.w, "weight of a particle"), **matrices}, coords, attributes
+    )
+    dims = ("time", "particle", "component") if state.single else ("run", "time", "particle", "component")
+    return Layout(static, {"position": Series(dims, "position of a particle")}, times)
+
+
+def _plain(state: Any) -> Any:
+    if isinstance(state, np.ndarray):
+        return {"array": state.tolist(), "dtype": str(state.dtype)}
+    if isinstance(state, dict):
+        return {name: _plain(value) for name, value in state.items()}
+    return state.item() if isinstance(state, np.generic) else state
+
+
+def _restored(state: Any) -> Any:
+    if isinstance(state, dict):
+        if set(state) == {"array", "dtype"}:
+            return np.array(state["array"], dtype=state["dtype"])
+        return {name: _restored(value) for name, value in state.items()}
+    return state
+
+
+def _generator(state: Mapping[str, Any]) -> np.random.Generator:
+    bits = getattr(np.random, state["bit_generator"])()
+    bits.state = _restored(state)
+    return np.random.Generator(bits)
