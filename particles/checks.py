@@ -15,13 +15,18 @@ Array = npt.NDArray[np.float64]
 MASS_TOLERANCE = 1e-9
 """Largest deviation of a total mass from 1 that is taken for rounding and normalised away."""
 
+MASS_ROUNDING = 1e-14
+"""Deviation of a total mass from 1 that is left as it is, so that weights once checked never change again."""
+
 
 def as_finite(value: npt.ArrayLike, name: str) -> Array:
-    """A float64 array of finite real numbers; refuses complex, text, ragged input, NaN and infinity."""
+    """A float64 array of finite real numbers; refuses complex, text, dates, masks, ragged input, NaN and infinity."""
     try:
+        if np.ma.is_masked(value):
+            raise TypeError("some entries are masked")
         array = np.asarray(value)
-        if np.iscomplexobj(array):
-            raise TypeError("complex")
+        if array.dtype.kind not in "biufO":
+            raise TypeError(f"its type is {array.dtype}")
         array = np.array(array, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InvalidInput(f"{name} must be an array of real numbers, got {_short(value)} ({error})") from None
@@ -56,11 +61,12 @@ def as_weights(value: npt.ArrayLike | None, n: int, name: str = "weights") -> Ar
         raise InvalidInput(f"{name} must have shape ({n},), one for each point, got {array.shape}")
     if (array < 0).any():
         i = int(np.argmin(array))
-        raise InvalidInput(f"{name} must be non-negative, got {name}[{i}] = {array[i]}")
-    total = float(array.sum())
+        raise InvalidInput(f"{name} must be non-negative, got {name}[{i}] = {array[i]}: masses have no sign")
+    with np.errstate(over="ignore"):
+        total = float(array.sum())
     if abs(total - 1.0) > MASS_TOLERANCE:
         raise InvalidInput(f"{name} must sum to 1 (within {MASS_TOLERANCE:g}), got {total!r}: divide by their sum")
-    return array if total == 1.0 else array / total
+    return array if abs(total - 1.0) <= MASS_ROUNDING else array / total
 
 
 def as_times(value: npt.ArrayLike, name: str = "times") -> Array:
@@ -68,11 +74,12 @@ def as_times(value: npt.ArrayLike, name: str = "times") -> Array:
     array = as_finite(value, name)
     if array.ndim != 1 or array.size == 0:
         raise InvalidInput(f"{name} must be a 1-D array with at least one time, got shape {array.shape}")
-    steps = np.diff(array)
-    if (steps <= 0).any():
-        i = int(np.argmax(steps <= 0))
+    backward = array[1:] <= array[:-1]
+    if backward.any():
+        i = int(np.argmax(backward))
         raise InvalidInput(
-            f"{name} must be strictly increasing, got {name}[{i}] = {array[i]} then {name}[{i + 1}] = {array[i + 1]}"
+            f"{name} must be strictly increasing, got {name}[{i}] = {array[i]} then "
+            f"{name}[{i + 1}] = {array[i + 1]}: sort them and drop repeats"
         )
     return array
 
@@ -83,17 +90,21 @@ def as_matrix(value: npt.ArrayLike, name: str, *, shape: tuple[int | None, int |
     if array.ndim == 0:
         array = array[None, None]
     wanted = "(" + ", ".join("any" if s is None else str(s) for s in shape) + ")"
-    if array.ndim != 2 or any(s is not None and s != a for s, a in zip(shape, array.shape, strict=True)):
+    if (
+        array.ndim != 2
+        or 0 in array.shape
+        or any(s is not None and s != a for s, a in zip(shape, array.shape, strict=True))
+    ):
         raise InvalidInput(f"{name} must be a matrix of shape {wanted}, got shape {array.shape}")
     return array
 
 
 def positive(value: float, name: str) -> float:
     """A finite number above zero."""
-    number = float(as_finite(value, name))
-    if number <= 0:
-        raise InvalidInput(f"{name} must be positive, got {value!r}")
-    return number
+    array = as_finite(value, name)
+    if array.ndim or array <= 0:
+        raise InvalidInput(f"{name} must be one positive number, got {_short(value)}")
+    return float(array)
 
 
 def one_of(value: str, allowed: Collection[str], name: str) -> str:

@@ -40,14 +40,15 @@ class Encoder:
                 for f in dataclasses.fields(value)
                 if f.init
             }
-            return {"class": class_name(type(value)), "fields": fields}
+            if "<locals>" not in type(value).__qualname__:
+                return {"class": class_name(type(value)), "fields": fields}
         text = callable_name(value) if isinstance(value, Callable) else repr(value)  # type: ignore[arg-type]
         self.opaque.append(f"{name} = {text}")
         return {"opaque": text}
 
 
 def decode(value: Any, arrays: Mapping[str, Array]) -> Any:
-    """The object that `Encoder.encode` was given; refused where it held a user's function."""
+    """The object that `Encoder.encode` was given; refused where it held a user's function or unknown object."""
     if not isinstance(value, dict):
         return value
     if "array" in value:
@@ -58,8 +59,8 @@ def decode(value: Any, arrays: Mapping[str, Array]) -> Any:
         fields = {name: decode(item, arrays) for name, item in value["fields"].items()}
         return find_class(value["class"])(**fields)
     raise StoreError(
-        f"the result was made with {value.get('opaque', value)!r}, a function that no file can hold: "
-        "call simulate or solve again with that function"
+        f"the result was made with {value.get('opaque', value)!r}, a function or object that no file can hold (it "
+        "holds numbers, arrays and frozen dataclasses of a module): call simulate or solve again with it"
     )
 
 

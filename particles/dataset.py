@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -132,15 +132,15 @@ def write_netcdf(ds: xr.Dataset, path: str | os.PathLike[str], *, overwrite: boo
     target = Path(path)
     if target.exists() and not overwrite:
         raise StoreError(f"{target} exists: choose another name, or pass overwrite=True")
+    if target.is_dir():
+        raise StoreError(f"{target} is a folder: give the name of a file")
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(suffix=".partial", dir=target.parent)
-    os.close(handle)
+    partial = _beside(target)
     try:
-        # Encodings left from a Zarr store mean nothing to netCDF, which would refuse them.
-        ds.drop_encoding().to_netcdf(partial, engine="h5netcdf")
+        ds.to_netcdf(partial, engine="h5netcdf")
         os.replace(partial, target)
     finally:
-        Path(partial).unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
     return target
 
 
@@ -203,7 +203,7 @@ class ZarrRecorder:
         """A new store that already holds the first record; it appears under its name whole or not at all."""
         check_target(path, overwrite=overwrite)
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        partial, old = _beside(path), _beside(path)
         try:
             layout.static.to_zarr(partial, mode="w", zarr_format=3, consolidated=False)
             group = zarr.open_group(partial, mode="r+")
@@ -220,11 +220,13 @@ class ZarrRecorder:
                     attributes={"long_name": series.long_name, "units": "1"},
                 )
             cls(partial, layout.series).save(0, first, memo)
+            # The old store leaves its name whole: half of it under that name would pass for a result.
             if path.exists():
-                shutil.rmtree(path)
+                os.replace(path, old)
             os.replace(partial, path)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
         return cls(path, layout.series)
 
     def save(self, k: int, record: Mapping[str, Array], memo: Mapping[str, Any]) -> None:
@@ -253,7 +255,8 @@ def open_store(path: str | os.PathLike[str]) -> xr.Dataset:
     saved = read_commit(path).saved
     ds: xr.Dataset = xr.open_zarr(path, chunks=None, consolidated=False).isel(time=slice(0, saved))
     del ds.attrs["saved"], ds.attrs["memo"]
-    return ds
+    # Encodings of Zarr mean nothing to other formats, which refuse them.
+    return ds.drop_encoding()
 
 
 class Commit(NamedTuple):
@@ -282,6 +285,10 @@ def _commit(path: Path, **attributes: Any) -> None:
     partial = path.with_name(f".{path.name}.head")
     partial.write_text(json.dumps(metadata))
     os.replace(partial, path / _METADATA)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{token_hex(4)}")
 
 
 def _shape(series: Series, record: tuple[int, ...], times: int) -> tuple[int, ...]:

@@ -47,3 +47,15 @@ class RunStopped(LibraryError, RuntimeError):
 
 class OutOfRange(LibraryError, ArithmeticError):
     """A number left the range of float64: scores that overflow, say; the message names the time."""
+
+    def __init__(self, message: str, *, time: float | None = None) -> None:
+        super().__init__(message)
+        self.time = time
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during a run; `dataset` holds all that was saved up to then."""
+
+    def __init__(self, message: str, *, dataset: xr.Dataset) -> None:
+        super().__init__(message)
+        self.dataset = dataset

@@ -24,7 +24,7 @@ from particles.dataset import (
     read_commit,
     series_of,
 )
-from particles.errors import LibraryError, RunStopped
+from particles.errors import Interrupted, LibraryError, RunStopped
 
 
 class State(Protocol):
@@ -54,8 +54,8 @@ def evolve(
 ) -> xr.Dataset:
     """Carry a state through the save times of `layout`; in memory, or streamed to a Zarr store.
 
-    A run that cannot go on keeps all that it had: RunStopped names the reason and carries the Dataset. Ctrl-C too
-    leaves what is done in the store, with the status "interrupted".
+    A run that cannot go on keeps all that it had: RunStopped names the reason and carries the Dataset. So does
+    Interrupted, the KeyboardInterrupt of Ctrl-C; a store then has the status "interrupted".
     """
     first = state.record()
     recorder: Recorder
@@ -95,12 +95,12 @@ def _loop(state: State, times: Array, recorder: Recorder, start: int, progress: 
         t0, t1 = float(times[k - 1]), float(times[k])
         try:
             state = state.advance(t0, t1)
+            recorder.save(k, state.record(), state.memo())
         except LibraryError as error:
             reason = f"stopped between t = {t0:g} and t = {t1:g}: {error}"
-            time = getattr(error, "time", None)
-            raise RunStopped(reason, time=time, dataset=recorder.finish(reason)) from error
+            known = getattr(error, "time", None)
+            raise RunStopped(reason, time=t0 if known is None else known, dataset=recorder.finish(reason)) from error
         except KeyboardInterrupt:
-            recorder.finish(f"interrupted between t = {t0:g} and t = {t1:g}")
-            raise
-        recorder.save(k, state.record(), state.memo())
+            reason = f"interrupted between t = {t0:g} and t = {t1:g}"
+            raise Interrupted(reason, dataset=recorder.finish(reason)) from None
     return recorder.finish(COMPLETED)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from particles.checks import Array, as_points, as_weights, frozen
+from particles.errors import InvalidInput
 
 
 @runtime_checkable
@@ -72,7 +73,10 @@ class EmpiricalMeasure:
 
     def push_forward(self, flow: Callable[[Array], npt.ArrayLike]) -> EmpiricalMeasure:
         """The measure T#μ = Σ_j w_j δ_{T(x_j)}; `flow` maps (n, d) to (n, d')."""
-        return EmpiricalMeasure(np.asarray(flow(np.array(self._points))), self._weights)
+        moved = as_points(flow(np.array(self._points)), "flow(points)")
+        if len(moved) != len(self):
+            raise InvalidInput(f"flow must map {len(self)} points to as many, got {len(moved)}: keep one row a point")
+        return EmpiricalMeasure(moved, self._weights)
 
 
 class Atoms(NamedTuple):

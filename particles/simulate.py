@@ -17,6 +17,7 @@ from particles.dataset import Layout, Series, provenance, variable
 from particles.errors import InvalidInput
 from particles.evolution import evolve, refuse_existing
 from particles.measure import EmpiricalMeasure
+from particles.models.base import VelocityField
 from particles.steppers import Method, Model, Particles, default_method
 
 Rng = np.random.Generator | int | None
@@ -88,28 +89,61 @@ def simulate(
         raise InvalidInput(f"model must be a VelocityField or a DiscreteMap, got {type(model).__name__}")
     x, single, w = _initial(model, x0, weights)
     saves = as_times(times)
+    generator = as_generator(rng)
     method = default_method(model) if method is None else method
     if not isinstance(method, Method):
         raise InvalidInput(f"method must be Euler, RK4, Adaptive, EulerMaruyama or Iterate, got {method!r}")
     method.check(model, saves)
     refuse_existing(store, overwrite=overwrite)
+    if isinstance(model, VelocityField):
+        check_velocity(model, float(saves[0]), x, w)
     particles = Particles(x, w)
     entropy = "none: nothing in this run is random"
-    generator = None
     if method.random:
-        generator = np.random.default_rng(rng)
         entropy = seed_entropy(generator)
         particles = replace(particles, rngs=tuple(generator.spawn(len(x))))
     state = ParticleState(model, method, particles, single)
     return evolve(state, _layout(state, saves, entropy), progress=progress, store=store, overwrite=overwrite)
 
 
+def check_velocity(field: VelocityField, t: float, x: Array, w: Array) -> None:
+    """Refuse a field whose velocity at the particles (run, n, d) has another shape, is not finite, or changes them."""
+    name = f"the velocity of {type(field).__name__} at t = {t:g}"
+    for run, start in enumerate(x):
+        argument = start[None].copy()
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            velocity = field.particle_velocity(t, argument, w)
+        if not isinstance(velocity, np.ndarray) or velocity.dtype.kind != "f" or velocity.shape != argument.shape:
+            got = f"{velocity.dtype} {velocity.shape}" if isinstance(velocity, np.ndarray) else repr(type(velocity))
+            raise InvalidInput(f"{name} must be a float array of the shape {argument.shape} of its x, got {got}")
+        if not np.array_equal(argument[0], start):
+            raise InvalidInput(f"{name} changed its argument x in place: let it return a new array")
+        bad = ~np.isfinite(velocity[0])
+        if bad.any():
+            particle, component = (int(i) for i in np.argwhere(bad)[0])
+            raise InvalidInput(
+                f"{name} is not finite: velocity[run={run}, particle={particle}, component={component}] = "
+                f"{velocity[0, particle, component]} where the particle is at {start[particle].tolist()}; "
+                "start from other positions or correct the field"
+            )
+
+
+def as_generator(rng: Rng) -> np.random.Generator:
+    """A Generator from a Generator, a seed or None (fresh entropy from the system)."""
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError):
+        raise InvalidInput(f"rng must be a numpy Generator, a non-negative integer or None, got {rng!r}") from None
+
+
 def seed_entropy(rng: np.random.Generator) -> str:
     """The entropy that a generator was made from, as text: what `np.random.SeedSequence` needs to make it again."""
     sequence = rng.bit_generator.seed_seq
-    key = getattr(sequence, "spawn_key", ())
-    entropy = getattr(sequence, "entropy", None)
-    return f"{entropy}" + (f" spawn_key={key}" if key else "")
+    parts = [str(getattr(sequence, "entropy", None))]
+    for name in ("spawn_key", "n_children_spawned"):
+        if value := getattr(sequence, name, None):
+            parts.append(f"{name}={value}")
+    return " ".join(parts)
 
 
 def _initial(
@@ -121,13 +155,14 @@ def _initial(
         x, weights = np.array(x0.points), x0.weights
     else:
         x = as_finite(x0, "x0")
+    given = x.shape
     if x.ndim == 1:
         x = x[:, None]
     single = x.ndim == 2
     if x.ndim not in (2, 3) or 0 in x.shape or x.shape[-1] != model.dim:
         raise InvalidInput(
             f"x0 must have shape (n, {model.dim}), or (run, n, {model.dim}) for an ensemble, for a model of dimension "
-            f"{model.dim}; got shape {x.shape}"
+            f"{model.dim}; got shape {given}"
         )
     return x[None] if single else x, single, as_weights(weights, x.shape[-2])
 

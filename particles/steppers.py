@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.integrate import DOP853
 
-from particles.checks import Array, positive
+from particles.checks import Array, as_matrix, positive
 from particles.errors import InvalidInput, NotSupported, RunStopped
 from particles.models.base import DiscreteMap, VelocityField
 
@@ -56,14 +56,15 @@ def interval_parts(t0: float, t1: float, dt: float) -> int:
     return max(1, round((t1 - t0) / dt))
 
 
-def check_finite(x: Array, t: float, variable: str = "position") -> None:
+def check_finite(x: Array, t: float, variable: str = "position", first_run: int = 0) -> None:
     """Stop the run where an array (run, particle, component) is not finite."""
     bad = ~np.isfinite(x)
     if bad.any():
         run, particle, component = (int(i) for i in np.argwhere(bad)[0])
+        place = f"{variable}[run={first_run + run}, particle={particle}, component={component}]"
         raise RunStopped(
-            f"{variable}[run={run}, particle={particle}, component={component}] = {x[run, particle, component]} "
-            f"at t = {t:g}: the solution left the range of float64; save up to an earlier time, or take a smaller step",
+            f"{place} = {x[run, particle, component]} at t = {t:g}: the solution left the range of float64; "
+            "save up to an earlier time, or take a smaller step",
             time=t,
         )
 
@@ -138,7 +139,7 @@ class Euler(RungeKutta):
             slack = 4 * np.finfo(float).eps * max(abs(t0), abs(t1))
             if abs(h - self.dt) > 1e-9 * self.dt + slack:
                 raise InvalidInput(
-                    f"times must be whole numbers of Euler steps dt = {self.dt:g} apart, got {t0!r} to {t1!r}: "
+                    f"times must be whole numbers of Euler steps dt = {self.dt:g} apart, got {t0:g} to {t1:g}: "
                     "choose other times or another dt (RK4 and Adaptive fit their step to the times)"
                 )
 
@@ -212,9 +213,14 @@ class Adaptive(Method):
                 wish = solver.h_abs
                 failure = solver.step()
                 if solver.status == "failed":
-                    check_finite(slope(solver.t, solver.y).reshape(shape), solver.t, "velocity")
+                    speed = np.abs(slope(solver.t, solver.y).reshape(shape))
+                    check_finite(speed, solver.t, "velocity", run)
+                    particle, component = np.unravel_index(int(np.argmax(speed[0])), x.shape)
                     raise RunStopped(
-                        f"{failure} (run {run}, t = {solver.t:g}): the field is singular there", time=solver.t
+                        f"{failure} position[run={run}, particle={particle}, component={component}] = "
+                        f"{solver.y.reshape(x.shape)[particle, component]:g} moves fastest at t = {solver.t:g}: the "
+                        "field is singular there; save up to an earlier time",
+                        time=float(solver.t),
                     )
                 self._project(field, solver, shape)
                 if solver.status == "finished":
@@ -224,7 +230,7 @@ class Adaptive(Method):
         raise RunStopped(
             f"more than max_steps = {self.max_steps} steps between t = {t0:g} and {t1:g} (run {run}, reached "
             f"t = {solver.t:g}): the field is stiff or nearly singular there; loosen rtol or raise max_steps",
-            time=solver.t,
+            time=float(solver.t),
         )
 
     @staticmethod
@@ -252,13 +258,22 @@ class EulerMaruyama(FixedStep):
         D = field.diffusion(t)
         if D is None:
             return moved
+        _check_tensor(D, field.dim, t)
         noise = np.stack([rng.standard_normal(state.x.shape[1:]) for rng in state.rngs])
         return np.asarray(moved + np.sqrt(2 * h) * (noise @ _square_root(D).T))
 
 
 def _square_root(D: Array) -> Array:
     values, vectors = np.linalg.eigh(D)
+    # Only rounding is cut off here: `_check_tensor` has refused what is truly negative.
     return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
+
+
+def _check_tensor(D: Array, dim: int, t: float) -> None:
+    D = as_matrix(D, f"diffusion({t:g})", shape=(dim, dim))
+    slack = 1e-12 * np.abs(D).max()
+    if np.abs(D - D.T).max() > slack or np.linalg.eigvalsh(D)[0] < -slack:
+        raise InvalidInput(f"diffusion({t:g}) must be symmetric and positive semi-definite, got {D.tolist()}")
 
 
 @dataclass(frozen=True)
@@ -279,7 +294,12 @@ class Iterate(Method):
         assert isinstance(model, DiscreteMap)
         x = state.x
         for k in range(round(t0), round(t1)):
-            x = np.stack([model.step(k, run, state.w, rng) for run, rng in zip(x, state.rngs, strict=True)])
+            moved = [model.step(k, run, state.w, rng) for run, rng in zip(x, state.rngs, strict=True)]
+            if any(np.shape(run) != x.shape[1:] for run in moved):
+                shapes = [np.shape(run) for run in moved]
+                name = f"{type(model).__name__}.step({k})"
+                raise InvalidInput(f"{name} must keep the shape {x.shape[1:]} of its argument x, got {shapes}")
+            x = np.stack(moved)
             check_finite(x, k + 1)
         return replace(state, x=x)
 

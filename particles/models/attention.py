@@ -168,7 +168,7 @@ class SoftmaxField(VelocityField):
 
 def _in_range(array: Array, t: float) -> Array:
     if not np.isfinite(array).all():
-        raise OutOfRange(f"attention scores overflow float64 at t = {t:g}: stop before that time")
+        raise OutOfRange(f"attention scores overflow float64 at t = {t:g}: stop before that time", time=t)
     return array
 
 

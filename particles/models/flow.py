@@ -27,6 +27,8 @@ def _linear_flow(entries: bytes, d: int, t: float) -> Array:
         diagonal = np.diagonal(A)
         flow = np.diag(np.exp(t * diagonal)) if np.array_equal(A, np.diag(diagonal)) else np.asarray(expm(t * A))
     if not np.isfinite(flow).all():
-        raise OutOfRange(f"e^(tA) overflows float64 at t = {t:g} for ‖A‖ = {np.linalg.norm(A, 2):g}: stop earlier")
+        raise OutOfRange(
+            f"e^(tA) overflows float64 at t = {t:g} for ‖A‖ = {np.linalg.norm(A, 2):g}: stop earlier", time=abs(t)
+        )
     flow.flags.writeable = False
     return flow
