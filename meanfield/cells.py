@@ -1,0 +1,116 @@
+"""Cell masses: integrals of a density over tensor cells, and the deposit of point masses on cell centres."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from particles.checks import Array, as_finite
+from particles.errors import InvalidInput, TooLarge
+
+Edges = tuple[Array, ...]
+"""Cell edges along each axis: d increasing arrays, of N_k + 1 entries for N_k cells."""
+
+Density = Callable[[Array], Array]
+
+MAX_EVALUATIONS = 4 * 10**8
+BATCH = 2**21
+
+
+def outer(factors: list[Array]) -> Array:
+    """The tensor product of d vectors, shape (N_1, …, N_d)."""
+    product = factors[0]
+    for factor in factors[1:]:
+        product = np.multiply.outer(product, factor)
+    return product
+
+
+def cell_integrals(density: Density, edges: Edges, *, tolerance: float = 1e-10) -> tuple[Array, float]:
+    """Integrals of a density over every cell, and an estimate of the sum of their absolute errors.
+
+    Adaptive: a box is halved along every axis while Gauss–Legendre rules of 3 and 5 nodes an axis disagree by more
+    than its share of `tolerance` times the integral; at most ten times, where a jump of the density leaves a small
+    error, which the estimate counts. Refused: values that are negative or not finite, a zero integral.
+    """
+    shape = tuple(len(e) - 1 for e in edges)
+    index = np.arange(math.prod(shape))
+    where = np.unravel_index(index, shape)
+    low = np.stack([e[i] for e, i in zip(edges, where, strict=True)], axis=1)
+    size = np.stack([e[i + 1] for e, i in zip(edges, where, strict=True)], axis=1) - low
+    integrals = np.zeros(len(index))
+    error, spent, total = 0.0, 0, 0.0
+    cost = 3 ** len(edges) + 5 ** len(edges)
+    for level in range(11):
+        spent += cost * len(index)
+        if spent > MAX_EVALUATIONS:
+            raise TooLarge(f"the density needs more than {MAX_EVALUATIONS:g} evaluations: smooth it or coarsen the grid")
+        coarse, fine = _rules(density, low, size)
+        total = max(total, float(integrals.sum() + fine.sum()))
+        if total <= 0:
+            raise InvalidInput("the density integrates to zero over the box: choose a box that contains its mass")
+        gap = np.abs(fine - coarse)
+        split = gap > tolerance * total / len(integrals) if level < 10 else np.zeros(len(gap), bool)
+        np.add.at(integrals, index[~split], fine[~split])
+        error += float(gap[~split].sum())
+        if not split.any():
+            break
+        index, low, size = _halve(index[split], low[split], size[split])
+    return integrals.reshape(shape), error / total
+
+
+def _halve(index: Array, low: Array, size: Array) -> tuple[Array, Array, Array]:
+    dim = low.shape[1]
+    corners = np.stack(np.meshgrid(*[[0.0, 0.5]] * dim, indexing="ij"), axis=-1).reshape(-1, dim)
+    children = low[:, None] + corners * size[:, None]
+    return np.repeat(index, 2**dim), children.reshape(-1, dim), np.repeat(size / 2, 2**dim, axis=0)
+
+
+def _rules(density: Density, low: Array, size: Array) -> tuple[Array, Array]:
+    out = np.empty((2, len(low)))
+    dim = low.shape[1]
+    for row, n in enumerate((3, 5)):
+        nodes, weights = np.polynomial.legendre.leggauss(n)
+        points = np.stack(np.meshgrid(*[(nodes + 1) / 2] * dim, indexing="ij"), axis=-1).reshape(-1, dim)
+        weight = outer([weights / 2] * dim).ravel()
+        batch = max(1, BATCH // (len(points) * dim))
+        for a in range(0, len(low), batch):
+            x = (low[a : a + batch, None] + points * size[a : a + batch, None]).reshape(-1, dim)
+            out[row, a : a + batch] = _values(density, x).reshape(-1, len(points)) @ weight
+        out[row] *= size.prod(axis=1)
+    return out[0], out[1]
+
+
+def _values(density: Density, x: Array) -> Array:
+    values = np.asarray(density(x))
+    if values.shape != (len(x),):
+        raise InvalidInput(f"a density maps points (m, d) to values (m,): got shape {values.shape} for m = {len(x)}")
+    values = as_finite(values, "density(x)")
+    if (values < 0).any():
+        worst = int(np.argmin(values))
+        raise InvalidInput(f"the density must be non-negative, got {values[worst]:g} at x = {x[worst].tolist()}")
+    return values
+
+
+def hat_weights(position: Array, centres: Array) -> tuple[Array, Array]:
+    """Along one axis: the cell i below each position and the share of cell i + 1 (linear, cloud-in-cell)."""
+    i = np.clip(np.searchsorted(centres, position, side="right") - 1, 0, len(centres) - 2)
+    return i, (position - centres[i]) / (centres[i + 1] - centres[i])
+
+
+def deposit(points: Array, weights: Array, centres: tuple[Array, ...]) -> Array:
+    """Point masses shared linearly among the 2^d nearest cell centres: keeps mass, mean and positivity.
+
+    points (n, d) within the outermost centres, weights (n,); returns masses (N_1, …, N_d).
+    """
+    shape = tuple(map(len, centres))
+    lower, share = zip(*(hat_weights(points[:, k], c) for k, c in enumerate(centres)), strict=True)
+    masses = np.zeros(math.prod(shape))
+    for corner in np.ndindex(*[2] * len(shape)):
+        part, cell = weights, []
+        for k, up in enumerate(corner):
+            part = part * (share[k] if up else 1.0 - share[k])
+            cell.append(lower[k] + up)
+        masses += np.bincount(np.ravel_multi_index(cell, shape), weights=part, minlength=len(masses))
+    return masses.reshape(shape)

@@ -1,0 +1,1 @@
+"""Ways to move cell masses along a velocity field; stateless: masses in, masses out."""

@@ -1,0 +1,44 @@
+"""What a scheme is: one step of cell masses along a velocity field."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+
+from meanfield.grid import Grid
+from particles.checks import Array
+from particles.errors import RunStopped
+from particles.models.base import VelocityField
+
+
+class Moved(NamedTuple):
+    """The result of a step: the time reached, the cell masses there, the mass (d, 2) pressed against each wall."""
+
+    t: float
+    masses: Array
+    walls: Array
+
+
+class Scheme(ABC):
+    """A way to move cell masses: conservative and positive."""
+
+    order: ClassVar[int]
+
+    @abstractmethod
+    def step(self, model: VelocityField, t: float, t_end: float, grid: Grid, masses: Array) -> Moved:
+        """One step from t towards t_end, never beyond it."""
+
+
+def check_velocities(velocities: list[Array], t: float) -> None:
+    """Stop the run where the model's velocity is not finite."""
+    for k, velocity in enumerate(velocities):
+        bad = ~np.isfinite(velocity)
+        if bad.any():
+            index = [int(i) for i in np.argwhere(bad)[0]]
+            raise RunStopped(
+                f"the model's velocity component {k} is {velocity[tuple(index)]} at grid index {index} at t = {t:g}: "
+                "check the model there, or stop before that time",
+                time=t,
+            )
