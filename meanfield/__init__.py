@@ -1,5 +1,21 @@
 """Grid and measure layer: the continuity equation, distances, limits, studies."""
 
 from meanfield.distances import wasserstein
+from meanfield.grid import Grid, GridMeasure
+from meanfield.laws import Mixture, Normal, Product, Uniform
+from meanfield.schemes.finite_volume import WENO, FiniteVolume, Upwind
+from meanfield.solve import solve
 
-__all__ = ["wasserstein"]
+__all__ = [
+    "WENO",
+    "FiniteVolume",
+    "Grid",
+    "GridMeasure",
+    "Mixture",
+    "Normal",
+    "Product",
+    "Uniform",
+    "Upwind",
+    "solve",
+    "wasserstein",
+]

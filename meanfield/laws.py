@@ -70,7 +70,9 @@ class Uniform(ProbabilityLaw):
 
     def cell_masses(self, edges: Edges) -> Array:
         """Lengths of overlap, exact."""
-        return outer([np.diff(np.clip(e, a, b)) / (b - a) for e, (a, b) in zip(edges, self.bounds, strict=True)])
+        return outer(
+            [np.asarray(np.diff(np.clip(e, a, b)) / (b - a)) for e, (a, b) in zip(edges, self.bounds, strict=True)]
+        )
 
     def mean(self) -> Array:
         """The centre of the box."""
@@ -82,7 +84,7 @@ class Uniform(ProbabilityLaw):
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """n independent points, shape (n, d)."""
-        return rng.uniform(self.bounds[:, 0], self.bounds[:, 1], size=(n, self.dim))
+        return np.asarray(rng.uniform(self.bounds[:, 0], self.bounds[:, 1], size=(n, self.dim)))
 
 
 class Normal(ProbabilityLaw):
@@ -119,7 +121,9 @@ class Normal(ProbabilityLaw):
         """Differences of the error function where the covariance is diagonal; else adaptive, to 1e-13 of the mass."""
         S = self._covariance
         if np.array_equal(S, np.diag(np.diag(S))):
-            return outer([_normal_cells((e - m) / s) for e, m, s in zip(edges, self._mean, np.sqrt(np.diag(S)), strict=True)])
+            return outer(
+                [_normal_cells((e - m) / s) for e, m, s in zip(edges, self._mean, np.sqrt(np.diag(S)), strict=True)]
+            )
         masses, _ = cell_integrals(self.density, edges, tolerance=1e-13)
         return masses
 
@@ -139,7 +143,7 @@ class Normal(ProbabilityLaw):
 def _normal_cells(z: Array) -> Array:
     # Right of the origin the upper tail is subtracted, so that small masses keep their relative accuracy.
     below, above = np.diff(ndtr(z)), -np.diff(ndtr(-z))
-    return np.where(z[:-1] > 0, above, below)
+    return np.asarray(np.where(z[:-1] > 0, above, below))
 
 
 class Product(ProbabilityLaw):

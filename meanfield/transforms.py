@@ -33,9 +33,7 @@ def tensor_velocity(
 
 
 @tensor_velocity.register
-def _(
-    model: Sum, t: float, axes: tuple[Array, ...], mu: Cells, components: tuple[int, ...]
-) -> tuple[Array, ...]:
+def _(model: Sum, t: float, axes: tuple[Array, ...], mu: Cells, components: tuple[int, ...]) -> tuple[Array, ...]:
     parts = [tensor_velocity(term, t, axes, mu, components) for term in model.terms]
     totals = [np.sum(part, axis=0) for part in zip(*parts, strict=True)]
     if model.frame is not None:

@@ -243,7 +243,7 @@ def spread_moments(masses: Array, edges: Array) -> Array:
 
     A cell's mass, spread over it linearly, has the first moment s h³/12 (s the slope) and the second m h²/12 about its
     centre; the shares of the neighbours reproduce both. Sums over centres are then exact to third order on any
-    spacing, to fourth where it is uniform; cell masses as they are give only second. No share is negative.
+    spacing, to fourth where it is uniform; cell masses as they are give only second. No result is negative.
     """
     h = np.diff(edges).reshape(-1, *[1] * (masses.ndim - 1))
     centres = (edges[1:] + edges[:-1]) / 2
@@ -254,11 +254,7 @@ def spread_moments(masses: Array, edges: Array) -> Array:
     left, right = ends[:-1], ends[1:]
     down = (second - first * right) / (left * (left + right))
     up = (second + first * left) / (right * (left + right))
-    largest = masses / 4
-    down, up = np.clip(down, 0, largest), np.clip(up, 0, largest)
-    # The outermost cells keep what has no neighbour to go to.
-    down[0] = up[-1] = 0.0
-    out = masses - down - up
-    out[1:] += up[:-1]
-    out[:-1] += down[1:]
-    return np.asarray(out)
+    net = np.zeros((len(masses) + 1, *masses.shape[1:]))
+    net[1:-1] = up[:-1] - down[1:]
+    keep_positive([net], masses, 1.0)
+    return masses - np.diff(net, axis=0)

@@ -61,9 +61,7 @@ def limited_slopes(averages: Array, edges: Array, limiter: str) -> Array:
         central = left * (gaps[1:] / (gaps[1:] + gaps[:-1])) + right * (gaps[:-1] / (gaps[1:] + gaps[:-1]))
         size = np.abs(central)
     else:
-        size = np.maximum(
-            np.minimum(a * (gaps[:-1] / half), b), np.minimum(a, b * (gaps[1:] / half))
-        )
+        size = np.maximum(np.minimum(a * (gaps[:-1] / half), b), np.minimum(a, b * (gaps[1:] / half)))
     return np.where(left * right > 0, np.sign(left) * np.minimum(size, bound), 0.0)
 
 
@@ -152,6 +150,6 @@ def _stencils(edges: bytes) -> tuple[Array, list[Array]]:
     def inverse(faces: Array, degree: int) -> Array:
         k = np.arange(degree + 1)
         powers = faces[:, :, None] ** (k + 1) / (k + 1)
-        return np.linalg.inv(np.diff(powers, axis=1) / np.diff(faces, axis=1)[:, :, None])
+        return np.asarray(np.linalg.inv(np.diff(powers, axis=1) / np.diff(faces, axis=1)[:, :, None]))
 
     return inverse(xi, 4), [inverse(xi[:, s : s + 4], 2) for s in range(3)]

@@ -1,0 +1,164 @@
+"""The door of the grid layer: solve(model, initial, times, scheme) -> Dataset."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from meanfield.grid import Grid, GridMeasure
+from meanfield.schemes.base import Scheme
+from meanfield.schemes.finite_volume import FiniteVolume
+from particles.checks import Array, as_times, positive
+from particles.config import class_name
+from particles.dataset import Layout, Series, provenance, variable
+from particles.errors import InvalidInput, NotSupported, RunStopped
+from particles.evolution import evolve, refuse_existing
+from particles.models.base import DiscreteMap, VelocityField
+
+ENDS = ("lower", "upper")
+
+
+@dataclass(frozen=True, eq=False)
+class GridState:
+    """Cell masses as a state of the time loop; `walls` (d, 2) is the mass pressed against each wall so far."""
+
+    model: VelocityField
+    scheme: Scheme
+    grid: Grid
+    masses: Array
+    walls: Array
+    wall_tolerance: float
+
+    def advance(self, t0: float, t1: float) -> Self:
+        """The cell masses at t1; the run stops where more than `wall_tolerance` has pressed against the walls."""
+        t, masses, walls = t0, self.masses, self.walls
+        while t < t1:
+            moved = self.scheme.step(self.model, t, t1, self.grid, masses)
+            if moved.t <= t:
+                raise RunStopped(f"the step fell below rounding at t = {t:g}: the velocity blows up there", time=t)
+            t, masses, walls = moved.t, moved.masses, walls + moved.walls
+            self._check_walls(t, walls)
+        # The saved density, not the masses, is what a resumed run starts from.
+        volumes = self.grid.cell_volumes
+        return replace(self, masses=masses / volumes * volumes, walls=walls)
+
+    def _check_walls(self, t: float, walls: Array) -> None:
+        if walls.sum() <= self.wall_tolerance:
+            return
+        axis, end = np.unravel_index(int(np.argmax(walls)), walls.shape)
+        raise RunStopped(
+            f"mass {walls.sum():.3g} has pressed against the walls by t = {t:g}, most of it ({walls[axis, end]:.3g}) "
+            f"against the {ENDS[end]} wall of x{axis + 1} at {self.grid.bounds[axis][end]:g}; "
+            f"{self.wall_tolerance:g} is allowed: widen the box there",
+            time=t,
+        )
+
+    def record(self) -> Mapping[str, Array]:
+        """Density and wall masses."""
+        return {"density": self.masses / self.grid.cell_volumes, "wall_mass": self.walls}
+
+    def memo(self) -> Mapping[str, Any]:
+        """Nothing: the density and the wall masses say it all."""
+        return {}
+
+    @classmethod
+    def restore(cls, ds: xr.Dataset, call: Mapping[str, Any], memo: Mapping[str, Any]) -> Self:
+        """The state at the last time of a Dataset."""
+        grid = grid_of(ds)
+        masses = ds["density"].values * grid.cell_volumes
+        return cls(call["model"], call["scheme"], grid, masses, ds["wall_mass"].values, call["wall_tolerance"])
+
+
+def solve(
+    model: VelocityField,
+    initial: GridMeasure,
+    times: npt.ArrayLike,
+    scheme: Scheme | None = None,
+    *,
+    wall_tolerance: float = 1e-6,
+    progress: bool = False,
+    store: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+) -> xr.Dataset:
+    """Solve the continuity equation ∂_t μ + div(X_t[μ] μ) = div(D∇μ), (6.1), on the grid of `initial`.
+
+    Parameters: `times` strictly increasing, the first is that of `initial`; `scheme` None is FiniteVolume(). The walls
+    are closed; the mass that presses against them is recorded, and the run stops where it passes `wall_tolerance`.
+
+    Returns a Dataset with `density` (time, x1, …, xd), cell averages at the cell centres, `cell_volume` (x1, …, xd),
+    the cell edges `x1_edges`, …, and `wall_mass` (time, component, end), accumulated.
+    Raises RunStopped, with the Dataset so far; NotSupported for models whose particles are no point masses of R^d.
+    """
+    check_model(model, initial)
+    saves = as_times(times)
+    scheme = FiniteVolume() if scheme is None else scheme
+    if not isinstance(scheme, Scheme):
+        raise InvalidInput(f"scheme must be Upwind, FiniteVolume, WENO or SemiLagrangian, got {scheme!r}")
+    positive(wall_tolerance, "wall_tolerance")
+    refuse_existing(store, overwrite=overwrite)
+    grid = initial.grid
+    volumes = grid.cell_volumes
+    masses = initial.masses / volumes * volumes
+    state = GridState(model, scheme, grid, masses, np.zeros((grid.dim, 2)), wall_tolerance)
+    return evolve(state, _layout(state, saves), progress=progress, store=store, overwrite=overwrite)
+
+
+def check_model(model: VelocityField, initial: GridMeasure) -> None:
+    """Refuse what has no meaning as an equation for a measure on a box of R^d."""
+    if isinstance(model, DiscreteMap):
+        raise NotSupported(f"{model!r} is a map in discrete time: it has no continuity equation; use simulate")
+    if not isinstance(model, VelocityField):
+        raise InvalidInput(f"model must be a VelocityField, got {type(model).__name__}")
+    if not isinstance(initial, GridMeasure):
+        raise InvalidInput(f"initial must be a GridMeasure, from grid.measure(...), got {type(initial).__name__}")
+    if not model.exchangeable:
+        raise NotSupported(f"in {model!r} the order of the tokens matters: it acts on no measure; use simulate")
+    if any(type(term).project is not VelocityField.project for term in model.terms):
+        raise NotSupported(f"{model!r} lives on a state space of its own, not on a box of R^d; use simulate")
+    if model.dim != initial.dim:
+        raise InvalidInput(f"the model has dimension {model.dim}, the grid dimension {initial.dim}")
+
+
+def grid_of(ds: xr.Dataset) -> Grid:
+    """The grid of a Dataset made by solve."""
+    names = [f"x{k + 1}_edges" for k in range(ds["density"].ndim - ("time" in ds["density"].dims))]
+    return Grid.from_edges([ds[name].values for name in names])
+
+
+def measure_at(ds: xr.Dataset, k: int) -> GridMeasure:
+    """The measure at the k-th saved time of a Dataset made by solve."""
+    grid = grid_of(ds)
+    return GridMeasure(grid, ds["density"].isel(time=k).values * grid.cell_volumes)
+
+
+def _layout(state: GridState, times: Array) -> Layout:
+    grid = state.grid
+    call = {
+        "door": "solve",
+        "state": class_name(GridState),
+        "model": state.model,
+        "scheme": state.scheme,
+        "times": times,
+        "wall_tolerance": state.wall_tolerance,
+    }
+    attributes, matrices = provenance(call, "none: nothing in this run is random")
+    axes = tuple(f"x{k + 1}" for k in range(grid.dim))
+    coords = {"time": variable("time", times, "time"), "component": variable("component", np.arange(grid.dim), "axis")}
+    coords |= {x: variable(x, c, f"cell centre along {x}") for x, c in zip(axes, grid.centres, strict=True)}
+    edges = {
+        f"{x}_edges": variable(f"{x}_edge", e, f"cell edges along {x}") for x, e in zip(axes, grid.edges, strict=True)
+    }
+    static = xr.Dataset(
+        {"cell_volume": variable(axes, grid.cell_volumes, "volume of a cell"), **edges, **matrices}, coords, attributes
+    )
+    series = {
+        "density": Series(("time", *axes), "cell averages of the density"),
+        "wall_mass": Series(("time", "component", "end"), "mass pressed against the lower and upper wall of each axis"),
+    }
+    return Layout(static, series, times)
