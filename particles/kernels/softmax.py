@@ -1,6 +1,11 @@
 """The weighted softmax average and its log-sum-exp: the one sum that attention is made of.
 
 average(q) = Σ_j w_j e^{⟨q, k_j⟩} v_j / Σ_j w_j e^{⟨q, k_j⟩},        log-sum-exp(q) = log Σ_j w_j e^{⟨q, k_j⟩}
+
+This file is the door: it checks, fixes the floating type and picks the method from sizes alone, so that the same
+shapes always take the same way.
+
+- "direct": fused exact sum, `direct.py`.  "tiles": exact, by matrix products, for long vectors, `tiles.py`.
 """
 
 from __future__ import annotations
@@ -8,8 +13,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from particles.checks import Array
+from particles.errors import InvalidInput, OutOfRange
+from particles.kernels.direct import direct_average
+from particles.kernels.threads import thread_count
+from particles.kernels.tiles import tiled_average
+
+TILES_FROM_COMPONENTS, TILES_FROM_PAIRS = 12, 40_000
+"""Mean of k and e, and pairs, from which matrix products are faster than the fused sum."""
 
 
 @dataclass(frozen=True)
@@ -21,11 +34,18 @@ class SoftmaxAverage:
     method: str
 
 
+def choose_method(m: int, n: int, k: int, e: int, tolerance: float | None = None, *, own_values: bool = False) -> str:
+    """The method for m queries, n sources in R^k and values in R^e; `own_values`: the values are not the keys."""
+    if (k + e) / 2 >= TILES_FROM_COMPONENTS and m * n >= TILES_FROM_PAIRS:
+        return "tiles"
+    return "direct"
+
+
 def softmax_average(
-    queries: Array,
-    keys: Array,
-    values: Array | None = None,
-    log_weights: Array | None = None,
+    queries: npt.ArrayLike,
+    keys: npt.ArrayLike,
+    values: npt.ArrayLike | None = None,
+    log_weights: npt.ArrayLike | None = None,
     *,
     tolerance: float | None = None,
     threads: int | None = None,
@@ -34,14 +54,54 @@ def softmax_average(
 
     Shapes: queries (..., m, k), keys (..., n, k), values (..., n, e) or None for the keys themselves,
     log_weights (n,) or (..., n), −inf for a source of no mass, None for uniform mass 1/n.
-    Leading axes are independent problems, each computed bitwise as if it were alone.
+    Leading axes are independent problems, each computed bitwise as if it were alone. float32 where every array is
+    float32, otherwise float64. `threads` None: all that NUMBA_NUM_THREADS allows; the result does not depend on it.
+    With a `tolerance`, |error| ≤ tolerance · max_j |v_j − v̄| beside rounding, in any linear image of the values.
+    Refused: shapes that do not fit, NaN, infinity (in log_weights +∞), no mass at all, scores that overflow.
     """
-    if values is None:
-        values = keys
+    arrays = [np.asarray(a) for a in (queries, keys, values, log_weights) if a is not None]
+    dtype = np.float32 if all(a.dtype == np.float32 for a in arrays) else np.float64
+    lead = np.broadcast_shapes(arrays[0].shape[:-2], arrays[1].shape[:-2]) if arrays[1].ndim > 1 else ()
+    q = _stack(arrays[0], "queries", lead, dtype)
+    y = _stack(arrays[1], "keys", lead, dtype)
+    v = None if values is None else _stack(arrays[2], "values", lead, dtype)
+    (_, m, k), n = q.shape, y.shape[1]
+    if y.shape[2] != k or (v is not None and v.shape[1] != n):
+        shapes = f"{q.shape}, {y.shape}" + ("" if v is None else f", {v.shape}")
+        raise InvalidInput(f"queries (m, k), keys (n, k) and values (n, e) must fit, got (runs, ., .) {shapes}")
+    logs = _log_weights(None if log_weights is None else arrays[-1], n, lead, dtype)
+    e = k if v is None else v.shape[2]
+    method = choose_method(m, n, k, e, tolerance, own_values=v is not None)
+    average = tiled_average if method == "tiles" else direct_average
+    mean, logsumexp, finite = average(q, y, v, logs, thread_count(threads))
+    if not finite:
+        raise InvalidInput("queries, keys, values and log-weights must be finite (log-weights may be −inf)")
+    if not np.isfinite(logsumexp).all():
+        _refuse(logs)
+    return SoftmaxAverage(mean.reshape(*lead, m, e), logsumexp.reshape(*lead, m), method)
+
+
+def _stack(array: Array, name: str, lead: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
+    """A fresh contiguous copy (runs, rows, columns), leading axes flattened."""
+    if array.ndim < 2 or 0 in array.shape or array.dtype.kind not in "fiu":
+        raise InvalidInput(f"{name} must be real, of shape (..., rows, columns), got {array.dtype} {array.shape}")
+    if array.shape[:-2] != lead:
+        array = np.broadcast_to(array, lead + array.shape[-2:])
+    return np.array(array, dtype=dtype, order="C").reshape(-1, *array.shape[-2:])
+
+
+def _log_weights(log_weights: Array | None, n: int, lead: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
+    """Log-weights (1, n) shared by all runs, or (runs, n)."""
     if log_weights is None:
-        log_weights = np.full(keys.shape[-2], -np.log(keys.shape[-2]))
-    scores = queries @ np.swapaxes(keys, -1, -2) + log_weights[..., None, :]
-    shift = scores.max(axis=-1, keepdims=True)
-    weights = np.exp(scores - shift)
-    total = weights.sum(axis=-1, keepdims=True)
-    return SoftmaxAverage((weights @ values) / total, (shift + np.log(total))[..., 0], "matrix")
+        return np.full((1, n), -np.log(n), dtype)
+    if log_weights.shape == (n,):
+        return np.array(log_weights, dtype=dtype)[None]
+    if log_weights.shape != (*lead, n):
+        raise InvalidInput(f"log_weights must have shape {(n,)} or {(*lead, n)}, got {log_weights.shape}")
+    return np.array(log_weights, dtype=dtype, order="C").reshape(-1, n)
+
+
+def _refuse(log_weights: Array) -> None:
+    if (log_weights.max(axis=1) == -np.inf).any():
+        raise InvalidInput("log_weights are all −inf: at least one source must have mass")
+    raise OutOfRange("attention scores overflow: |⟨query, key⟩| must stay below 1e308 (float32: 1e38)")

@@ -1,0 +1,51 @@
+"""Spread independent tiles of work over threads; no sum crosses a tile, so their number changes no result."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable
+
+from numba import config
+
+from particles.errors import InvalidInput
+
+
+def thread_count(threads: int | None) -> int:
+    """Threads to use: what was asked for, else all that NUMBA_NUM_THREADS allows (by default every core)."""
+    if threads is None:
+        return int(config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+    if threads < 1:
+        raise InvalidInput(f"threads must be at least 1, or None for all cores, got {threads}")
+    return int(threads)
+
+
+def spread(work: Callable[[int, int], object], tiles: int, threads: int, chunk: int = 1) -> None:
+    """Call `work(start, stop)` for chunks of range(tiles), each once, on `threads` threads.
+
+    `work` must release the GIL (a compiled kernel, a BLAS call). Threads live for this call only: nothing is left
+    running that a fork or an interpreter's end could trip over.
+    """
+    if threads == 1 or tiles <= chunk:
+        work(0, tiles)
+        return
+    counter = itertools.count(0, chunk)
+    failures: list[BaseException] = []
+
+    def worker() -> None:
+        try:
+            for start in counter:
+                if start >= tiles or failures:
+                    return
+                work(start, min(start + chunk, tiles))
+        except BaseException as failure:
+            failures.append(failure)
+
+    helpers = [threading.Thread(target=worker) for _ in range(min(threads, -(-tiles // chunk)) - 1)]
+    for helper in helpers:
+        helper.start()
+    worker()
+    for helper in helpers:
+        helper.join()
+    if failures:
+        raise failures[0]
