@@ -1,0 +1,33 @@
+"""t → ∞: which theorem speaks about a model, what a run tends to, and the certificate that ties the two."""
+
+from meanfield.limits.certificate import LimitCertificate
+from meanfield.limits.certify import certify
+from meanfield.limits.hypotheses import Check, Hypotheses, hypotheses
+from meanfield.limits.polytope import Polytope, candidate_set, hull
+from meanfield.limits.sets import (
+    BooleanMatrix,
+    Hyperplanes,
+    LimitSet,
+    Origin,
+    PolytopePoints,
+    PolytopeTimesSubspace,
+    free_row_values,
+)
+
+__all__ = [
+    "BooleanMatrix",
+    "Check",
+    "Hyperplanes",
+    "Hypotheses",
+    "LimitCertificate",
+    "LimitSet",
+    "Origin",
+    "Polytope",
+    "PolytopePoints",
+    "PolytopeTimesSubspace",
+    "candidate_set",
+    "certify",
+    "free_row_values",
+    "hull",
+    "hypotheses",
+]

@@ -1,0 +1,130 @@
+"""The certificate of a run: the limit of every token, what is proved about it, what is only observed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import xarray as xr
+
+from meanfield.limits.hypotheses import STATEMENTS, Hypotheses
+from meanfield.limits.sets import BooleanMatrix, LimitSet
+from particles.checks import Array
+from particles.dataset import REFERENCES, source, variable
+from particles.models.attention import SoftmaxField
+
+KINDS = ("point", "on set", "diverges", "unknown")
+"""What is known of a token: its limit; a set that its distance to tends to 0; that it grows without bound; nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class LimitCertificate:
+    """What t → ∞ brings for one run.
+
+    theorem: "2.1", "3.1", "4.2", "5.2", "8.5" or None. status: "proved" (every limit below holds within its bound,
+    given `assumptions`), "observed" (the theorem applies and the run is near the predicted set, but which limit each
+    token has is not proved), "undecided" (neither; `reason` says why).
+
+    frame: "rescaled" (z = e^{−tV} x) for all theorems but 8.5, "original" there: all positions below are in it.
+    limits (n, d): the limit of each token with kind "point"; with kind "on set" the point of the token's predicted
+    set nearest to its last position. bound (n,): distance within which the token's true limit (or set) lies from it,
+    inf where not proved. leaders (n,): the token that each one follows. distance (time,): the largest over tokens of
+    the distance to the predicted set `limit_set` (None where nothing is predicted, distances are NaN then).
+    phase_time: the saved time from which the limit is proved, NaN where it is not. integration_error: ten times the
+    largest difference, at phase_time in the original frame, from an independent integration, at least 1e-9 of |x|.
+    """
+
+    theorem: str | None
+    status: str
+    reason: str
+    hypotheses: Hypotheses
+    frame: str
+    limit_set: LimitSet | None
+    leaders: np.ndarray
+    limits: Array
+    limit_kind: np.ndarray
+    bound: Array
+    times: Array
+    token_distance: Array
+    phase_time: float
+    integration_error: float
+    assumptions: tuple[str, ...]
+    model: SoftmaxField | None = field(repr=False)
+    positions: Array = field(repr=False)
+    weights: Array = field(repr=False)
+
+    @property
+    def distance(self) -> Array:
+        """The largest distance of a token to the predicted set at each saved time, (time,)."""
+        return np.asarray(self.token_distance.max(axis=1))
+
+    def attention_matrix(self, k: int) -> Array:
+        """P at the k-th saved time, (n, n)."""
+        if self.model is None:
+            return np.full((len(self.weights),) * 2, np.nan)
+        return self.model.attention_matrix(float(self.times[k]), self.positions[k], self.weights)
+
+    def attention_rank(self) -> np.ndarray:
+        """Rank of P(t) at each saved time, (time,), by NumPy's default tolerance n ε σ₁; −1 without P."""
+        if self.model is None:
+            return np.full(len(self.times), -1)
+        return np.array([np.linalg.matrix_rank(self.attention_matrix(k)) for k in range(len(self.times))])
+
+    def to_dataset(self) -> xr.Dataset:
+        """The certificate as an xarray Dataset; it can be written to netCDF beside the run."""
+        n, d = self.limits.shape
+        data = {
+            "limit": variable(
+                ("particle", "component"), self.limits, "limit of each token, or nearest point of its set"
+            ),
+            "bound": variable("particle", self.bound, "distance within which the true limit lies, inf if not proved"),
+            "limit_kind": variable("particle", self.limit_kind.astype(object), "point, on set, diverges or unknown"),
+            "leader": variable("particle", self.leaders, "token that each token follows, -1 if unknown"),
+            "token_distance": variable(("time", "particle"), self.token_distance, "distance to the predicted set"),
+            "distance": variable("time", self.distance, "largest distance to the predicted set over tokens"),
+            "attention_rank": variable("time", self.attention_rank(), "numerical rank of the attention matrix P(t)"),
+        }
+        coords = {
+            "time": variable("time", self.times, "time"),
+            "particle": variable("particle", np.arange(n), "particle index"),
+            "component": variable("component", np.arange(d), "component of the state of a particle"),
+        }
+        ds = xr.Dataset(data, coords)
+        if self.limit_set is not None:
+            ds = ds.merge(self.limit_set.to_dataset(), combine_attrs="override")
+            ds.attrs["limit_set"] = str(self.limit_set)
+        ds.attrs.update(
+            theorem=self.theorem or "none",
+            status=self.status,
+            reason=self.reason,
+            frame=self.frame,
+            phase_time=self.phase_time,
+            integration_error=self.integration_error,
+            assumptions="; ".join(self.assumptions),
+            hypotheses=str(self.hypotheses),
+            source=source(),
+            references=REFERENCES,
+        )
+        return ds
+
+    def __str__(self) -> str:
+        lines = [f"Limit certificate: {self.status}"]
+        if self.theorem:
+            lines.append(f"  Theorem {self.theorem}. {STATEMENTS[self.theorem]}")
+        if self.reason:
+            lines.append(f"  why: {self.reason}")
+        if self.limit_set is not None:
+            lines.append(f"  predicted set ({self.frame} frame): {self.limit_set}")
+            first, last = self.distance[0], self.distance[-1]
+            lines.append(
+                f"  distance to it: {first:.3g} at t = {self.times[0]:g}, {last:.3g} at t = {self.times[-1]:g}"
+            )
+        kinds = {kind: int(np.sum(self.limit_kind == kind)) for kind in KINDS}
+        lines.append("  tokens: " + ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count))
+        if self.status == "proved":
+            lines.append(f"  largest bound {self.bound.max():.3g}, {len(np.unique(self.leaders))} leader(s)")
+        lines += [f"  given that {assumption}" for assumption in self.assumptions]
+        if isinstance(self.limit_set, BooleanMatrix):
+            gap = np.abs(self.attention_matrix(-1) - self.limit_set.matrix).max()
+            lines.append(f"  |P(t) − P*| = {gap:.3g} at the last time")
+        return "\n".join([*lines, *("  " + line for line in str(self.hypotheses).splitlines())])

@@ -1,0 +1,196 @@
+"""What tokens tend to: points, parallel hyperplanes and subspaces, polytopes, and Boolean attention matrices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from scipy.optimize import brentq
+
+from meanfield.limits.polytope import QHULL_DIM, Polytope, candidate_set, hull
+from meanfield.limits.spectrum import LeadingBlock
+from particles.checks import Array, as_points
+from particles.dataset import variable
+from particles.errors import InvalidInput
+
+
+@dataclass(frozen=True, eq=False)
+class LimitSet:
+    """A finite union of parallel affine subspaces {x : C x = C s}, s in `points` (m, d), C = `conormal` (k, d).
+
+    C has orthonormal rows, so that |C (x − s)| is the distance; k = d gives points.
+    """
+
+    points: Array
+    conormal: Array
+
+    def distances(self, x: npt.ArrayLike) -> Array:
+        """Distance of x (n, d) to each member of the union, (n, m)."""
+        tokens = as_points(x, "x", dim=self.points.shape[1])
+        difference = (tokens @ self.conormal.T)[:, None, :] - (self.points @ self.conormal.T)[None, :, :]
+        return np.asarray(np.linalg.norm(difference, axis=2))
+
+    def distance(self, x: npt.ArrayLike) -> Array:
+        """Distance of each token of x (n, d) to the set, (n,)."""
+        return np.asarray(self.distances(x).min(axis=1))
+
+    def nearest(self, x: npt.ArrayLike, member: npt.ArrayLike | None = None) -> Array:
+        """The nearest points of the set to x (n, d), or of the given member (n,) for each token."""
+        tokens = as_points(x, "x", dim=self.points.shape[1])
+        chosen = self.points[self.distances(tokens).argmin(axis=1) if member is None else np.asarray(member)]
+        return np.asarray(tokens - (tokens - chosen) @ self.conormal.T @ self.conormal)
+
+    def to_dataset(self) -> xr.Dataset:
+        """`limit_point` (member, component) and `conormal` (codimension, component)."""
+        return xr.Dataset(
+            {
+                "limit_point": variable(
+                    ("member", "component"), self.points, "a point of each member of the limit set"
+                ),
+                "conormal": variable(
+                    ("codimension", "component"), self.conormal, "orthonormal normals of the members of the limit set"
+                ),
+            },
+            attrs={"limit_set": str(self)},
+        )
+
+    def __str__(self) -> str:
+        m, d = self.points.shape
+        k = len(self.conormal)
+        return f"{m} point(s) in R^{d}" if k == d else f"{m} parallel subspace(s) of codimension {k} in R^{d}"
+
+
+@dataclass(frozen=True, eq=False)
+class Origin(LimitSet):
+    """Theorem 8.5: all tends to 0, along the slow directions only like t^{−1/2}: 2t Cov(x) tends to a projector."""
+
+    def __str__(self) -> str:
+        return "the origin, approached like t^(−1/2)"
+
+
+@dataclass(frozen=True, eq=False)
+class PolytopePoints(LimitSet):
+    """Theorem 8.1: the finite set S of the polytope K; its vertices belong to it."""
+
+    polytope: Polytope
+
+    def to_dataset(self) -> xr.Dataset:
+        """As LimitSet, and `polytope_vertex` (vertex, component)."""
+        vertices = variable(("vertex", "component"), self.polytope.vertices, "vertices of the limit polytope K")
+        return super().to_dataset().assign(polytope_vertex=vertices)
+
+    def __str__(self) -> str:
+        m = len(self.polytope.vertices)
+        return f"S, {len(self.points)} point(s), of a polytope K of dimension {self.polytope.dim} with {m} vertices"
+
+
+@dataclass(frozen=True, eq=False)
+class PolytopeTimesSubspace(PolytopePoints):
+    """Theorem 5.2: S × G in (∂K ∪ {0}) × G, K a polytope in F."""
+
+    def __str__(self) -> str:
+        return f"S × G with {super().__str__()} in F, codimension {len(self.conormal)}"
+
+
+@dataclass(frozen=True, eq=False)
+class Hyperplanes(LimitSet):
+    """Theorem 4.2: {φ₁* = c}, level sets of the left eigenvector; perpendicular to φ₁ only where V is normal."""
+
+    functional: Array
+    values: Array
+
+    def to_dataset(self) -> xr.Dataset:
+        """As LimitSet, and `left_eigenvector` (component,), `value` (member,)."""
+        return (
+            super()
+            .to_dataset()
+            .assign(
+                left_eigenvector=variable("component", self.functional, "left eigenvector φ₁*, φ₁*(φ₁) = 1, |φ₁| = 1"),
+                value=variable("member", self.values, "value of φ₁* on each hyperplane"),
+            )
+        )
+
+    def __str__(self) -> str:
+        return "hyperplane(s) φ₁* = " + ", ".join(f"{c:.6g}" for c in self.values)
+
+
+@dataclass(frozen=True, eq=False)
+class BooleanMatrix(LimitSet):
+    """Theorem 2.1: the limit P* of the attention matrix in d = 1: row i is the unit vector of `leaders`[i].
+
+    `free_row` is the row of asterisks, None where there is none; `free_values` (n,) are its entries
+    e^{θ₀γ_j} / Σ_k e^{θ₀γ_k} with γ = 0 for the token itself, θ₀ the root in Lemma 7.8. That token sits on a saddle.
+    """
+
+    leaders: np.ndarray
+    free_row: int | None
+    free_values: Array | None
+
+    @property
+    def matrix(self) -> Array:
+        """P* (n, n), rows sum to 1."""
+        P = np.zeros((len(self.leaders), len(self.leaders)))
+        P[np.arange(len(P)), self.leaders] = 1.0
+        if self.free_row is not None and self.free_values is not None:
+            P[self.free_row] = self.free_values
+        return P
+
+    @property
+    def rank(self) -> int:
+        """The rank of P*: 1, 2, or 3 with a row of asterisks."""
+        return int(np.linalg.matrix_rank(self.matrix))
+
+    def to_dataset(self) -> xr.Dataset:
+        """As LimitSet, and `limit_matrix` (particle, source)."""
+        return super().to_dataset().assign(limit_matrix=variable(("particle", "source"), self.matrix, "limit of P(t)"))
+
+    def __str__(self) -> str:
+        free = "" if self.free_row is None else f", row {self.free_row} of asterisks"
+        names = ", ".join(map(str, np.unique(self.leaders)))
+        return f"Boolean matrix of rank {self.rank}, leaders {names}{free}; z tends to {self.points[:, 0].tolist()}"
+
+
+def free_row_values(
+    gamma: npt.ArrayLike, row: int, weights: npt.ArrayLike, product: float = 1.0
+) -> tuple[float, Array]:
+    """θ₀ and the limit of the row of a token that stays bounded in d = 1, Lemma 7.8.
+
+    `gamma` (n,): lim e^{−λt} x_j for the other tokens (entry `row` is ignored, its limit is 0), both signs among them;
+    θ₀ is the root of Σ_{i≠row} w_i e^{Bγ_iθ} γ_i = 0 with B = `product` > 0; the row is ∝ w_j e^{Bγ_jθ₀}.
+    """
+    values = np.array(gamma, dtype=float)
+    values[row] = 0.0
+    w = np.asarray(weights, dtype=float)
+    if product <= 0 or not (values.min() < 0.0 < values.max()):
+        raise InvalidInput("a row of asterisks needs product > 0 and tokens with limits of both signs")
+
+    def slope(theta: float) -> float:
+        exponent = product * values * theta
+        return float(np.sum(w * np.exp(exponent - exponent.max()) * values))
+
+    edge = 1.0 / (product * float(np.abs(values).max()))
+    while slope(edge) <= 0.0 or slope(-edge) >= 0.0:
+        edge *= 2.0
+    theta = float(brentq(slope, -edge, edge, xtol=1e-14 * edge))
+    row_values = w * np.exp(product * values * theta)
+    return theta, np.asarray(row_values / row_values.sum())
+
+
+def hyperplanes(block: LeadingBlock, values: Array) -> Hyperplanes:
+    """The hyperplanes φ₁* = c for distinct values c (m,)."""
+    levels = np.unique(values)
+    return Hyperplanes(levels[:, None] * block.F[:, 0], block.complement, block.dual_F[0], levels)
+
+
+def polytope_set(points: Array, product: Array, block: LeadingBlock) -> PolytopePoints:
+    """S of the hull K of points (m, d) in F, times G where F ≠ R^d; above dimension 6 only the vertices of K."""
+    local = points @ block.dual_F.T
+    polytope = hull(local)
+    found = polytope.vertices
+    if polytope.dim <= QHULL_DIM:
+        found = candidate_set(polytope, block.F.T @ product @ block.F)
+    kind = PolytopePoints if block.G.shape[1] == 0 else PolytopeTimesSubspace
+    spatial = Polytope(polytope.vertices @ block.F.T, polytope.origin @ block.F.T, polytope.axes @ block.F.T)
+    return kind(found @ block.F.T, block.complement, spatial)

@@ -1,0 +1,86 @@
+import itertools
+
+import numpy as np
+import pytest
+from scipy.optimize import linprog
+
+from meanfield.limits import candidate_set, hull
+from particles.errors import InvalidInput
+
+
+def contains(points, x):
+    """Membership in a convex hull by linear programming, independent of the library's least squares."""
+    system = np.vstack([points.T, np.ones(len(points))])
+    return linprog(np.zeros(len(points)), A_eq=system, b_eq=np.append(x, 1.0), method="highs").status == 0
+
+
+def brute_force(vertices, product):
+    """S by trying every subset of vertices."""
+    A = np.linalg.cholesky(product).T
+    u = vertices @ A.T
+    found = [np.zeros(u.shape[1])] if contains(u, np.zeros(u.shape[1])) else []
+    for size in range(1, len(u) + 1):
+        for subset in itertools.combinations(range(len(u)), size):
+            face = u[list(subset)]
+            edges = (face[1:] - face[0]).T
+            w = face[0] - (edges @ np.linalg.lstsq(edges, face[0], rcond=1e-10)[0] if size > 1 else 0.0)
+            if (u @ w).max() > w @ w + 1e-9 * np.linalg.norm(w) or not contains(u, w):
+                continue
+            if all(np.linalg.norm(w - other) > 1e-7 for other in found):
+                found.append(w)
+    points = np.linalg.solve(A, np.array(found).T).T
+    return points[np.lexsort(points.T[::-1])]
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 4])
+def test_candidate_set_against_all_vertex_subsets(d):
+    rng = np.random.default_rng(d)
+    for case in range(25):
+        centre = rng.normal(size=d) * (case % 2)
+        polytope = hull(rng.normal(size=(rng.integers(1, 8), d)) + centre)
+        root = rng.normal(size=(d, d))
+        product = root @ root.T + 0.1 * np.eye(d)
+        found, expected = candidate_set(polytope, product), brute_force(polytope.vertices, product)
+        assert found.shape == expected.shape
+        np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def test_candidate_set_of_a_square():
+    square = hull([[1, 1], [1, -1], [-1, 1], [-1, -1]])
+    expected = [[-1, -1], [-1, 0], [-1, 1], [0, -1], [0, 0], [0, 1], [1, -1], [1, 0], [1, 1]]
+    np.testing.assert_allclose(candidate_set(square, np.eye(2)), expected, atol=1e-15)
+
+
+def test_candidate_set_refuses_an_indefinite_product():
+    with pytest.raises(InvalidInput, match="positive definite"):
+        candidate_set(hull([[0.0, 1.0], [1.0, 0.0]]), np.diag([1.0, -1.0]))
+
+
+def test_flat_and_degenerate_hulls():
+    point = hull([[1.0, 2.0, 3.0]] * 4)
+    assert (point.dim, len(point.vertices), point.facets, point.volume) == (0, 1, (), 0.0)
+    segment = hull(np.outer(np.linspace(0, 1, 9), [1.0, 1.0, 1.0]))
+    assert (segment.dim, len(segment.vertices)) == (1, 2)
+    assert segment.volume == pytest.approx(np.sqrt(3))
+    flat = hull([[0, 0, 5], [1, 0, 5], [0, 1, 5], [1, 1, 5], [0.5, 0.5, 5]])
+    assert (flat.dim, len(flat.vertices), len(flat.facets), len(flat.faces)) == (2, 4, 4, 9)
+    assert flat.volume == pytest.approx(1.0)
+    assert flat.distance([[0.5, 0.5, 7.0]])[0] == pytest.approx(2.0)
+
+
+def test_a_cube_has_6_square_facets_and_27_faces():
+    cube = hull(list(itertools.product([-1.0, 1.0], repeat=3)))
+    assert len(cube.facets) == 6
+    assert {len(facet) for facet in cube.facets} == {4}
+    assert len(cube.faces) == 27
+    assert cube.volume == pytest.approx(8.0)
+    inside = [[0.0, 0.0, 0.25], [3.0, 0.0, 0.0]]
+    np.testing.assert_allclose(cube.distance(inside), [0.0, 2.0], atol=1e-7)
+    np.testing.assert_allclose(cube.boundary_distance(inside), [0.75, 2.0], atol=1e-7)
+
+
+def test_vertices_in_high_dimension_by_linear_programs():
+    rng = np.random.default_rng(0)
+    corners = np.vstack([np.eye(9), -np.eye(9)])
+    inner = 0.2 * rng.uniform(-1, 1, size=(20, 9)) / 9
+    assert len(hull(np.vstack([inner, corners])).vertices) == 18
