@@ -5,17 +5,22 @@ from particles.evolution import resume
 from particles.measure import EmpiricalMeasure
 from particles.models.attention import SelfAttention, SoftmaxField
 from particles.models.base import DiscreteMap, VelocityField
+from particles.models.relatives import CausalAttention, HardmaxAttention, L2Attention, LinearAttention
 from particles.simulate import simulate
 from particles.steppers import RK4, Adaptive, Euler, EulerMaruyama, Iterate
 
 __all__ = [
     "RK4",
     "Adaptive",
+    "CausalAttention",
     "DiscreteMap",
     "EmpiricalMeasure",
     "Euler",
     "EulerMaruyama",
+    "HardmaxAttention",
     "Iterate",
+    "L2Attention",
+    "LinearAttention",
     "SelfAttention",
     "SoftmaxField",
     "VelocityField",

@@ -88,6 +88,7 @@ def simulate(
     if not isinstance(model, Model):
         raise InvalidInput(f"model must be a VelocityField or a DiscreteMap, got {type(model).__name__}")
     x, single, w = _initial(model, x0, weights)
+    model = model.in_dimension(x.shape[-1])
     saves = as_times(times)
     generator = as_generator(rng)
     method = default_method(model) if method is None else method
@@ -159,11 +160,13 @@ def _initial(
     if x.ndim == 1:
         x = x[:, None]
     single = x.ndim == 2
-    if x.ndim not in (2, 3) or 0 in x.shape or x.shape[-1] != model.dim:
+    d = "d" if model.dim is None else model.dim
+    if x.ndim not in (2, 3) or 0 in x.shape or x.shape[-1] != (model.dim or x.shape[-1]):
         raise InvalidInput(
-            f"x0 must have shape (n, {model.dim}), or (run, n, {model.dim}) for an ensemble, for a model of dimension "
-            f"{model.dim}; got shape {given}"
+            f"x0 must have shape (n, {d}), or (run, n, {d}) for an ensemble, for a model of dimension {d}; "
+            f"got shape {given}"
         )
+    model.check_state(x)
     return x[None] if single else x, single, as_weights(weights, x.shape[-2])
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,13 @@ from particles.models.flow import linear_flow
 
 if TYPE_CHECKING:
     from particles.steppers import Method
+
+
+class Event(Protocol):
+    """Something that befalls tokens between two steps and makes one group of several: a collision, say."""
+
+    def regroup(self, before: Array, after: Array, group: Array) -> Array:
+        """Groups (n,) after a step of the tokens from `before` to `after` (n, d); a group is its smallest index."""
 
 
 class VelocityField(ABC):
@@ -33,8 +40,12 @@ class VelocityField(ABC):
 
     @property
     @abstractmethod
-    def dim(self) -> int:
-        """The dimension d of the state of one particle."""
+    def dim(self) -> int | None:
+        """The dimension d of the state of one particle; None for a formula that holds in any (see AnyDimension)."""
+
+    def in_dimension(self, d: int) -> VelocityField:
+        """The field on R^d: itself, or refused where it has another dimension. The doors call it."""
+        return _checked_dimension(self, d)
 
     @abstractmethod
     def velocity(self, t: float, x: Array, mu: Measure) -> Array:
@@ -50,20 +61,34 @@ class VelocityField(ABC):
         """div X_t[mu] at x (m, d), shape (m,); by central differences of step ε^{1/3} where no formula is given."""
         steps = np.finfo(float).eps ** (1 / 3) * np.maximum(1.0, np.abs(x))
         total = np.zeros(len(x))
-        for k in range(self.dim):
+        for k in range(x.shape[1]):
             shift = np.zeros_like(x)
             shift[:, k] = steps[:, k]
             difference = self.velocity(t, x + shift, mu)[:, k] - self.velocity(t, x - shift, mu)[:, k]
             total += difference / (2 * steps[:, k])
         return total
 
+    @property
+    def noisy(self) -> bool:
+        """Whether the field has noise: whether `diffusion` returns a tensor."""
+        return type(self).diffusion is not VelocityField.diffusion
+
     def diffusion(self, t: float) -> Array | None:
         """The tensor D (d, d) of the noise √(2D) dW, so that (6.1) gains div(D∇μ); None without noise."""
+        return None
+
+    @property
+    def state_space(self) -> str | None:
+        """The name of the subset of R^d that the field lives on, None for all of R^d; fields add on the same one."""
         return None
 
     def project(self, x: Array) -> Array:
         """Points (..., n, d) brought back onto the state space after a step: the sphere, angles, a periodic box."""
         return x
+
+    def check_state(self, x: Array) -> None:
+        """Refuse initial points (..., n, d) that are not states of the model."""
+        return None
 
     @property
     def terms(self) -> tuple[VelocityField, ...]:
@@ -71,7 +96,7 @@ class VelocityField(ABC):
         return (self,)
 
     @property
-    def events(self) -> tuple[Any, ...]:
+    def events(self) -> tuple[Event, ...]:
         """What may happen between two steps (collisions, say); none by default."""
         return ()
 
@@ -87,12 +112,23 @@ class VelocityField(ABC):
 
     def in_frame(self, A: npt.ArrayLike) -> VelocityField:
         """The same field in the frame x = e^{tA} z: e^{−tA} X_t[e^{tA}#μ](e^{tA} z) − A z. A: (d, d), constant."""
-        return MovingFrame(self, check_frame(self, A))
+        matrix = check_frame(self, A)
+        return MovingFrame(self.in_dimension(len(matrix)), matrix)
+
+    def on_sphere(self) -> VelocityField:
+        """The field projected onto the unit sphere, P_x X_t[μ](x) with P_x = I − x xᵀ/|x|²."""
+        # The sphere builds on this class.
+        from particles.models.sphere import OnSphere
+
+        return OnSphere(self)
 
     def __add__(self, other: object) -> VelocityField:
         if not isinstance(other, VelocityField):
             return NotImplemented
         return Sum((*self.terms, *other.terms))
+
+
+Model = TypeVar("Model", bound="VelocityField | DiscreteMap")
 
 
 def check_frame(field: VelocityField, A: npt.ArrayLike) -> Array:
@@ -101,12 +137,30 @@ def check_frame(field: VelocityField, A: npt.ArrayLike) -> Array:
         raise NotSupported("a frame x = e^{tA} z needs a constant matrix A, got a function of t")
     if field.frame is not None:
         raise NotSupported("the field is in a moving frame already: start again from the original field")
-    return frozen(as_matrix(A, "A", shape=(field.dim, field.dim)))
+    matrix = as_matrix(A, "A", shape=(field.dim, field.dim))
+    return frozen(as_matrix(matrix, "A", shape=(len(matrix), len(matrix))))
 
 
 def check_points(field: VelocityField, x: npt.ArrayLike) -> Array:
     """Points at which a field is asked for, checked: finite, (m, d)."""
     return as_points(x, "x", dim=field.dim)
+
+
+def _checked_dimension(model: Model, d: int) -> Model:
+    if model.dim not in (None, d):
+        raise InvalidInput(f"the model has dimension {model.dim}, its tokens have {d} components: they must agree")
+    return model
+
+
+@dataclass(frozen=True, eq=False)
+class AnyDimension(VelocityField):
+    """A field whose formula holds in any dimension; the doors, sums and frames settle which one it is."""
+
+    dim: int | None = field(default=None, kw_only=True)
+
+    def in_dimension(self, d: int) -> Self:
+        """The field on R^d."""
+        return replace(_checked_dimension(self, d), dim=d)
 
 
 def same_frame(a: VelocityField, b: VelocityField) -> bool:
@@ -127,13 +181,21 @@ class Sum(VelocityField):
     summands: tuple[VelocityField, ...]
 
     def __post_init__(self) -> None:
-        """Refuse summands of different dimensions or frames."""
+        """Refuse summands of different dimensions, frames or state spaces; one that has a dimension settles it."""
         first = self.summands[0]
+        dims = sorted({term.dim for term in self.summands if term.dim is not None})
+        if len(dims) > 1:
+            raise InvalidInput(f"fields that add must have one dimension, got {dims}")
         for term in self.summands[1:]:
-            if term.dim != first.dim:
-                raise InvalidInput(f"fields that add must have one dimension, got {first.dim} and {term.dim}")
             if not same_frame(term, first):
                 raise NotSupported("fields in different frames do not add: add them first, then call in_frame(A)")
+            if term.state_space != first.state_space:
+                raise NotSupported(
+                    f"a field on the {term.state_space or first.state_space} adds to others on it only: "
+                    "add in the whole space first, then restrict the sum"
+                )
+        for d in dims:
+            object.__setattr__(self, "summands", tuple(term.in_dimension(d) for term in self.summands))
 
     def __repr__(self) -> str:
         return " + ".join(map(repr, self.summands))
@@ -144,9 +206,13 @@ class Sum(VelocityField):
         return self.summands
 
     @property
-    def dim(self) -> int:
+    def dim(self) -> int | None:
         """The dimension shared by all terms."""
         return self.summands[0].dim
+
+    def in_dimension(self, d: int) -> Sum:
+        """The sum of the terms on R^d."""
+        return Sum(tuple(term.in_dimension(d) for term in self.summands))
 
     @property
     def exchangeable(self) -> bool:  # type: ignore[override]
@@ -157,6 +223,16 @@ class Sum(VelocityField):
     def frame(self) -> Array | None:
         """The frame shared by all terms."""
         return self.summands[0].frame
+
+    @property
+    def state_space(self) -> str | None:
+        """The state space shared by all terms."""
+        return self.summands[0].state_space
+
+    def check_state(self, x: Array) -> None:
+        """Every term's check."""
+        for term in self.summands:
+            term.check_state(x)
 
     def in_frame(self, A: npt.ArrayLike) -> VelocityField:
         """The sum of the terms in the frame x = e^{tA} z."""
@@ -178,6 +254,11 @@ class Sum(VelocityField):
         total = _total(term.divergence(t, x, mu) for term in self.summands)
         return total if self.frame is None else total + (len(self.summands) - 1) * np.trace(self.frame)
 
+    @property
+    def noisy(self) -> bool:
+        """True where a term is."""
+        return any(term.noisy for term in self.summands)
+
     def diffusion(self, t: float) -> Array | None:
         """Σ_h D_h: independent noises add their tensors."""
         tensors = [D for term in self.summands if (D := term.diffusion(t)) is not None]
@@ -190,8 +271,10 @@ class Sum(VelocityField):
         return x
 
     @property
-    def events(self) -> tuple[Any, ...]:
-        """The events of all terms."""
+    def events(self) -> tuple[Event, ...]:
+        """The events of all terms; none with noise, which parts again what has met."""
+        if self.noisy:
+            return ()
         return tuple(event for term in self.summands for event in term.events)
 
     @property
@@ -216,14 +299,18 @@ class MovingFrame(VelocityField):
 
     def __post_init__(self) -> None:
         """Refuse fields that only make sense where they are."""
-        field = self.field
-        if field.events or any(type(term).project is not VelocityField.project for term in field.terms):
-            raise NotSupported(f"{field!r} lives on a state space of its own or has events: it moves to no frame")
+        if self.field.events or self.field.state_space is not None:
+            raise NotSupported(f"{self.field!r} lives on a state space of its own or has events: it moves to no frame")
 
     @property
-    def dim(self) -> int:
+    def dim(self) -> int | None:
         """The dimension of the field."""
         return self.field.dim
+
+    @property
+    def noisy(self) -> bool:
+        """As for the field."""
+        return self.field.noisy
 
     @property
     def exchangeable(self) -> bool:  # type: ignore[override]
@@ -278,8 +365,16 @@ class DiscreteMap(ABC):
 
     @property
     @abstractmethod
-    def dim(self) -> int:
-        """The dimension d of the state of one particle."""
+    def dim(self) -> int | None:
+        """The dimension d of the state of one particle; None for any."""
+
+    def in_dimension(self, d: int) -> DiscreteMap:
+        """The map on R^d: itself, or refused where it has another dimension."""
+        return _checked_dimension(self, d)
+
+    def check_state(self, x: Array) -> None:
+        """Refuse initial points (..., n, d) that are not states of the model."""
+        return None
 
     @abstractmethod
     def step(self, k: int, x: Array, w: Array, rng: np.random.Generator) -> Array:

@@ -1,0 +1,89 @@
+"""Attention normalised otherwise than by softmax: not at all, or to a doubly stochastic coupling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from particles.checks import Array, positive
+from particles.errors import NotConverged
+from particles.kernels.softmax import softmax_average
+from particles.models.bilinear import BilinearField, log_of, row_softmax
+
+
+@dataclass(frozen=True, eq=False)
+class UnnormalizedAttention(BilinearField):
+    """Attention without a denominator: X_t[μ](x) = ∫ e^{⟨Qx, Ky⟩} V y dμ(y).
+
+    On the sphere with QᵀK = βI, V = I this is USA of arXiv:2312.10794, the gradient flow of
+    E_β = (1/2β) ∬ e^{β⟨x, y⟩} dμ dμ. For V = KᵀQ symmetric it is the gradient in x of ∫ e^{⟨Qx, Ky⟩} dμ(y).
+    In R^d it grows doubly exponentially: expect a run to stop where it leaves the range of float64.
+    """
+
+    def coupling(self, t: float, x: Array, y: Array, w: Array) -> Array:
+        """w_j e^{⟨Qx_i, Ky_j⟩}; infinite past the range of float64."""
+        with np.errstate(over="ignore"):
+            return np.asarray(np.exp(self.scores(t, x, y)) * w)
+
+    def aggregate(self, t: float, x: Array, y: Array, w: Array) -> Array:
+        """Σ_j w_j e^{⟨Qx_i, Ky_j⟩} y_j: the softmax average times the sum that it was divided by."""
+        queries, keys = self.queries_and_keys(t, x, y)
+        result = softmax_average(queries, keys, None if keys is y else y, log_of(w))
+        with np.errstate(over="ignore"):
+            return np.asarray(np.exp(result.logsumexp)[..., None] * result.mean)
+
+
+@dataclass(frozen=True, eq=False)
+class SinkhornAttention(BilinearField):
+    """Attention with a doubly stochastic coupling: X_t[μ](x) = ∫ u(x) e^{⟨Qx, Ky⟩} v(y) V y dμ(y), the Sinkformer.
+
+    u and v make ∫ κ(x, y) dμ(y) = 1 at every x, exactly, and ∫ κ(x, y) dμ(x) = 1 at every source y within
+    `tolerance`; Sinkhorn's iteration runs on the logarithms. Permutation equivariant; with V = QᵀK symmetric a
+    Wasserstein gradient flow. Sander, Ablin, Blondel, Peyré, Sinkformers, arXiv:2110.11773.
+
+    Refused: an iteration that has not converged after `max_iterations` (scores that spread over hundreds).
+    """
+
+    tolerance: float = 1e-12
+    max_iterations: int = 10_000
+
+    def __post_init__(self) -> None:
+        """Check the shapes and the tolerance."""
+        super().__post_init__()
+        positive(self.tolerance, "tolerance")
+
+    def particle_velocity(self, t: float, x: Array, w: Array) -> Array:
+        """The field at the particles x (..., n, d); each run iterates until it has converged itself."""
+        if x.ndim > 2:
+            return np.stack([self.particle_velocity(t, run, w) for run in x])
+        return super().particle_velocity(t, x, w)
+
+    def potential(self, t: float, y: Array, w: Array) -> Array:
+        """log v (n,) at the sources y (n, d)."""
+        queries, keys = self.queries_and_keys(t, y, y)
+        log_w = log_of(w)
+        log_v = np.zeros(y.shape[:-1])
+        for _ in range(self.max_iterations):
+            log_u = -softmax_average(queries, keys, keys[..., :1], log_w + log_v).logsumexp
+            column = softmax_average(keys, queries, queries[..., :1], log_w + log_u).logsumexp
+            # With u fresh the rows sum to 1, and the columns to e^{column + log v}.
+            error = float(np.max(np.abs(np.expm1(column + log_v))))
+            log_v = -column
+            if error <= self.tolerance:
+                return log_v
+        raise NotConverged(
+            f"Sinkhorn's iteration missed its tolerance {self.tolerance:g} after {self.max_iterations} steps at "
+            f"t = {t:g} (columns off by {error:.3g}): the scores spread too far; allow more, or shrink Q and K"
+        )
+
+    def coupling(self, t: float, x: Array, y: Array, w: Array) -> Array:
+        """u(x_i) e^{⟨Qx_i, Ky_j⟩} v(y_j) w_j; rows sum to 1, and Σ_i w_i P_ij = w_j at the sources themselves."""
+        logits = self.scores(t, x, y) + (log_of(w) + self.potential(t, y, w))[..., None, :]
+        return row_softmax(logits)
+
+    def aggregate(self, t: float, x: Array, y: Array, w: Array) -> Array:
+        """The average of the sources under the coupling, at each x."""
+        queries, keys = self.queries_and_keys(t, x, y)
+        log_weights = log_of(w) + self.potential(t, y, w)
+        return softmax_average(queries, keys, None if keys is y else y, log_weights).mean
