@@ -96,6 +96,7 @@ def solve(
     Raises RunStopped, with the Dataset so far; NotSupported for models whose particles are no point masses of R^d.
     """
     check_model(model, initial)
+    model = model.in_dimension(initial.dim)
     saves = as_times(times)
     scheme = FiniteVolume() if scheme is None else scheme
     if not isinstance(scheme, Scheme):
@@ -121,7 +122,7 @@ def check_model(model: VelocityField, initial: GridMeasure) -> None:
         raise NotSupported(f"in {model!r} the order of the tokens matters: it acts on no measure; use simulate")
     if any(type(term).project is not VelocityField.project for term in model.terms):
         raise NotSupported(f"{model!r} lives on a state space of its own, not on a box of R^d; use simulate")
-    if model.dim != initial.dim:
+    if model.dim not in (None, initial.dim):
         raise InvalidInput(f"the model has dimension {model.dim}, the grid dimension {initial.dim}")
 
 

@@ -258,7 +258,7 @@ class EulerMaruyama(FixedStep):
         D = field.diffusion(t)
         if D is None:
             return moved
-        _check_tensor(D, field.dim, t)
+        _check_tensor(D, state.x.shape[-1], t)
         noise = np.stack([rng.standard_normal(state.x.shape[1:]) for rng in state.rngs])
         return np.asarray(moved + np.sqrt(2 * h) * (noise @ _square_root(D).T))
 
