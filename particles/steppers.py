@@ -252,6 +252,14 @@ class EulerMaruyama(FixedStep):
     random: ClassVar[bool] = True
     order: ClassVar[int] = 1
 
+    def check(self, model: Model, times: Array) -> None:
+        """As for every method; and refuse a noise tensor that is not symmetric and positive semi-definite."""
+        super().check(model, times)
+        assert isinstance(model, VelocityField)
+        t = float(times[0])
+        if (D := model.diffusion(t)) is not None:
+            _check_tensor(D, model.dim, t)
+
     def step(self, field: VelocityField, t: float, h: float, state: Particles) -> Array:
         """One step, each run with its own generator; without diffusion this is Euler's step."""
         moved = state.x + h * field.particle_velocity(t, state.x, state.w)

@@ -1,0 +1,45 @@
+"""The particle system as double loops over tokens, straight from (1.1)–(1.3), in ordinary floating point."""
+
+import numpy as np
+
+
+def attention_matrix(x, Q, K, w=None):
+    """P_ij = w_j e^{⟨Qx_i, Kx_j⟩} / Σ_l w_l e^{⟨Qx_i, Kx_l⟩}."""
+    n = len(x)
+    w = np.full(n, 1 / n) if w is None else w
+    P = np.zeros((n, n))
+    for i in range(n):
+        scores = [float((Q @ x[i]) @ (K @ x[j])) for j in range(n)]
+        top = max(scores)
+        row = [w[j] * np.exp(scores[j] - top) for j in range(n)]
+        for j in range(n):
+            P[i, j] = row[j] / sum(row)
+    return P
+
+
+def velocity(x, Q, K, V, w=None):
+    """X(x_i) = Σ_j P_ij V x_j."""
+    P = attention_matrix(x, Q, K, w)
+    return np.array([sum(P[i, j] * (V @ x[j]) for j in range(len(x))) for i in range(len(x))])
+
+
+def transformer(x, Q, K, V, dt, layers):
+    """The discrete transformer (1.3): x_i ← x_i + dt Σ_j P_ij V x_j, `layers` times."""
+    for _ in range(layers):
+        x = x + dt * velocity(x, Q, K, V)
+    return x
+
+
+def rescaled_transformer(z, Q, K, V, dt, layers):
+    """Remark 3.3: z^k = R^{−k} x^k with R = I + dt V obeys z_i ← z_i + dt Σ_j P_ij R^{−1} V (z_j − z_i).
+
+    The scores are those of x^k = R^k z^k. For R commutes with V, R^{−(k+1)}(x + dt PVx) = R^{−1}(z + dt PVz), and
+    R^{−1}z = z − dt R^{−1}Vz.
+    """
+    R = np.eye(len(V)) + dt * V
+    inverse, power = np.linalg.inv(R), np.eye(len(V))
+    for _ in range(layers):
+        P = attention_matrix(z @ power.T, Q, K)
+        z = z + dt * (P @ z - z) @ (inverse @ V).T
+        power = R @ power
+    return z

@@ -1,0 +1,83 @@
+"""Small fields of a user's making, for the tests of the time loop."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from particles import DiscreteMap, VelocityField
+
+
+@dataclass(frozen=True, eq=False)
+class LinearAttention(VelocityField):
+    """x_i' = Σ_j w_j ⟨Bx_i, x_j⟩ V x_j."""
+
+    V: np.ndarray
+    B: np.ndarray
+
+    @property
+    def dim(self):
+        return len(self.V)
+
+    def velocity(self, t, x, mu):
+        moment = (mu.points.T * mu.weights) @ mu.points
+        return x @ (self.V @ moment @ self.B).T
+
+
+@dataclass(frozen=True)
+class Spin(VelocityField):
+    """x' = |x|² J x: each token turns by the angle |x|² t on its own circle."""
+
+    dim: int = 2
+
+    def velocity(self, t, x, mu):
+        return (x**2).sum(axis=1, keepdims=True) * np.stack([-x[:, 1], x[:, 0]], axis=1)
+
+
+@dataclass(frozen=True)
+class Clock(VelocityField):
+    """x' = (p + 1) t^p, so x(t) = x(s) + t^{p+1} − s^{p+1}; NaN from t = `nan_after` on."""
+
+    power: int
+    nan_after: float = np.inf
+    dim: int = 1
+
+    def velocity(self, t, x, mu):
+        return np.full_like(x, (self.power + 1) * t**self.power if t < self.nan_after else np.nan)
+
+
+@dataclass(frozen=True)
+class Burst(VelocityField):
+    """x' = x², so x(t) = x₀/(1 − x₀t): gone at t = 1/x₀."""
+
+    dim: int = 1
+
+    def velocity(self, t, x, mu):
+        return x**2
+
+
+@dataclass(frozen=True, eq=False)
+class NoisyPull(VelocityField):
+    """x' = mean − x + √(2D) dW."""
+
+    D: np.ndarray = field(default_factory=lambda: np.array([[0.2, 0.05], [0.05, 0.1]]))
+    start: float = -np.inf
+
+    @property
+    def dim(self):
+        return len(self.D)
+
+    def velocity(self, t, x, mu):
+        return mu.weights @ mu.points - x
+
+    def diffusion(self, t):
+        return self.D if t >= self.start else None
+
+
+@dataclass(frozen=True)
+class Shuffle(DiscreteMap):
+    """x ← x/2 + a standard normal."""
+
+    dim: int = 2
+
+    def step(self, k, x, w, rng):
+        return x / 2 + rng.standard_normal(x.shape)
