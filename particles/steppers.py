@@ -277,7 +277,7 @@ def _square_root(D: Array) -> Array:
     return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
 
 
-def _check_tensor(D: Array, dim: int, t: float) -> None:
+def _check_tensor(D: Array, dim: int | None, t: float) -> None:
     D = as_matrix(D, f"diffusion({t:g})", shape=(dim, dim))
     slack = 1e-12 * np.abs(D).max()
     if np.abs(D - D.T).max() > slack or np.linalg.eigvalsh(D)[0] < -slack:
