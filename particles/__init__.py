@@ -3,8 +3,13 @@
 from particles.dataset import model_of, open_store, write_netcdf
 from particles.evolution import resume
 from particles.measure import EmpiricalMeasure
+from particles.models.aggregation import LogAttraction, PowerAttraction
 from particles.models.attention import SelfAttention, SoftmaxField
 from particles.models.base import DiscreteMap, VelocityField
+from particles.models.flocking import CuckerSmale, Vicsek
+from particles.models.network import FeedForward
+from particles.models.noise import Diffusion
+from particles.models.opinion import HegselmannKrause, Krause
 from particles.models.relatives import CausalAttention, HardmaxAttention, L2Attention, LinearAttention
 from particles.simulate import simulate
 from particles.steppers import RK4, Adaptive, Euler, EulerMaruyama, Iterate
@@ -13,17 +18,25 @@ __all__ = [
     "RK4",
     "Adaptive",
     "CausalAttention",
+    "CuckerSmale",
+    "Diffusion",
     "DiscreteMap",
     "EmpiricalMeasure",
     "Euler",
     "EulerMaruyama",
+    "FeedForward",
     "HardmaxAttention",
+    "HegselmannKrause",
     "Iterate",
+    "Krause",
     "L2Attention",
     "LinearAttention",
+    "LogAttraction",
+    "PowerAttraction",
     "SelfAttention",
     "SoftmaxField",
     "VelocityField",
+    "Vicsek",
     "model_of",
     "open_store",
     "resume",

@@ -52,10 +52,15 @@ class VelocityField(ABC):
         """X_t[mu](x): points x (m, d) to velocities (m, d)."""
 
     def particle_velocity(self, t: float, x: Array, w: Array) -> Array:
-        """The field at the particles that make it: x (..., n, d), w (n,); leading axes are independent runs."""
-        if x.ndim == 2:
-            return self.velocity(t, x, Atoms(x, w))
-        return np.stack([self.particle_velocity(t, run, w) for run in x])
+        """The field at the particles that make it: x (..., n, d), w (n,); leading axes are independent runs.
+
+        NaN for a run that is not finite, which tells an error-controlled method to try a shorter step.
+        """
+        if x.ndim > 2:
+            return np.stack([self.particle_velocity(t, run, w) for run in x])
+        if not np.isfinite(x).all():
+            return np.full_like(x, np.nan)
+        return self.velocity(t, x, Atoms(x, w))
 
     def divergence(self, t: float, x: Array, mu: Measure) -> Array:
         """div X_t[mu] at x (m, d), shape (m,); by central differences of step ε^{1/3} where no formula is given."""

@@ -1,0 +1,144 @@
+"""Aggregation equations x_i' = −Σ_j w_j ∇W(x_i − x_j): attraction by a power or the logarithm of the distance."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from particles.checks import Array, positive
+from particles.kernels.pairwise import pair_sums
+from particles.measure import Measure
+from particles.models.base import AnyDimension, Event, check_points
+from particles.models.events import Meeting
+
+
+@dataclass(frozen=True, eq=False)
+class Attraction(AnyDimension):
+    """X[μ](x) = −∫ ∇W(x − y) dμ(y) with −∇W(x) = −φ(|x|²) x, φ ≥ 0, and ∇W(0) = 0.
+
+    The gradient flow of ½ ∬ W dμ dμ: it never increases, the centre of mass stays, the diameter shrinks. Where
+    φ is singular, tokens collide in finite time and then stay together: they keep their rows and weights and share a
+    position, `group` and `meeting_time` of the Dataset say who and since when. They meet once they are within
+    `meeting_distance`, or have passed one another within a step. With noise nothing merges.
+    """
+
+    meeting_distance: float = field(default=1e-9, kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Refuse a meeting distance that is not positive."""
+        positive(self.meeting_distance, "meeting_distance")
+
+    @abstractmethod
+    def attraction(self, squared: Array) -> Array:
+        """φ at squared distances, 0 at 0 where it is singular."""
+
+    @abstractmethod
+    def potential(self, squared: Array) -> Array:
+        """W at squared distances."""
+
+    @property
+    @abstractmethod
+    def collides(self) -> bool:
+        """Whether two tokens meet in finite time."""
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """The meeting of tokens, where it takes a finite time."""
+        return (Meeting(self.meeting_distance),) if self.collides else ()
+
+    def velocity(self, t: float, x: npt.ArrayLike, mu: Measure) -> Array:
+        """X[mu](x): x (m, d) to (m, d)."""
+        return pair_sums(check_points(self, x), mu.points, mu.weights, self.attraction).moment
+
+
+@dataclass(frozen=True, eq=False)
+class PowerAttraction(Attraction):
+    """Attraction by W = |x|^p / p, p > 0: x_i' = −Σ_j w_j |x_i − x_j|^{p−2} (x_i − x_j); `exponent` is p.
+
+    For p < 2 tokens collide in finite time; for p = 2 the spread decays like e^{−t}; for p > 2 like t^{−1/(p−2)}. With
+    p = 1 on the line n equispaced tokens on [−a, a] all meet at T = a n/(n − 1). Carrillo, Di Francesco, Figalli,
+    Laurent, Slepčev (2011). Cost: O(n log n) for p = 1 on the line, O(n) for p = 2 and 4, O(n²) else.
+    """
+
+    exponent: float
+
+    def __post_init__(self) -> None:
+        """Refuse an exponent that is not positive."""
+        super().__post_init__()
+        positive(self.exponent, "exponent")
+
+    @property
+    def collides(self) -> bool:
+        """For p < 2."""
+        return self.exponent < 2
+
+    def attraction(self, squared: Array) -> Array:
+        """|x|^{p−2}."""
+        if self.exponent >= 2:
+            return np.asarray(squared ** (self.exponent / 2 - 1))
+        return np.power(squared, self.exponent / 2 - 1, out=np.zeros_like(squared), where=squared > 0)
+
+    def potential(self, squared: Array) -> Array:
+        """|x|^p / p."""
+        return np.asarray(squared ** (self.exponent / 2) / self.exponent)
+
+    def velocity(self, t: float, x: npt.ArrayLike, mu: Measure) -> Array:
+        """X[mu](x): x (m, d) to (m, d), by moments or by sorting where that is exact."""
+        points = check_points(self, x)
+        if self.exponent == 1 and points.shape[1] == 1:
+            return _mass_right_less_left(points[:, 0], mu.points[:, 0], mu.weights)[:, None]
+        if self.exponent == 2:
+            return np.asarray(mu.weights @ mu.points - points)
+        if self.exponent == 4:
+            return _quartic(points, mu.points, mu.weights)
+        return super().velocity(t, points, mu)
+
+
+def _mass_right_less_left(x: Array, y: Array, w: Array) -> Array:
+    order = np.argsort(y, kind="stable")
+    below = np.concatenate([[0.0], np.cumsum(w[order])])
+    left = below[np.searchsorted(y[order], x, side="left")]
+    right = below[-1] - below[np.searchsorted(y[order], x, side="right")]
+    return np.asarray(right - left)
+
+
+def _quartic(x: Array, y: Array, w: Array) -> Array:
+    # ∫|y − x|²(y − x) dμ expanded in the moments of μ about its mean.
+    centre = w @ y
+    c, u = x - centre, y - centre
+    second = (u.T * w) @ u
+    third = (w * np.sum(u * u, axis=1)) @ u
+    squared = np.sum(c * c, axis=1, keepdims=True)
+    return np.asarray(third - c * np.trace(second) - 2 * c @ second - squared * c)
+
+
+@dataclass(frozen=True, eq=False)
+class LogAttraction(Attraction):
+    """Attraction by W = χ log|x|: x_i' = −χ Σ_j w_j (x_i − x_j)/|x_i − x_j|², Patlak–Keller–Segel in the plane.
+
+    With equal weights d/dt (1/n) Σ|x_i − x̄|² = −χ (n − 1)/n in any dimension until the first collision; a uniform disc
+    of radius R collapses at R²/(2χ). Adding Diffusion(D) adds 2dD to that rate; tokens then do not merge.
+    """
+
+    chi: float
+
+    def __post_init__(self) -> None:
+        """Refuse a strength that is not positive."""
+        super().__post_init__()
+        positive(self.chi, "chi")
+
+    @property
+    def collides(self) -> bool:
+        """Always."""
+        return True
+
+    def attraction(self, squared: Array) -> Array:
+        """χ/|x|²."""
+        return np.divide(self.chi, squared, out=np.zeros_like(squared), where=squared > 0)
+
+    def potential(self, squared: Array) -> Array:
+        """χ log|x|."""
+        return np.asarray(self.chi * np.log(squared) / 2)

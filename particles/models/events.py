@@ -1,0 +1,40 @@
+"""What may befall tokens between two steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+from particles.checks import Array
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """Tokens meet when they end a step within `distance`, or when the step turned the line between them round.
+
+    A step turns a pair round when the relative positions before and after it make an obtuse angle: attracted tokens
+    have then run through one another.
+    """
+
+    distance: float
+
+    def regroup(self, before: Array, after: Array, group: Array) -> Array:
+        """Groups (n,) after a step from `before` to `after` (n, d); a group is named by its smallest index."""
+        leads = np.unique(group)
+        start, end = before[leads], after[leads]
+        furthest = float(np.linalg.norm(end - start, axis=1).max())
+        pairs = cKDTree(start).query_pairs(self.distance + 2 * furthest, output_type="ndarray")
+        gap, then = (z[pairs[:, 1]] - z[pairs[:, 0]] for z in (start, end))
+        met = (np.linalg.norm(then, axis=1) <= self.distance) | (np.sum(gap * then, axis=1) <= 0)
+        if not met.any():
+            return group
+        i, j = pairs[met].T
+        _, label = connected_components(coo_array((np.ones(len(i)), (i, j)), shape=(len(leads),) * 2), directed=False)
+        # `leads` increases, so the first of a component is its smallest index.
+        first = np.full(label.max() + 1, len(group))
+        np.minimum.at(first, label, leads)
+        return np.asarray(first[label][np.searchsorted(leads, group)])

@@ -1,0 +1,126 @@
+"""Flocking: tokens with a position and a velocity that align with their neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial import cKDTree
+
+from particles.checks import Array, as_finite, positive
+from particles.errors import InvalidInput
+from particles.kernels.pairwise import pair_sums
+from particles.measure import Measure
+from particles.models.base import AnyDimension, DiscreteMap, check_points
+
+
+@dataclass(frozen=True, eq=False)
+class CuckerSmale(AnyDimension):
+    """Cucker–Smale alignment in phase space, the state of a token being (x, v) along its components, d = 2m.
+
+        x_i' = v_i,    v_i' = strength · Σ_j w_j ψ(|x_i − x_j|) (v_j − v_i),    ψ(r) = (1 + r²)^{−beta}
+
+    The mean velocity is constant, the kinetic energy about it decreases, the velocities' convex hull shrinks. Flocking
+    is unconditional for beta ≤ 1/2 and depends on the initial state above. Two tokens on a line keep
+    v₁ − v₂ + strength ∫₀^{x₁ − x₂} ψ. Cucker, Smale (2007). Refused: odd d, beta < 0, strength ≤ 0.
+    """
+
+    beta: float
+    strength: float
+
+    def __post_init__(self) -> None:
+        """Refuse parameters out of range and an odd dimension."""
+        if float(as_finite(self.beta, "beta")) < 0:
+            raise InvalidInput(f"beta must not be negative, got {self.beta!r}")
+        positive(self.strength, "strength")
+        if self.dim is not None and self.dim % 2:
+            raise InvalidInput(f"the state of a token is (x, v): its components must be even in number, got {self.dim}")
+
+    def velocity(self, t: float, x: npt.ArrayLike, mu: Measure) -> Array:
+        """(v, strength ∫ ψ(|x − y|)(u − v) dμ(y, u)) at states (x, v), (m, 2m) to (m, 2m)."""
+        position, speed = _halves(check_points(self, x))
+        others, speeds = _halves(mu.points)
+        sums = pair_sums(position, others, mu.weights, self.alignment, a=speed, b=speeds)
+        return np.concatenate([speed, self.strength * sums.moment], axis=1)
+
+    def divergence(self, t: float, x: npt.ArrayLike, mu: Measure) -> Array:
+        """−m · strength · ∫ ψ(|x − y|) dμ(y, u)."""
+        position, speed = _halves(check_points(self, x))
+        others, _ = _halves(mu.points)
+        seen = pair_sums(position, others, mu.weights, self.alignment).mass
+        return np.asarray(-speed.shape[1] * self.strength * seen)
+
+    def alignment(self, squared: Array) -> Array:
+        """ψ at squared distances."""
+        return np.asarray((1 + squared) ** -self.beta)
+
+
+def _halves(state: Array) -> tuple[Array, Array]:
+    m = state.shape[-1] // 2
+    return state[:, :m], state[:, m:]
+
+
+@dataclass(frozen=True, eq=False)
+class Vicsek(DiscreteMap):
+    """Vicsek's model in a periodic square: the state of a token is (x, y, θ), its position and heading.
+
+        x_i ← x_i + speed (cos θ_i, sin θ_i),    θ_i ← arg Σ_{j: |x_j − x_i| ≤ radius} w_j e^{iθ_j} + noise · U(−½, ½)
+
+    Positions move with the heading before the turn, as in Vicsek, Czirók, Ben-Jacob, Cohen, Shochet (1995); distances
+    are periodic with period `box`; headings lie in (−π, π]. When all see all, the polarisation |Σ_j w_j e^{iθ_j}| of
+    n → ∞ tokens after a step is sin(noise/2)/(noise/2). Refused: noise outside [0, 2π], positions outside the box.
+    """
+
+    dim: ClassVar[int] = 3
+
+    radius: float
+    noise: float
+    speed: float
+    box: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse parameters out of range."""
+        positive(self.radius, "radius")
+        positive(self.box, "box")
+        if not 0 <= float(as_finite(self.noise, "noise")) <= 2 * np.pi:
+            raise InvalidInput(f"noise must lie in [0, 2π], the width of the angles that are added, got {self.noise!r}")
+        if float(as_finite(self.speed, "speed")) < 0:
+            raise InvalidInput(f"speed must not be negative, got {self.speed!r}")
+
+    def check_state(self, x: Array) -> None:
+        """Refuse positions outside the box."""
+        positions = x[..., :2]
+        if (positions < 0).any() or (positions >= self.box).any():
+            raise InvalidInput(
+                f"positions must lie in the periodic box [0, {self.box:g})², got coordinates from {positions.min():g} "
+                f"to {positions.max():g}: take them modulo {self.box:g}"
+            )
+
+    def step(self, k: int, x: Array, w: Array, rng: np.random.Generator) -> Array:
+        """Positions forward with the old headings, headings to those of the neighbours plus noise."""
+        positions, angles = x[:, :2], x[:, 2]
+        headings = np.column_stack([np.cos(angles), np.sin(angles)])
+        mean = self._neighbours(positions, w[:, None] * headings)
+        turned = np.arctan2(mean[:, 1], mean[:, 0]) + self.noise * (rng.random(len(x)) - 0.5)
+        moved = np.mod(positions + self.speed * headings, self.box)
+        # The remainder of a tiny negative number rounds to the box itself, which is 0.
+        moved[moved >= self.box] = 0.0
+        return np.column_stack([moved, np.arctan2(np.sin(turned), np.cos(turned))])
+
+    def _neighbours(self, positions: Array, vectors: Array) -> Array:
+        if self.radius >= self.box / np.sqrt(2):
+            return np.broadcast_to(vectors.sum(axis=0), vectors.shape)
+        tree = cKDTree(positions, boxsize=self.box)
+        i, j = tree.query_pairs(self.radius, output_type="ndarray").T
+        total = vectors.copy()
+        for k in range(2):
+            total[:, k] += np.bincount(i, vectors[j, k], minlength=len(vectors))
+            total[:, k] += np.bincount(j, vectors[i, k], minlength=len(vectors))
+        return total
+
+
+def polarisation(angles: Array, w: Array) -> Array:
+    """|Σ_j w_j e^{iθ_j}| of headings (..., n): 1 where all agree, 0 where they cancel."""
+    return np.asarray(np.abs(np.exp(1j * angles) @ w))

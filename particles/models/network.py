@@ -1,0 +1,87 @@
+"""The other layer of a transformer: a feed-forward field, without interaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from particles.checks import Array, as_finite, as_matrix, frozen, one_of
+from particles.errors import InvalidInput
+from particles.measure import Measure
+from particles.models.base import VelocityField, check_points
+
+Activation = Callable[[Array], Array]
+Parameter = Array | Callable[[float], Array]
+
+ACTIVATIONS: dict[str, tuple[Activation, Activation]] = {
+    "identity": (lambda s: s, np.ones_like),
+    "relu": (lambda s: np.maximum(s, 0.0), lambda s: np.asarray(s > 0, dtype=float)),
+    "tanh": (np.tanh, lambda s: np.asarray(1 - np.tanh(s) ** 2)),
+}
+"""Activations known by name, each with its derivative."""
+
+
+@dataclass(frozen=True, eq=False)
+class FeedForward(VelocityField):
+    """A feed-forward layer as a field, x' = W σ(A x + b): the neural ODE whose Euler steps are a residual network.
+
+    The talk's x_i' = c(t) σ(a(t) x_i + b(t)) with W, A, b for c, a, b. Tokens do not interact.
+
+    Parameters: W (d, k), A (k, d), b (k,), constants or functions of t, scalars where d = k = 1; `activation`
+    "tanh", "relu", "identity" or a function applied entry by entry. Refused: shapes that do not fit, NaN.
+    """
+
+    W: Parameter
+    A: Parameter
+    b: Parameter
+    activation: str | Activation = "relu"
+
+    def __post_init__(self) -> None:
+        """Check the shapes once, at time 0 where a parameter depends on time."""
+        for name in ("W", "A", "b"):
+            if not callable(getattr(self, name)):
+                object.__setattr__(self, name, frozen(_read(getattr(self, name), name)))
+        W, A, b = self._at(0.0)
+        if A.shape != W.shape[::-1] or b.shape != (len(A),):
+            raise InvalidInput(f"W (d, k), A (k, d) and b (k,) must fit, got W {W.shape}, A {A.shape}, b {b.shape}")
+        if not callable(self.activation):
+            one_of(self.activation, ACTIVATIONS, "activation")
+
+    def _at(self, t: float) -> tuple[Array, Array, Array]:
+        W, A, b = (
+            _read(value(t), f"{name}({t:g})") if callable(value) else value
+            for name, value in (("W", self.W), ("A", self.A), ("b", self.b))
+        )
+        return W, A, b
+
+    @property
+    def dim(self) -> int:
+        """The dimension d of a token."""
+        return len(self._at(0.0)[0])
+
+    def velocity(self, t: float, x: npt.ArrayLike, mu: Measure) -> Array:
+        """W σ(A x + b), whatever mu is: x (m, d) to (m, d)."""
+        return self.particle_velocity(t, check_points(self, x), mu.weights)
+
+    def particle_velocity(self, t: float, x: Array, w: Array) -> Array:
+        """The same at x (..., n, d)."""
+        W, A, b = self._at(t)
+        rule = self.activation if callable(self.activation) else ACTIVATIONS[self.activation][0]
+        out: Array = np.asarray(rule(x @ A.T + b), dtype=float) @ W.T
+        return out
+
+    def divergence(self, t: float, x: npt.ArrayLike, mu: Measure) -> Array:
+        """Σ_k σ'((A x + b)_k) (A W)_kk; by central differences for an activation that is the user's."""
+        points = check_points(self, x)
+        if callable(self.activation):
+            return super().divergence(t, points, mu)
+        W, A, b = self._at(t)
+        out: Array = ACTIVATIONS[self.activation][1](points @ A.T + b) @ np.diagonal(A @ W)
+        return out
+
+
+def _read(value: npt.ArrayLike, name: str) -> Array:
+    return np.atleast_1d(as_finite(value, name)) if name.startswith("b") else as_matrix(value, name)

@@ -1,0 +1,65 @@
+"""Noise as a summand: the diffusion of a Fokker–Planck equation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from particles.checks import Array, as_finite, as_matrix, frozen
+from particles.errors import InvalidInput
+from particles.measure import Measure
+from particles.models.base import AnyDimension, check_points
+
+
+@dataclass(frozen=True, eq=False)
+class Diffusion(AnyDimension):
+    """Adds the noise √(2D) dW to a model by `+`, independent for each token: the equation gains div(D∇μ).
+
+    D is a number, for D·I in any dimension, or a symmetric positive semi-definite tensor (d, d). By itself it is
+    Brownian motion. Moved by EulerMaruyama; an error-controlled method would fight the noise and is refused. In the
+    frame x = e^{tA} z the tensor is e^{−tA} D e^{−tAᵀ}, full in general and a function of time.
+    """
+
+    D: float | Array
+
+    def __post_init__(self) -> None:
+        """Refuse what is no diffusion tensor."""
+        value = as_finite(self.D, "D")
+        if value.ndim == 0:
+            object.__setattr__(self, "D", float(value))
+            if value < 0:
+                raise InvalidInput(f"D must not be negative, got {self.D!r}")
+            return
+        tensor = as_matrix(value, "D", shape=(len(value), len(value)))
+        smallest = np.linalg.eigvalsh(tensor)[0] if np.array_equal(tensor, tensor.T) else -np.inf
+        if smallest < -1e-14 * np.abs(tensor).max():
+            raise InvalidInput(f"D must be symmetric and positive semi-definite, got {tensor.tolist()}")
+        if self.dim not in (None, len(tensor)):
+            raise InvalidInput(f"D has shape {tensor.shape}, the model dimension {self.dim}: they must agree")
+        object.__setattr__(self, "D", frozen(tensor))
+        object.__setattr__(self, "dim", len(tensor))
+
+    @property
+    def noisy(self) -> bool:
+        """True: noise of any size, 0 included, asks for a method that can draw it."""
+        return True
+
+    def velocity(self, t: float, x: npt.ArrayLike, mu: Measure) -> Array:
+        """No drift."""
+        return np.zeros_like(check_points(self, x))
+
+    def particle_velocity(self, t: float, x: Array, w: Array) -> Array:
+        """No drift."""
+        return np.zeros_like(x)
+
+    def divergence(self, t: float, x: npt.ArrayLike, mu: Measure) -> Array:
+        """0."""
+        return np.zeros(len(check_points(self, x)))
+
+    def diffusion(self, t: float) -> Array:
+        """The tensor D (d, d); 1 × 1 while the dimension of a number D is open."""
+        if isinstance(self.D, float):
+            return self.D * np.eye(self.dim or 1)
+        return self.D
