@@ -87,7 +87,7 @@ def test_pair_models_are_the_double_loop(name, n, d):
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if "hegselmann" not in name])
-def test_pair_models_act_on_any_point_and_their_divergence_fits(name):
+def test_pair_models_act_on_any_point(name):
     model, _ = CASES[name]
     x, w = tokens(12, 2, seed=1)
     mu = EmpiricalMeasure(x, w)
