@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from meanfield.grid import Grid, GridMeasure
+from meanfield.grid import Cells, Grid, GridMeasure
 from meanfield.schemes.base import Scheme
 from meanfield.schemes.finite_volume import FiniteVolume
-from particles.checks import Array, as_times, positive
+from meanfield.support import MAX_CONTRAST, TAILS, boundary_markers, choose_tails, contrast, follow, return_tails
+from particles.checks import Array, as_times, one_of, positive
 from particles.config import class_name
 from particles.dataset import Layout, Series, provenance, variable
 from particles.errors import InvalidInput, NotSupported, RunStopped
@@ -26,7 +27,11 @@ ENDS = ("lower", "upper")
 
 @dataclass(frozen=True, eq=False)
 class GridState:
-    """Cell masses as a state of the time loop; `walls` (d, 2) is the mass pressed against each wall so far."""
+    """Cell masses as a state of the time loop.
+
+    walls (d, 2): the mass pressed against each wall so far; markers (m, d): the boundary of the support where it is
+    tracked; returned: the mass put back into the support so far.
+    """
 
     model: VelocityField
     scheme: Scheme
@@ -34,19 +39,38 @@ class GridState:
     masses: Array
     walls: Array
     wall_tolerance: float
+    tails: str = "ignore"
+    markers: Array | None = None
+    returned: float = 0.0
 
     def advance(self, t0: float, t1: float) -> Self:
         """The cell masses at t1; the run stops where more than `wall_tolerance` has pressed against the walls."""
-        t, masses, walls = t0, self.masses, self.walls
+        t, masses, walls, markers, returned = t0, self.masses, self.walls, self.markers, self.returned
         while t < t1:
             moved = self.scheme.step(self.model, t, t1, self.grid, masses)
             if moved.t <= t:
                 raise RunStopped(f"the step fell below rounding at t = {t:g}: the velocity blows up there", time=t)
-            t, masses, walls = moved.t, moved.masses, walls + moved.walls
+            cells = Cells(self.grid, moved.masses)
+            if markers is not None:
+                markers = follow(self.model, t, Cells(self.grid, masses), moved.t, cells, markers)
+                kept, put_back = return_tails(cells, markers)
+                cells, returned = Cells(self.grid, kept), returned + put_back
+            t, masses, walls = moved.t, cells.masses, walls + moved.walls
             self._check_walls(t, walls)
+            self._check_tails(t, cells)
         # The saved density, not the masses, is what a resumed run starts from.
         volumes = self.grid.cell_volumes
-        return replace(self, masses=masses / volumes * volumes, walls=walls)
+        return replace(self, masses=masses / volumes * volumes, walls=walls, markers=markers, returned=returned)
+
+    def _check_tails(self, t: float, cells: Cells) -> None:
+        if self.tails != "stop" or (change := contrast(self.model, t, cells)) <= MAX_CONTRAST:
+            return
+        raise RunStopped(
+            f"at t* = {t:g} attention scores change by {change:.3g} across a cell, {MAX_CONTRAST:g} is allowed: from "
+            "here on the numerical tails of the measure would lead the field. Stop before t*, refine the grid (t* "
+            "grows like ½ log(1/h)), or follow the support with tails='track' if the initial density ends sharply",
+            time=t,
+        )
 
     def _check_walls(self, t: float, walls: Array) -> None:
         if walls.sum() <= self.wall_tolerance:
@@ -60,11 +84,14 @@ class GridState:
         )
 
     def record(self) -> Mapping[str, Array]:
-        """Density and wall masses."""
-        return {"density": self.masses / self.grid.cell_volumes, "wall_mass": self.walls}
+        """Density, wall masses and, where it is tracked, the support."""
+        out = {"density": self.masses / self.grid.cell_volumes, "wall_mass": self.walls}
+        if self.markers is not None:
+            out |= {"support": self.markers, "returned_mass": np.array(self.returned)}
+        return out
 
     def memo(self) -> Mapping[str, Any]:
-        """Nothing: the density and the wall masses say it all."""
+        """Nothing: what is recorded says it all."""
         return {}
 
     @classmethod
@@ -72,7 +99,11 @@ class GridState:
         """The state at the last time of a Dataset."""
         grid = grid_of(ds)
         masses = ds["density"].values * grid.cell_volumes
-        return cls(call["model"], call["scheme"], grid, masses, ds["wall_mass"].values, call["wall_tolerance"])
+        state = cls(call["model"], call["scheme"], grid, masses, ds["wall_mass"].values, call["wall_tolerance"])
+        if call["tails"] != "track":
+            return replace(state, tails=call["tails"])
+        markers, returned = ds["support"].values, float(ds["returned_mass"])
+        return replace(state, tails="track", markers=markers, returned=returned)
 
 
 def solve(
@@ -82,6 +113,7 @@ def solve(
     scheme: Scheme | None = None,
     *,
     wall_tolerance: float = 1e-6,
+    tails: str | None = None,
     progress: bool = False,
     store: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
@@ -90,9 +122,15 @@ def solve(
 
     Parameters: `times` strictly increasing, the first is that of `initial`; `scheme` None is FiniteVolume(). The walls
     are closed; the mass that presses against them is recorded, and the run stops where it passes `wall_tolerance`.
+    `tails`, what is done about masses that the scheme leaves outside the true support, which in a moving frame come to
+    lead the field: "track" moves the boundary of the support along and puts back what is outside its convex hull;
+    "stop" ends the run at t*, when scores change by more than 1 across a cell; "ignore". None: "ignore" in the original
+    frame; in a moving one "track" where the initial density ends sharply (its median over the rim is at least 1e-2 of
+    its largest value), else "stop".
 
     Returns a Dataset with `density` (time, x1, …, xd), cell averages at the cell centres, `cell_volume` (x1, …, xd),
-    the cell edges `x1_edges`, …, and `wall_mass` (time, component, end), accumulated.
+    the cell edges `x1_edges`, …, and `wall_mass` (time, component, end), accumulated; where tracked,
+    `support` (time, marker, component), points of the boundary, and `returned_mass` (time,), accumulated.
     Raises RunStopped, with the Dataset so far; NotSupported for models whose particles are no point masses of R^d.
     """
     check_model(model, initial)
@@ -102,11 +140,14 @@ def solve(
     if not isinstance(scheme, Scheme):
         raise InvalidInput(f"scheme must be Upwind, FiniteVolume, WENO or SemiLagrangian, got {scheme!r}")
     positive(wall_tolerance, "wall_tolerance")
+    cells = Cells(initial.grid, initial.masses)
+    tails = choose_tails(model, cells) if tails is None else one_of(tails, TAILS, "tails")
     refuse_existing(store, overwrite=overwrite)
     grid = initial.grid
     volumes = grid.cell_volumes
     masses = initial.masses / volumes * volumes
-    state = GridState(model, scheme, grid, masses, np.zeros((grid.dim, 2)), wall_tolerance)
+    markers = boundary_markers(grid, masses) if tails == "track" else None
+    state = GridState(model, scheme, grid, masses, np.zeros((grid.dim, 2)), wall_tolerance, tails, markers)
     return evolve(state, _layout(state, saves), progress=progress, store=store, overwrite=overwrite)
 
 
@@ -147,6 +188,7 @@ def _layout(state: GridState, times: Array) -> Layout:
         "scheme": state.scheme,
         "times": times,
         "wall_tolerance": state.wall_tolerance,
+        "tails": state.tails,
     }
     attributes, matrices = provenance(call, "none: nothing in this run is random")
     axes = tuple(f"x{k + 1}" for k in range(grid.dim))
@@ -162,4 +204,7 @@ def _layout(state: GridState, times: Array) -> Layout:
         "density": Series(("time", *axes), "cell averages of the density"),
         "wall_mass": Series(("time", "component", "end"), "mass pressed against the lower and upper wall of each axis"),
     }
+    if state.markers is not None:
+        series["support"] = Series(("time", "marker", "component"), "points of the boundary of the support")
+        series["returned_mass"] = Series(("time",), "mass put back into the support")
     return Layout(static, series, times)

@@ -1,0 +1,109 @@
+"""The support of a measure on a grid, carried along: what keeps numerical tails from leading in a moving frame.
+
+In the frame z = e^{−tV} x the score between two points grows like e^{2λt}, so that the outermost mass, however
+small, leads everything. A scheme leaves a trail of tiny masses outside the true support, and from t* ≈ ½ log(1/h) on
+that trail would lead. Points of the boundary of the initial support, moved along the field, say where the support is;
+mass that the scheme leaves outside their convex hull is put back into the nearest cell that the hull touches.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import binary_erosion, distance_transform_edt
+from scipy.spatial import ConvexHull
+
+from meanfield.grid import Cells, Grid, along
+from particles.checks import Array
+from particles.measure import Atoms
+from particles.models.attention import SoftmaxField
+from particles.models.base import VelocityField
+
+MAX_MARKERS = 2048
+"""Most points that stand for the boundary of the support."""
+
+
+TAILS = ("track", "stop", "ignore")
+"""What a run does about the masses that a scheme leaves outside the true support."""
+
+SHARP = 1e-2
+"""Least density at the rim, against the largest, of a measure whose support is taken to end there."""
+
+MAX_CONTRAST = 1.0
+"""Largest change of the score across a cell up to which the tails of a scheme do not lead the field."""
+
+
+def choose_tails(model: VelocityField, cells: Cells) -> str:
+    """The default: nothing in the original frame; in a moving one "track" for a support that ends sharply, else "stop"."""
+    if model.frame is None:
+        return "ignore"
+    full = cells.masses > 0
+    density = cells.masses / cells.grid.cell_volumes
+    rim = full & ~binary_erosion(full, border_value=0)
+    return "track" if np.median(density[rim]) >= SHARP * density.max() else "stop"
+
+
+def contrast(model: VelocityField, t: float, cells: Cells) -> float:
+    """The largest change of an attention score across a cell, max_{x, k} |(B_A(t) x)_k| h_k over cells x with mass.
+
+    At 1 the atoms of neighbouring cells differ in weight by e: from that time t* on the field is led by single cells.
+    Fields that are no attention count as 0.
+    """
+    sizes = np.array([w.max() for w in cells.grid.widths])
+    points = cells.points
+    scores = [term.score_matrix(t) for term in model.terms if isinstance(term, SoftmaxField)]
+    return max((float((np.abs(points @ B.T) * sizes).max()) for B in scores), default=0.0)
+
+
+def follow(model: VelocityField, t0: float, before: Cells, t1: float, after: Cells, markers: Array) -> Array:
+    """The markers at t1, by Heun's method in the fields of the measures at t0 and t1."""
+    dt = t1 - t0
+    first = model.velocity(t0, markers, Atoms(before.points, before.weights))
+    second = model.velocity(t1, markers + dt * first, Atoms(after.points, after.weights))
+    return np.asarray(markers + dt / 2 * (first + second))
+
+
+def return_tails(cells: Cells, markers: Array) -> tuple[Array, float]:
+    """Cell masses with all mass outside the hull put into the nearest cell that it touches, and how much that was."""
+    grid, masses = cells
+    inside = touched(grid, markers)
+    outside = (masses > 0) & ~inside
+    if not outside.any():
+        return masses, 0.0
+    nearest = distance_transform_edt(
+        ~inside, sampling=[float(w.mean()) for w in grid.widths], return_distances=False, return_indices=True
+    )
+    out = np.where(inside, masses, 0.0)
+    np.add.at(out, tuple(index[outside] for index in nearest), masses[outside])
+    return out, float(masses[outside].sum())
+
+
+def boundary_markers(grid: Grid, masses: Array) -> Array:
+    """Corners (m, d) of the outermost cells that carry mass, all that its convex hull touches; at most MAX_MARKERS."""
+    full = np.zeros([n + 1 for n in grid.shape], dtype=bool)
+    for corner in np.ndindex(*[2] * grid.dim):
+        full[tuple(slice(c, c + n) for c, n in zip(corner, grid.shape, strict=True))] |= masses > 0
+    ends = np.zeros_like(full)
+    for k in range(grid.dim):
+        # The first and the last along each line: all that the convex hull can touch.
+        ends |= full & ((np.cumsum(full, axis=k) == 1) | (np.flip(np.cumsum(np.flip(full, k), axis=k), k) == 1))
+    where = np.nonzero(ends)
+    points = np.stack([e[i] for e, i in zip(grid.edges, where, strict=True)], axis=1)
+    return points[:: -(-len(points) // MAX_MARKERS)]
+
+
+def touched(grid: Grid, markers: Array) -> npt.NDArray[np.bool_]:
+    """Which cells the convex hull of the markers touches, shape grid.shape."""
+    half = np.array([w.max() for w in grid.widths]) / 2
+    low, high = markers.min(axis=0) - half, markers.max(axis=0) + half
+    inside = np.ones(grid.shape, dtype=bool)
+    for k, c in enumerate(grid.centres):
+        inside &= along((c >= low[k]) & (c <= high[k]), k, grid.dim)
+    if grid.dim == 1:
+        return inside
+    corners = np.stack(np.meshgrid(*[[-1.0, 1.0]] * grid.dim, indexing="ij"), axis=-1).reshape(-1, grid.dim) * half
+    faces = ConvexHull((markers[:, None] + corners).reshape(-1, grid.dim)).equations
+    where = np.nonzero(inside)
+    centres = np.stack([c[i] for c, i in zip(grid.centres, where, strict=True)], axis=1)
+    inside[where] = (centres @ faces[:, :-1].T + faces[:, -1] <= 1e-12).all(axis=1)
+    return inside
