@@ -6,6 +6,7 @@ This file is the door: it checks, fixes the floating type and picks the method f
 shapes always take the same way.
 
 - "direct": fused exact sum, `direct.py`.  "tiles": exact, by matrix products, for long vectors, `tiles.py`.
+- "tree": where a tolerance is given, d ≤ 3, the values are the keys and there are enough of them, `tree.py`.
 """
 
 from __future__ import annotations
@@ -15,14 +16,22 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from particles.checks import Array
+from particles.checks import Array, positive
 from particles.errors import InvalidInput, OutOfRange
 from particles.kernels.direct import direct_average
 from particles.kernels.threads import thread_count
 from particles.kernels.tiles import tiled_average
+from particles.kernels.tree import tree_average
 
 TILES_FROM_COMPONENTS, TILES_FROM_PAIRS = 12, 40_000
 """Mean of k and e, and pairs, from which matrix products are faster than the fused sum."""
+
+TREE_FROM_PAIRS = {1: 4_000**2, 2: 24_000**2, 3: 100_000**2}
+TREE_FROM_POINTS = 1_000
+"""Pairs, and points on either side, from which the tree is faster than the direct sum in d dimensions."""
+
+LEAST_TOLERANCE = 1e-13
+"""Below this the rounding inside the tree's series would count: the exact sum is taken instead."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,9 @@ class SoftmaxAverage:
 
 def choose_method(m: int, n: int, k: int, e: int, tolerance: float | None = None, *, own_values: bool = False) -> str:
     """The method for m queries, n sources in R^k and values in R^e; `own_values`: the values are not the keys."""
+    allowed = tolerance is not None and tolerance >= LEAST_TOLERANCE and not own_values and k in TREE_FROM_PAIRS
+    if allowed and m * n >= TREE_FROM_PAIRS[k] and min(m, n) >= TREE_FROM_POINTS:
+        return "tree"
     if (k + e) / 2 >= TILES_FROM_COMPONENTS and m * n >= TILES_FROM_PAIRS:
         return "tiles"
     return "direct"
@@ -71,9 +83,14 @@ def softmax_average(
         raise InvalidInput(f"queries (m, k), keys (n, k) and values (n, e) must fit, got (runs, ., .) {shapes}")
     logs = _log_weights(None if log_weights is None else arrays[-1], n, lead, dtype)
     e = k if v is None else v.shape[2]
+    if tolerance is not None:
+        tolerance = positive(tolerance, "tolerance") if dtype == np.float64 else None
     method = choose_method(m, n, k, e, tolerance, own_values=v is not None)
-    average = tiled_average if method == "tiles" else direct_average
-    mean, logsumexp, finite = average(q, y, v, logs, thread_count(threads))
+    workers = thread_count(threads)
+    if method == "tree" and tolerance is not None:
+        mean, logsumexp, finite = tree_average(q, y, logs, tolerance, workers)
+    else:
+        mean, logsumexp, finite = (tiled_average if method == "tiles" else direct_average)(q, y, v, logs, workers)
     if not finite:
         raise InvalidInput("queries, keys, values and log-weights must be finite (log-weights may be −inf)")
     if not np.isfinite(logsumexp).all():
