@@ -11,7 +11,7 @@ import numpy as np
 from scipy.integrate import DOP853
 
 from particles.checks import Array, as_matrix, positive
-from particles.errors import InvalidInput, NotSupported, RunStopped
+from particles.errors import InvalidInput, NotSupported, OutOfRange, RunStopped
 from particles.models.base import DiscreteMap, VelocityField
 
 Model = VelocityField | DiscreteMap
@@ -201,9 +201,15 @@ class Adaptive(Method):
         self, field: VelocityField, t0: float, t1: float, x: Array, w: Array, proposal: float, run: int
     ) -> tuple[Array, float]:
         shape = (1, *x.shape)
+        overflow: list[OutOfRange] = []
 
         def slope(t: float, y: Array) -> Array:
-            return field.particle_velocity(t, y.reshape(shape), w).ravel()
+            try:
+                return field.particle_velocity(t, y.reshape(shape), w).ravel()
+            except OutOfRange as error:
+                # A trial step that leaves float64 is too long, not wrong: NaN makes DOP853 try a shorter one.
+                overflow[:] = [error]
+                return np.full_like(y, np.nan)
 
         first = {"first_step": min(proposal, t1 - t0)} if proposal > 0 else {}
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -213,6 +219,8 @@ class Adaptive(Method):
                 wish = solver.h_abs
                 failure = solver.step()
                 if solver.status == "failed":
+                    if overflow:
+                        raise overflow[0]
                     speed = np.abs(slope(solver.t, solver.y).reshape(shape))
                     check_finite(speed, solver.t, "velocity", run)
                     particle, component = np.unravel_index(int(np.argmax(speed[0])), x.shape)

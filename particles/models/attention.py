@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from particles.checks import Array, one_of, positive
+from particles.errors import OutOfRange
 from particles.kernels.softmax import softmax_average
 from particles.measure import Measure
 from particles.models.base import check_points
@@ -43,7 +44,10 @@ class SoftmaxField(BilinearField):
         queries, keys = self.queries_and_keys(t, x, y)
         if values is None and keys is not y:
             values = y
-        return softmax_average(queries, keys, values, log_of(w), tolerance=self.tolerance).mean
+        try:
+            return softmax_average(queries, keys, values, log_of(w), tolerance=self.tolerance).mean
+        except OutOfRange as error:
+            raise OutOfRange(f"{error} at t = {t:g}: stop before that time", time=t) from None
 
     def aggregate(self, t: float, x: Array, y: Array, w: Array) -> Array:
         """The softmax average of the sources themselves at each x."""
