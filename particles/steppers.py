@@ -109,6 +109,8 @@ class RungeKutta(FixedStep):
         slopes: list[Array] = []
         for node, row in zip(self.nodes, self.stages, strict=True):
             stage = state.x + h * _combine(row, slopes) if row else state.x
+            # Checked here, because one bad token turns the field of its whole run into NaN.
+            check_finite(stage, t + node * h)
             slopes.append(field.particle_velocity(t + node * h, stage, state.w))
         return state.x + h * _combine(self.weights, slopes)
 
