@@ -109,6 +109,7 @@ class Characteristics(VelocityField):
     @property
     def dim(self) -> int:
         """One more than the field's."""
+        assert self.field.dim is not None
         return self.field.dim + 1
 
     @property
@@ -118,7 +119,7 @@ class Characteristics(VelocityField):
 
     def velocity(self, t: float, x: Array, mu: Measure) -> Array:
         """The field at the first d components, and minus its divergence."""
-        d = self.field.dim
+        d = self.dim - 1
         place, atoms = x[:, :d], Atoms(mu.points[:, :d], mu.weights)
         return np.column_stack([self.field.velocity(t, place, atoms), -self.field.divergence(t, place, atoms)])
 
@@ -141,13 +142,14 @@ def characteristics(
     if model.diffusion(float(np.atleast_1d(np.asarray(times))[0])) is not None:
         raise NotSupported("with noise the density does not follow the characteristics: use solve on a grid")
     mu = nodes if isinstance(nodes, EmpiricalMeasure) else gauss_nodes(law, nodes)
+    model = model.in_dimension(mu.dim)
     density = law.density(mu.points)
     if (density <= 0).any():
         worst = mu.points[int(np.argmin(density))].tolist()
         raise InvalidInput(f"the density of {law!r} is zero at the node {worst}: choose nodes inside its support")
     start = np.column_stack([mu.points, np.log(density)])
+    d = mu.dim
     ds = simulate(Characteristics(model), start, times, method, weights=mu.weights, progress=progress)
-    d = model.dim
     log_density = variable(("time", "particle"), ds["position"].values[:, :, d], "log density at the particle")
     ds = ds.isel(component=slice(0, d)).assign(log_density=log_density)
     ds.attrs["frame"] = frame_name(model)

@@ -34,7 +34,7 @@ MAX_CONTRAST = 1.0
 
 
 def choose_tails(model: VelocityField, cells: Cells) -> str:
-    """The default: nothing in the original frame; in a moving one "track" for a support that ends sharply, else "stop"."""
+    """The default: "ignore" in the original frame; in a moving one "track" a support that ends sharply, else "stop"."""
     if model.frame is None:
         return "ignore"
     full = cells.masses > 0
