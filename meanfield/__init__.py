@@ -1,6 +1,6 @@
 """Grid and measure layer: the continuity equation, distances, limits, studies."""
 
-from meanfield.distances import wasserstein
+from meanfield.distances import wasserstein, wasserstein_bracket
 from meanfield.grid import Grid, GridMeasure
 from meanfield.laws import Mixture, Normal, Product, Uniform
 from meanfield.schemes.finite_volume import WENO, FiniteVolume, Upwind
@@ -18,4 +18,5 @@ __all__ = [
     "Upwind",
     "solve",
     "wasserstein",
+    "wasserstein_bracket",
 ]

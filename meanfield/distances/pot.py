@@ -11,9 +11,12 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from particles.checks import Array
 from particles.errors import NotConverged
+
+Index = npt.NDArray[np.intp]
 
 MAX_ITERATIONS = 10**10
 _OPTIMAL = 1
@@ -28,6 +31,16 @@ class DensePlan(NamedTuple):
     v: Array
 
 
+class SparsePlan(NamedTuple):
+    """An optimal plan over the given edges as entries (i, j, mass), and its potentials u (n,), v (m,)."""
+
+    i: Index
+    j: Index
+    mass: Array
+    u: Array
+    v: Array
+
+
 def optimal_plan(a: Array, b: Array, cost: Array) -> DensePlan:
     """Exact optimal transport for a dense cost matrix (n, m): network simplex; a, b > 0."""
     import ot
@@ -38,6 +51,33 @@ def optimal_plan(a: Array, b: Array, cost: Array) -> DensePlan:
         plan, log = ot.lp.emd(a, b, cost, numItermax=MAX_ITERATIONS, log=True, check_marginals=False)
     _require_optimal(log["result_code"], log["cost"], len(a), len(b))
     return DensePlan(plan, float(log["cost"]), log["u"], log["v"])
+
+
+def optimal_sparse_plan(
+    a: Array, b: Array, rows: Index, columns: Index, cost: Array, start: tuple[Array, Array]
+) -> SparsePlan:
+    """Exact optimal transport along the edges (rows[k], columns[k]) alone; `start` are potentials to begin from."""
+    from ot.lp.emd_wrap import emd_c_sparse
+
+    # The simplex asks for equal masses to the last bits.
+    b = b * (a.sum() / b.sum())
+    edges = (rows.astype(np.uint64), columns.astype(np.uint64))
+    potentials = (np.array(start[0]), np.array(start[1]))
+    i, j, mass, value, u, v, status = emd_c_sparse(np.array(a), b, *edges, cost, MAX_ITERATIONS, *potentials)
+    _require_optimal(status, value, len(a), len(b))
+    return SparsePlan(i.astype(np.intp), j.astype(np.intp), np.asarray(mass), np.asarray(u), np.asarray(v))
+
+
+def match_by_binary_space(x: Array, y: Array, restarts: int) -> Index:
+    """A permutation (n,) that sends x_i near y_σ(i): `restarts` binary space partitions, merged; deterministic."""
+    from ot.bsp import compute_bspot_bijection
+
+    gaussian = x.shape[1] <= 64
+    _, order, _ = compute_bspot_bijection(x, y, n_plans=restarts, gaussian_slicing=gaussian, seed=0)
+    order = np.asarray(order, dtype=np.intp)
+    if not np.array_equal(np.sort(order), np.arange(len(x))):
+        raise NotConverged(f"binary space matching of {len(x)} points returned no permutation")
+    return order
 
 
 def _require_optimal(status: int, cost: float, n: int, m: int) -> None:
