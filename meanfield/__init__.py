@@ -4,6 +4,7 @@ from meanfield.distances import wasserstein, wasserstein_bracket
 from meanfield.grid import Grid, GridMeasure
 from meanfield.laws import Mixture, Normal, Product, Uniform
 from meanfield.schemes.finite_volume import WENO, FiniteVolume, Upwind
+from meanfield.schemes.semi_lagrangian import SemiLagrangian
 from meanfield.solve import solve
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Mixture",
     "Normal",
     "Product",
+    "SemiLagrangian",
     "Uniform",
     "Upwind",
     "solve",

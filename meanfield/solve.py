@@ -175,6 +175,8 @@ def grid_of(ds: xr.Dataset) -> Grid:
 
 def measure_at(ds: xr.Dataset, k: int) -> GridMeasure:
     """The measure at the k-th saved time of a Dataset made by solve."""
+    if "density" not in ds:
+        raise InvalidInput("the Dataset has no `density`: it was not made by solve")
     grid = grid_of(ds)
     return GridMeasure(grid, ds["density"].isel(time=k).values * grid.cell_volumes)
 

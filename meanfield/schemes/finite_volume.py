@@ -155,10 +155,7 @@ class WENO(FluxScheme):
 
     def sources(self, cells: Cells) -> Cells:
         """Masses redistributed so that sums over cell centres integrate smooth functions to fourth order."""
-        masses = cells.masses
-        for k in range(cells.grid.dim):
-            masses = np.moveaxis(spread_moments(np.moveaxis(masses, k, 0), cells.grid.edges[k]), 0, k)
-        return Cells(cells.grid, masses)
+        return smooth_sources(cells)
 
     def flux(self, velocity: Array, grid: Grid, masses: Array, axis: int) -> Array:
         """Mass per time through the faces: the average over a face of velocity times density, not their product."""
@@ -236,6 +233,14 @@ def add_diffusion(fluxes: list[Array], grid: Grid, masses: Array, tensor: Array)
             if j != k and tensor[k, j] != 0:
                 slope = np.moveaxis(np.gradient(density, grid.centres[j], axis=j) * area, k, 0)
                 inner -= tensor[k, j] * (slope[1:] + slope[:-1]) / 2
+
+
+def smooth_sources(cells: Cells) -> Cells:
+    """Cell masses shared with their neighbours, so that sums over centres integrate smooth functions to O(h⁴)."""
+    masses = cells.masses
+    for k in range(cells.grid.dim):
+        masses = np.moveaxis(spread_moments(np.moveaxis(masses, k, 0), cells.grid.edges[k]), 0, k)
+    return Cells(cells.grid, masses)
 
 
 def spread_moments(masses: Array, edges: Array) -> Array:
