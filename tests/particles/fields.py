@@ -1,6 +1,8 @@
 """Small fields of a user's making, for the tests of the time loop."""
 
+import signal
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -81,3 +83,29 @@ class Shuffle(DiscreteMap):
 
     def step(self, k, x, w, rng):
         return x / 2 + rng.standard_normal(x.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class PressedCtrlC(NoisyPull):
+    """NoisyPull during which someone presses Ctrl-C, once, at the first evaluation after the time `at`."""
+
+    at: float = np.inf
+    armed: ClassVar[list[bool]] = []
+
+    def velocity(self, t, x, mu):
+        if self.armed and t > self.at:
+            self.armed.clear()
+            signal.raise_signal(signal.SIGINT)
+        return super().velocity(t, x, mu)
+
+
+@dataclass(frozen=True, eq=False)
+class PressedCtrlCQuietly(PressedCtrlC):
+    """The same without noise."""
+
+    def diffusion(self, t):
+        return None
+
+    @property
+    def noisy(self):
+        return False
