@@ -28,7 +28,7 @@ def as_finite(value: npt.ArrayLike, name: str) -> Array:
         if array.dtype.kind not in "biufO":
             raise TypeError(f"its type is {array.dtype}")
         array = np.array(array, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InvalidInput(f"{name} must be an array of real numbers, got {_short(value)} ({error})") from None
     bad = ~np.isfinite(array)
     if bad.any():
@@ -43,10 +43,11 @@ def as_finite(value: npt.ArrayLike, name: str) -> Array:
 def as_points(value: npt.ArrayLike, name: str = "points", *, dim: int | None = None) -> Array:
     """Points of shape (n, d), n ≥ 1; a 1-D array of length n is n points on the line."""
     array = as_finite(value, name)
+    given = array.shape
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2 or 0 in array.shape:
-        raise InvalidInput(f"{name} must have shape (n, d) with n, d ≥ 1, got shape {array.shape}")
+        raise InvalidInput(f"{name} must have shape (n, d) with n, d ≥ 1, got shape {given}")
     if dim is not None and array.shape[1] != dim:
         raise InvalidInput(f"{name} must have dimension {dim}, got shape {array.shape}: pass an array (n, {dim})")
     return array

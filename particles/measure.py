@@ -56,6 +56,10 @@ class EmpiricalMeasure:
         """The dimension d of the space."""
         return int(self._points.shape[1])
 
+    def __reduce__(self) -> tuple[type[EmpiricalMeasure], tuple[Array, Array]]:
+        """Pickled as its arguments, so that a copy is as frozen as the original."""
+        return EmpiricalMeasure, (self._points, self._weights)
+
     def __len__(self) -> int:
         return len(self._points)
 
