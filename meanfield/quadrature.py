@@ -17,8 +17,8 @@ import xarray as xr
 from meanfield.cells import outer
 from meanfield.grid import tensor_points
 from meanfield.laws import Mixture, Normal, ProbabilityLaw, Product, Uniform
-from particles.checks import Array, as_weights
-from particles.dataset import frame_name, variable
+from particles.checks import Array, as_times, as_weights
+from particles.dataset import provenance, variable
 from particles.errors import InvalidInput, NotSupported
 from particles.measure import Atoms, EmpiricalMeasure, Measure
 from particles.models.base import VelocityField
@@ -151,6 +151,10 @@ def characteristics(
     d = mu.dim
     ds = simulate(Characteristics(model), start, times, method, weights=mu.weights, progress=progress)
     log_density = variable(("time", "particle"), ds["position"].values[:, :, d], "log density at the particle")
-    ds = ds.isel(component=slice(0, d)).assign(log_density=log_density)
-    ds.attrs["frame"] = frame_name(model)
+    # To its readers the result is a run of the model itself, with one variable more.
+    call = {"door": "characteristics", "model": model, "method": method, "times": as_times(times)}
+    attributes, matrices = provenance(call, ds.attrs["seed_entropy"])
+    ds = ds.drop_vars([name for name in ds.variables if str(name).startswith("model_")])
+    ds = ds.isel(component=slice(0, d)).assign({"log_density": log_density, **matrices})
+    ds.attrs |= attributes | {"status": ds.attrs["status"]}
     return ds
