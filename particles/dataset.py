@@ -37,6 +37,12 @@ class Series:
 
     dims: tuple[str, ...]
     long_name: str
+    dtype: str = "float64"
+
+    @property
+    def missing(self) -> float:
+        """What stands where nothing is saved yet."""
+        return -1 if self.dtype == "int64" else np.nan
 
 
 @dataclass(frozen=True)
@@ -124,7 +130,7 @@ def _raw_config(ds: xr.Dataset) -> dict[str, Any]:
 
 def series_of(array: xr.DataArray) -> Series:
     """The series that a variable of a Dataset was written as."""
-    return Series(tuple(str(dim) for dim in array.dims), array.attrs["long_name"])
+    return Series(tuple(str(dim) for dim in array.dims), array.attrs["long_name"], str(array.dtype))
 
 
 def write_netcdf(ds: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
@@ -161,7 +167,7 @@ class MemoryRecorder:
         self._layout = layout
         self._saved = 0
         self._arrays = {
-            name: np.full(_shape(series, np.shape(first[name]), len(layout.times)), np.nan)
+            name: np.full(_shape(series, np.shape(first[name]), len(layout.times)), series.missing, series.dtype)
             for name, series in layout.series.items()
         }
 
@@ -214,8 +220,8 @@ class ZarrRecorder:
                     name,
                     shape=shape,
                     chunks=chunks,
-                    dtype="float64",
-                    fill_value=np.nan,
+                    dtype=series.dtype,
+                    fill_value=series.missing,
                     dimension_names=series.dims,
                     attributes={"long_name": series.long_name, "units": "1"},
                 )

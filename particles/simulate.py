@@ -17,6 +17,7 @@ from particles.dataset import Layout, Series, provenance, variable
 from particles.errors import InvalidInput
 from particles.evolution import evolve, refuse_existing
 from particles.measure import EmpiricalMeasure
+from particles.merging import Groups
 from particles.models.base import VelocityField
 from particles.steppers import Method, Model, Particles, default_method
 
@@ -37,8 +38,11 @@ class ParticleState:
         return replace(self, particles=self.method.advance(self.model, t0, t1, self.particles))
 
     def record(self) -> Mapping[str, Array]:
-        """The positions, copied: (particle, component), or (run, particle, component)."""
-        return {"position": self.particles.x[0] if self.single else self.particles.x}
+        """The positions, (particle, component) or (run, particle, component), and the groups where tokens may meet."""
+        arrays = {"position": self.particles.x}
+        if self.particles.groups is not None:
+            arrays |= {"group": self.particles.groups.label, "meeting_time": self.particles.groups.since}
+        return {name: array[0] if self.single else array for name, array in arrays.items()}
 
     def memo(self) -> Mapping[str, Any]:
         """The proposed step and the generator of every run."""
@@ -59,6 +63,7 @@ class ParticleState:
             ds["weight"].values,
             tuple(_generator(state) for state in memo["rngs"]),
             None if proposal is None else np.array(proposal),
+            _restored_groups(ds, single) if "group" in ds else None,
         )
         return cls(call["model"], call["method"], particles, single)
 
@@ -98,7 +103,7 @@ def simulate(
     refuse_existing(store, overwrite=overwrite)
     if isinstance(model, VelocityField):
         check_velocity(model, float(saves[0]), x, w)
-    particles = Particles(x, w)
+    particles = _met_at_start(model, float(saves[0]), Particles(x, w))
     entropy = "none: nothing in this run is random"
     if method.random:
         entropy = seed_entropy(generator)
@@ -191,7 +196,23 @@ def _layout(state: ParticleState, times: Array, entropy: str) -> Layout:
         {"weight": variable("particle", state.particles.w, "weight of a particle"), **matrices}, coords, attributes
     )
     dims = ("time", "particle", "component") if state.single else ("run", "time", "particle", "component")
-    return Layout(static, {"position": Series(dims, "position of a particle")}, times)
+    series = {"position": Series(dims, "position of a particle")}
+    if state.particles.groups is not None:
+        series["group"] = Series(dims[:-1], "smallest index of the particles that share the position", "int64")
+        series["meeting_time"] = Series(dims[:-1], "time at which the group of a particle last grew, NaN if alone")
+    return Layout(static, series, times)
+
+
+def _met_at_start(model: Model, t: float, particles: Particles) -> Particles:
+    if not isinstance(model, VelocityField) or not model.events:
+        return particles
+    together = replace(particles, groups=Groups.alone(particles.x.shape[:2]))
+    return together.moved(model, t, particles.x)
+
+
+def _restored_groups(ds: xr.Dataset, single: bool) -> Groups:
+    label, since = ds["group"].values, ds["meeting_time"].values
+    return Groups(label[None], since[None]) if single else Groups(label, since)
 
 
 def _plain(state: Any) -> Any:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 from scipy.integrate import DOP853
 
 from particles.checks import Array, as_matrix, positive
 from particles.errors import InvalidInput, NotSupported, OutOfRange, RunStopped
+from particles.merging import Groups, Together, meet
 from particles.models.base import DiscreteMap, VelocityField
 
 Model = VelocityField | DiscreteMap
@@ -22,13 +23,34 @@ class Particles:
     """Everything about an ensemble at one time: what a method advances.
 
     x (run, n, d); w (n,); rngs, one a run, empty where nothing is random; proposal (run,), the next step that an
-    adaptive method would try, 0 for none.
+    adaptive method would try, 0 for none; groups, who has met whom, None for a model without events.
     """
 
     x: Array
     w: Array
     rngs: tuple[np.random.Generator, ...] = ()
     proposal: Array | None = None
+    groups: Groups | None = None
+
+    def moved(self, model: VelocityField, t: float, *path: Array) -> Particles:
+        """The ensemble after a step that ended at t in the last positions of `path`; tokens that met share theirs.
+
+        Any positions before the last are others that the step could have led to: what meets there has met.
+        """
+        if self.groups is None:
+            return replace(self, x=path[-1])
+        x, groups = meet(model.events, t, (self.x, *path), self.w, self.groups)
+        return replace(self, x=x, groups=groups)
+
+    def ahead(self, field: VelocityField, t: float, h: float) -> tuple[Array, ...]:
+        """Where the present velocity would lead in h, for models whose tokens may meet; nothing for others."""
+        if self.groups is None:
+            return ()
+        return (self.x + h * self.felt(field).particle_velocity(t, self.x, self.w),)
+
+    def felt(self, field: VelocityField) -> VelocityField:
+        """The field as the groups feel it."""
+        return field if self.groups is None else Together(field, self.groups.label)
 
 
 class Method(ABC):
@@ -91,9 +113,10 @@ class FixedStep(Method):
         h = (t1 - t0) / parts
         with np.errstate(over="ignore", invalid="ignore"):
             for i in range(parts):
-                x = model.project(self.step(model, t0 + i * h, h, state))
+                x = model.project(self.step(state.felt(model), t0 + i * h, h, state))
                 check_finite(x, t0 + (i + 1) * h)
-                state = replace(state, x=x)
+                # A method of several stages may come to rest where its stages straddle a collision: look past it.
+                state = state.moved(model, t0 + (i + 1) * h, *state.ahead(model, t0 + i * h, h), x)
         return state
 
 
@@ -156,6 +179,10 @@ class RK4(RungeKutta):
     weights: ClassVar[tuple[float, ...]] = (1 / 6, 1 / 3, 1 / 3, 1 / 6)
 
 
+NOW = 100.0
+"""Roundings of the time within which a collision is put at the present; SciPy's steps are at least ten."""
+
+
 class _TokenwiseDOP853(DOP853):  # type: ignore[misc]
     """SciPy's DOP853 with its error measured token by token: the largest over tokens, not the average."""
 
@@ -194,54 +221,65 @@ class Adaptive(Method):
         """Each run from t0 to t1; the step proposed next is handed on, so that saving does not disturb it."""
         assert isinstance(model, VelocityField)
         proposal = np.zeros(len(state.x)) if state.proposal is None else state.proposal
-        ends = [
-            self._run(model, t0, t1, x, state.w, h, r) for r, (x, h) in enumerate(zip(state.x, proposal, strict=True))
+        runs = [
+            Particles(x[None], state.w, (), proposal[r : r + 1], state.groups and state.groups.of_run(r))
+            for r, x in enumerate(state.x)
         ]
-        return replace(state, x=np.stack([x for x, _ in ends]), proposal=np.array([h for _, h in ends]))
+        ends = [self._run(model, t0, t1, part, r) for r, part in enumerate(runs)]
+        return replace(
+            state,
+            x=np.concatenate([end.x for end in ends]),
+            proposal=np.concatenate([end.proposal for end in ends if end.proposal is not None]),
+            groups=Groups.stack([end.groups for end in ends if end.groups]) if state.groups else None,
+        )
 
-    def _run(
-        self, field: VelocityField, t0: float, t1: float, x: Array, w: Array, proposal: float, run: int
-    ) -> tuple[Array, float]:
-        shape = (1, *x.shape)
+    def _run(self, model: VelocityField, t0: float, t1: float, part: Particles, run: int) -> Particles:
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            solver = self._solver(model, t0, t1, part)
+            for _ in range(self.max_steps):
+                wish = solver.h_abs
+                failure = solver.step()
+                start, t = part, float(solver.t)
+                if solver.status == "failed":
+                    # A collision nearer than the spacing of times in float64 has happened.
+                    part = part.moved(model, t, *part.ahead(model, t, NOW * np.spacing(t)), part.x)
+                    if part.groups is start.groups:
+                        raise _singular(failure, solver, part.x.shape, run)
+                else:
+                    self._project(model, solver, part.x.shape)
+                    part = part.moved(model, t, solver.y.reshape(part.x.shape))
+                if solver.status == "finished":
+                    # A step cut short by the save time says nothing against the longer one that was planned.
+                    cut = solver.t - solver.t_old < wish
+                    return replace(part, proposal=np.array([max(wish, solver.h_abs) if cut else solver.h_abs]))
+                if part.groups is not start.groups:
+                    # The field has jumped: start afresh, with a step of the size that the solver finds fit.
+                    solver = self._solver(model, t, t1, replace(part, proposal=None))
+        raise RunStopped(
+            f"more than max_steps = {self.max_steps} steps between t = {t0:g} and {t1:g} (run {run}, reached "
+            f"t = {solver.t:g}): the field is stiff or nearly singular there; loosen rtol or raise max_steps",
+            time=float(solver.t),
+        )
+
+    def _solver(self, model: VelocityField, t0: float, t1: float, part: Particles) -> DOP853:
+        field, shape = part.felt(model), part.x.shape
+        proposal = 0.0 if part.proposal is None else float(part.proposal[0])
+
         overflow: list[OutOfRange] = []
 
         def slope(t: float, y: Array) -> Array:
             try:
-                return field.particle_velocity(t, y.reshape(shape), w).ravel()
+                return field.particle_velocity(t, y.reshape(shape), part.w).ravel()
             except OutOfRange as error:
                 # A trial step that leaves float64 is too long, not wrong: NaN makes DOP853 try a shorter one.
                 overflow[:] = [error]
                 return np.full_like(y, np.nan)
 
         first = {"first_step": min(proposal, t1 - t0)} if proposal > 0 else {}
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            solver = _TokenwiseDOP853(slope, t0, x.ravel(), t1, x.shape[1], rtol=self.rtol, atol=self.atol, **first)
-            solver.h_abs = max(solver.h_abs, proposal)
-            for _ in range(self.max_steps):
-                wish = solver.h_abs
-                failure = solver.step()
-                if solver.status == "failed":
-                    if overflow:
-                        raise overflow[0]
-                    speed = np.abs(slope(solver.t, solver.y).reshape(shape))
-                    check_finite(speed, solver.t, "velocity", run)
-                    particle, component = np.unravel_index(int(np.argmax(speed[0])), x.shape)
-                    raise RunStopped(
-                        f"{failure} position[run={run}, particle={particle}, component={component}] = "
-                        f"{solver.y.reshape(x.shape)[particle, component]:g} moves fastest at t = {solver.t:g}: the "
-                        "field is singular there; save up to an earlier time",
-                        time=float(solver.t),
-                    )
-                self._project(field, solver, shape)
-                if solver.status == "finished":
-                    # A step cut short by the save time says nothing against the longer one that was planned.
-                    cut = solver.t - solver.t_old < wish
-                    return solver.y.reshape(x.shape), max(wish, solver.h_abs) if cut else solver.h_abs
-        raise RunStopped(
-            f"more than max_steps = {self.max_steps} steps between t = {t0:g} and {t1:g} (run {run}, reached "
-            f"t = {solver.t:g}): the field is stiff or nearly singular there; loosen rtol or raise max_steps",
-            time=float(solver.t),
-        )
+        solver = _TokenwiseDOP853(slope, t0, part.x.ravel(), t1, shape[2], rtol=self.rtol, atol=self.atol, **first)
+        solver.h_abs = max(solver.h_abs, proposal)
+        solver.overflow = overflow
+        return solver
 
     @staticmethod
     def _project(field: VelocityField, solver: DOP853, shape: tuple[int, ...]) -> None:
@@ -250,6 +288,21 @@ class Adaptive(Method):
         if projected is not y:
             solver.y = projected.ravel()
             solver.f = solver.fun(solver.t, solver.y)
+
+
+def _singular(failure: str, solver: DOP853, shape: tuple[int, ...], run: int) -> RunStopped | OutOfRange:
+    """What to say of a solver whose step has shrunk to nothing, about the token that moves fastest."""
+    if solver.overflow:
+        return cast(OutOfRange, solver.overflow[0])
+    speed = np.abs(solver.fun(solver.t, solver.y).reshape(shape))
+    check_finite(speed, solver.t, "velocity", run)
+    _, particle, component = np.unravel_index(int(np.argmax(speed)), shape)
+    return RunStopped(
+        f"{failure} position[run={run}, particle={particle}, component={component}] = "
+        f"{solver.y.reshape(shape)[0, particle, component]:g} moves fastest at t = {solver.t:g}: the "
+        "field is singular there; save up to an earlier time",
+        time=float(solver.t),
+    )
 
 
 @dataclass(frozen=True)

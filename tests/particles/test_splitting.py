@@ -1,0 +1,100 @@
+"""Splitting methods, and the observed order of every stepper on every model."""
+
+import numpy as np
+import pytest
+
+from particles import (
+    RK4,
+    Adaptive,
+    CausalAttention,
+    CuckerSmale,
+    Euler,
+    FeedForward,
+    Krause,
+    L2Attention,
+    LieTrotter,
+    LinearAttention,
+    LogAttraction,
+    PowerAttraction,
+    RescaledTransformer,
+    SelfAttention,
+    StrangMarchuk,
+    simulate,
+)
+from particles.errors import NotSupported
+
+RNG = np.random.default_rng(17)
+Q, K, V = (0.6 * RNG.normal(size=(2, 2)) for _ in range(3))
+X0 = RNG.normal(size=(6, 2))
+RING = X0 / np.linalg.norm(X0, axis=1, keepdims=True)
+LAYER = FeedForward(RNG.normal(size=(2, 3)), RNG.normal(size=(3, 2)), RNG.normal(size=3), "tanh")
+
+MODELS = {
+    "attention": (SelfAttention(Q, K, V), X0),
+    "rescaled": (SelfAttention(Q, K, V).rescaled(), X0),
+    "heads": (SelfAttention(Q, K, V) + SelfAttention(K, Q, V.T), X0),
+    "moving matrices": (SelfAttention(lambda t: np.cos(t) * Q, K, lambda t: V + t * Q), X0),
+    "unnormalised": (SelfAttention(Q, K, V, normalization="none"), 0.7 * X0),
+    "sinkhorn": (SelfAttention(Q, K, V, normalization="sinkhorn"), X0),
+    "linear": (LinearAttention(Q, K, V), X0),
+    "causal": (CausalAttention(Q, K, V), X0),
+    "distance": (L2Attention(Q, K, V), X0),
+    "sphere, softmax": (SelfAttention(3 * np.eye(2), np.eye(2), np.eye(2)).on_sphere(), RING),
+    "sphere, none": (SelfAttention(np.eye(2), np.eye(2), np.eye(2), normalization="none").on_sphere(), RING),
+    "layer": (LAYER, X0),
+    "krause": (Krause(lambda s: np.exp(-s)), X0),
+    "cucker-smale": (CuckerSmale(0.4, 2.0), np.column_stack([X0, X0[::-1]])),
+    "power 3": (PowerAttraction(3.0), 0.5 * X0),
+    "power 4": (PowerAttraction(4), 0.3 * X0),
+    "logarithm, far apart": (LogAttraction(0.5), 3 * X0),
+}
+
+
+def observed(model, x0, method, dts, T=0.8):
+    exact = simulate(model, x0, [0.0, T], Adaptive(1e-12, 1e-13)).position[-1].values
+    ends = [simulate(model, x0, [0.0, T], method(dt)).position[-1].values for dt in dts]
+    errors = [np.abs(end - exact).max() for end in ends]
+    return np.log2(errors[0] / errors[1])
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(("method", "order", "dts"), [(Euler, 1, (0.01, 0.005)), (RK4, 4, (0.1, 0.05))])
+def test_observed_order_of_fixed_steps(name, method, order, dts):
+    model, x0 = MODELS[name]
+    assert abs(observed(model, x0, method, dts) - order) < (0.15 if order == 1 else 0.5)
+
+
+SPLIT = {
+    "attention and layer": (SelfAttention(Q, K, V) + LAYER, X0),
+    "three terms": (SelfAttention(Q, K, V) + LAYER + CuckerSmale(0.5, 1.0), X0),
+    "moving matrices": (SelfAttention(lambda t: np.cos(t) * Q, K, V) + LAYER, X0),
+    "sphere": ((SelfAttention(3 * np.eye(2), np.eye(2), np.eye(2)) + LAYER).on_sphere(), RING),
+}
+
+
+@pytest.mark.parametrize("name", SPLIT)
+@pytest.mark.parametrize(("method", "order"), [(LieTrotter, 1), (StrangMarchuk, 2)])
+def test_observed_order_of_splittings(name, method, order):
+    model, x0 = SPLIT[name]
+    assert abs(observed(model, x0, method, (0.02, 0.01)) - order) < 0.15
+
+
+def test_splitting_stays_on_the_sphere_and_refuses_what_does_not_split():
+    model, x0 = SPLIT["sphere"]
+    x = simulate(model, x0, [0.0, 1.0], StrangMarchuk(0.1)).position[-1]
+    np.testing.assert_allclose(np.linalg.norm(x, axis=1), 1.0, rtol=4e-16)
+    with pytest.raises(NotSupported, match="add fields"):
+        simulate(LAYER, X0, [0.0, 1.0], LieTrotter(0.1))
+    with pytest.raises(NotSupported, match="original frame"):
+        simulate((SelfAttention(Q, K, V) + LAYER).in_frame(V), X0, [0.0, 1.0], StrangMarchuk(0.1))
+
+
+@pytest.mark.parametrize("dt", [0.1, 0.37])
+def test_rescaled_recursion_is_the_exact_conjugate_of_the_transformer(dt):
+    """Remark 3.3: z[k] = R^{−k} x[k] to rounding, R = I + dt V."""
+    steps = 12
+    x = simulate(SelfAttention(Q, K, V), X0, dt * np.arange(steps + 1), Euler(dt)).position.values
+    model = RescaledTransformer(Q, K, V, dt)
+    z = simulate(model, X0, np.arange(steps + 1)).position.values
+    for k in range(steps + 1):
+        np.testing.assert_allclose(model.original(k, z[k]), x[k], rtol=1e-12, atol=1e-13)
