@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -72,8 +72,9 @@ def certify(ds: xr.Dataset) -> LimitCertificate:
     if found_hypotheses.theorem is None or found_hypotheses.block is None:
         return _nothing(model, found_hypotheses, times, positions, weights, ds.attrs["frame"])
     keep = _in_range(model, times)
-    run = Run(model, times[keep], positions[keep], _rescaled(model, times[keep], positions[keep]), weights)
-    return _certificate(run, found_hypotheses, found_hypotheses.block)
+    block = found_hypotheses.block
+    run = Run(model, times[keep], positions[keep], _rescaled(model, block, times[keep], positions[keep]), weights)
+    return _certificate(run, found_hypotheses, block)
 
 
 def _in_range(model: SoftmaxField, times: Array) -> np.ndarray:
@@ -89,11 +90,17 @@ def _in_range(model: SoftmaxField, times: Array) -> np.ndarray:
     return keep
 
 
-def _rescaled(model: SoftmaxField, times: Array, positions: Array) -> Array:
+def _rescaled(model: SoftmaxField, block: LeadingBlock, times: Array, positions: Array) -> Array:
+    """z = e^{−tV} x, part by part: the F-part keeps its digits where e^{−tV} is large on G."""
     if model.frame is not None:
         return positions
-    V = np.asarray(model.V)
-    return np.stack([x @ linear_flow(V, -float(t)).T for t, x in zip(times, positions, strict=True)])
+    on_G = block.dual_G @ np.asarray(model.V) @ block.G
+    out = np.empty_like(positions)
+    for k, (t, x) in enumerate(zip(times, positions, strict=True)):
+        out[k] = np.exp(-block.value * t) * (x @ block.projection.T)
+        if len(on_G):
+            out[k] += x @ block.dual_G.T @ linear_flow(on_G, -float(t)).T @ block.G.T
+    return out
 
 
 def _collapse(
@@ -192,7 +199,7 @@ def _proof(run: Run, block: LeadingBlock) -> tuple[Proof | None, str]:
     # The drift falls doubly exponentially and the floor of the integration error takes over: among times that are as
     # good, an early one has the smaller accumulated error and the larger gaps within a cluster.
     best = sorted(rough, key=lambda k: max(rough[k], ERROR_FLOOR))[:CANDIDATES]
-    error, strayed = _integration_errors(run, sorted(best))
+    error, strayed = _integration_errors(run, block, sorted(best))
     if strayed > TRUST:
         return None, (
             f"the run strays by {strayed:.2g} of |z| from a second integration: it is coarse, or passes near a saddle "
@@ -237,27 +244,28 @@ def _why_not(phases: dict[int, Phase], run: Run) -> str:
     )
 
 
-def _integration_errors(run: Run, saves: list[int]) -> tuple[dict[int, float], float]:
+def _integration_errors(run: Run, block: LeadingBlock, saves: list[int]) -> tuple[dict[int, float], float]:
     """The difference of the run from a reference integration of slightly moved tokens.
 
     At the given saves in the original frame, the largest over tokens; and the largest in the rescaled frame relative
-    to |z| over all saved times up to the last of them, where a departure from a saddle shows long before.
+    to |z| over all saved times up to the last of them, where a departure from a saddle shows long before. The
+    reference is integrated in the original frame: followers move smoothly there, while (3.1) is stiff.
     """
-    upto = saves[-1] + 1
+    times = run.times[: saves[-1] + 1]
     V = np.asarray(run.model.V)
-    nudge = np.random.default_rng(0).normal(size=run.positions[0].shape) * NUDGE * np.abs(run.positions[0]).max()
     _, copy = np.unique(run.positions[0], axis=0, return_inverse=True)
-    x0 = run.positions[0] + nudge[copy.ravel()]
-    method = Adaptive(1e-11, 1e-13)
+    nudge = np.random.default_rng(0).normal(size=run.z[0].shape)[copy.ravel()] * NUDGE * np.abs(run.z[0]).max()
+    x0 = (run.z[0] + nudge) @ linear_flow(V, float(times[0])).T
+    original = replace(run.model, A=None)
     try:
-        reference = simulate(run.model, x0, run.times[:upto], method=method, weights=run.weights)
+        reference = simulate(original, x0, times, method=Adaptive(1e-11, 1e-13), weights=run.weights)
     except (RunStopped, OutOfRange):
         return dict.fromkeys(saves, np.inf), np.inf
-    difference = run.z[:upto] - _rescaled(run.model, run.times[:upto], reference.position.values)
-    size = np.linalg.norm(run.z[:upto], axis=2).max(axis=1)
+    difference = run.z[: len(times)] - _rescaled(original, block, times, reference.position.values)
+    size = np.linalg.norm(run.z[: len(times)], axis=2).max(axis=1)
     strayed = float((np.linalg.norm(difference, axis=2).max(axis=1) / np.maximum(size, 1e-300)).max())
-    original = {k: difference[k] @ linear_flow(V, float(run.times[k])).T for k in saves}
-    return {k: float(np.linalg.norm(value, axis=1).max()) for k, value in original.items()}, strayed
+    grown = {k: difference[k] @ linear_flow(V, float(run.times[k])).T for k in saves}
+    return {k: float(np.linalg.norm(value, axis=1).max()) for k, value in grown.items()}, strayed
 
 
 def _certificate(run: Run, found: Hypotheses, block: LeadingBlock) -> LimitCertificate:
