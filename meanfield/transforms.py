@@ -1,18 +1,45 @@
-"""The velocity of a model on a tensor grid of points: one door for the schemes, dispatched on the model's type."""
+"""The velocity of a model on a tensor grid of points: one door for the schemes, dispatched on the model's type.
+
+Softmax fields go axis by axis where the scores allow it. The score of query x and source y is ⟨Bx, y⟩:
+
+- B diagonal: Bx runs over a tensor grid with x, and nested sums over one axis each give the average exactly,
+  at O(N^{d+1}) instead of O(N^{2d}) (`particles/kernels/tensor.py`);
+- B general: the average Φ(q) = Σ w y e^{⟨q, y⟩} / Σ w e^{⟨q, y⟩} is formed on a tensor grid of nodes that covers
+  the box of Bx, and a spline of degree seven through it is evaluated at Bx. The nodes are refined by a factor of 3/2
+  until two successive splines agree to the tolerance at every point; where that would cost more than the direct sum,
+  the direct sum is taken.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from functools import singledispatch
 
 import numpy as np
+import numpy.typing as npt
+from scipy.interpolate import NdBSpline, make_interp_spline
 
 from meanfield.grid import Cells, along, tensor_points
 from particles.checks import Array
+from particles.kernels.tensor import tensor_average, tensor_cost
 from particles.measure import Atoms
+from particles.models.attention import SoftmaxField
 from particles.models.base import Sum, VelocityField
+from particles.models.bilinear import log_of
 
 PAIRS = 2**22
 """Pairs of query and source that the default evaluates at a time, which bounds its memory."""
+
+TOLERANCE = 1e-8
+"""Error of the spline for a general B, relative to the largest distance of a source from the mean, where the model
+names no tolerance of its own."""
+
+DEGREE, MAX_NODES = 7, 2**23
+"""Degree of the spline, and the nodes that it may have."""
+
+NODE_COST, POINT_COST = 300, {2: 1_500, 3: 20_000}
+"""Time to set up a node of the spline, and to evaluate it at a point in d dimensions, in exponentials (measured)."""
 
 
 @singledispatch
@@ -23,6 +50,12 @@ def tensor_velocity(
 
     The default asks model.velocity at every point, in batches: O(points × cells) for a sum over all pairs.
     """
+    return _point_by_point(model, t, axes, mu, components)
+
+
+def _point_by_point(
+    model: VelocityField, t: float, axes: tuple[Array, ...], mu: Cells, components: tuple[int, ...]
+) -> tuple[Array, ...]:
     points, shape = tensor_points(axes), tuple(map(len, axes))
     atoms = Atoms(mu.points, mu.weights)
     out = np.empty((len(components), len(points)))
@@ -42,6 +75,89 @@ def _(model: Sum, t: float, axes: tuple[Array, ...], mu: Cells, components: tupl
             for j, axis in enumerate(axes):
                 total += (len(parts) - 1) * model.frame[k, j] * along(axis, j, len(axes))
     return tuple(totals)
+
+
+@tensor_velocity.register
+def _(
+    model: SoftmaxField, t: float, axes: tuple[Array, ...], mu: Cells, components: tuple[int, ...]
+) -> tuple[Array, ...]:
+    V, B, A = model.value_matrix(t), model.score_matrix(t), model.frame
+    needed = [k for k in range(len(axes)) if V[list(components), k].any()]
+    masses = np.maximum(mu.masses, 0.0)
+    if np.array_equal(B, np.diag(np.diag(B))):
+        queries = [B[k, k] * axis for k, axis in enumerate(axes)]
+        averages = tensor_average(queries, mu.grid.centres, log_of(masses), needed)[0] if needed else []
+    else:
+        found = _spline_averages(B, axes, mu.grid.centres, masses, needed, model.tolerance or TOLERANCE)
+        if found is None:
+            return _point_by_point(model, t, axes, mu, components)
+        averages = found
+    means = dict(zip(needed, averages, strict=True))
+    return tuple(_component(c, V, A, means, axes) for c in components)
+
+
+def _component(c: int, V: Array, A: Array | None, means: dict[int, Array], axes: Sequence[Array]) -> Array:
+    """Component c of V m − A x, written as V(m − x) where A = V, from the means that V needs."""
+    total = np.zeros(tuple(map(len, axes)))
+    own_frame = A is not None and np.array_equal(A, V)
+    for k, axis in enumerate(axes):
+        position = along(axis, k, len(axes))
+        if V[c, k] != 0:
+            total += V[c, k] * (means[k] - position if own_frame else means[k])
+        if A is not None and not own_frame:
+            total -= A[c, k] * position
+    return total
+
+
+def _spline_averages(
+    B: Array, axes: Sequence[Array], sources: Sequence[Array], masses: Array, needed: Sequence[int], tolerance: float
+) -> list[Array] | None:
+    """Softmax averages of the coordinates `needed` at Bx, x on a tensor grid, within `tolerance` of their spread.
+
+    None where the direct sum over all pairs is cheaper than the splines tried would be.
+    """
+    shape = tuple(map(len, axes))
+    points = tensor_points(tuple(axes)) @ B.T
+    low, high = points.min(axis=0), points.max(axis=0)
+    logs = log_of(masses)
+    reach = [np.ptp(y[np.flatnonzero(massive)]) for y, massive in zip(sources, _supports(masses), strict=True)]
+    spread = math.hypot(*reach) / 2
+    nodes = [
+        max(DEGREE + 1, math.ceil(2 * (b - a) * r)) if b > a else 1 for a, b, r in zip(low, high, reach, strict=True)
+    ]
+    budget, lengths = len(points) * np.count_nonzero(masses), [len(y) for y in sources]
+    previous = None
+    while math.prod(nodes) <= MAX_NODES:
+        budget -= tensor_cost(nodes, lengths, needed) + NODE_COST * len(needed) * math.prod(nodes)
+        budget -= POINT_COST[len(axes)] * len(points)
+        if budget < 0:
+            return None
+        grid = [np.linspace(a, b, n) for a, b, n in zip(low, high, nodes, strict=True)]
+        values = np.stack(tensor_average(grid, sources, logs, needed)[0], axis=-1)
+        current = _interpolate(grid, values, points)
+        if previous is not None and np.max(np.abs(current - previous)) <= tolerance * spread:
+            return [part.reshape(shape) for part in current.T]
+        previous, nodes = current, [math.ceil(1.5 * n) if n > 1 else 1 for n in nodes]
+    return None
+
+
+def _supports(masses: Array) -> list[npt.NDArray[np.bool_]]:
+    """For each axis, which of its cells carry mass."""
+    every = range(masses.ndim)
+    return [np.asarray(masses.any(axis=tuple(j for j in every if j != k))) for k in every]
+
+
+def _interpolate(grid: Sequence[Array], values: Array, points: Array) -> Array:
+    """Tensor spline of degree seven through `values` (n_1, …, n_d, e) at points (m, d); flat axes are left out."""
+    knots, used = [], []
+    for k, nodes in enumerate(grid):
+        if len(nodes) > 1:
+            spline = make_interp_spline(nodes, np.moveaxis(values, k, 0), k=DEGREE)
+            values = np.moveaxis(spline.c, 0, k)
+            knots.append(spline.t)
+            used.append(k)
+    coefficients = values.reshape([n for n in values.shape[:-1] if n > 1] + [values.shape[-1]])
+    return np.asarray(NdBSpline(tuple(knots), np.ascontiguousarray(coefficients), DEGREE)(points[:, used]))
 
 
 def cell_velocity(model: VelocityField, t: float, mu: Cells) -> tuple[Array, ...]:
