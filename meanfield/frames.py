@@ -5,6 +5,7 @@ Points move by e^{−tA}, masses stay. A density becomes ρ_z(z) = ρ_x(e^{tA} z
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -17,8 +18,8 @@ from meanfield.solve import grid_of
 from particles.checks import Array
 from particles.dataset import config_of, model_of, provenance, variable
 from particles.errors import InvalidInput, NotSupported
-from particles.models.attention import SoftmaxField
 from particles.models.base import MovingFrame, Sum, VelocityField
+from particles.models.bilinear import BilinearField
 from particles.models.flow import linear_flow
 
 MAX_PARTS = 10**7
@@ -41,7 +42,7 @@ def to_frame(ds: xr.Dataset, A: npt.ArrayLike, grid: Grid | None = None) -> xr.D
 def to_rescaled(ds: xr.Dataset, grid: Grid | None = None) -> xr.Dataset:
     """A Dataset of one attention head in its rescaled frame z = e^{−tV} x; see to_frame."""
     model = model_of(ds)
-    if not isinstance(model, SoftmaxField):
+    if not isinstance(model, BilinearField):
         raise NotSupported(f"{model!r} has no rescaled frame of its own: name the matrix, to_frame(ds, A)")
     return to_frame(ds, np.asarray(model.rescaled().frame), grid)
 
@@ -60,8 +61,8 @@ def unframed(model: VelocityField) -> VelocityField:
         return model.field
     if isinstance(model, Sum):
         return Sum(tuple(unframed(term) for term in model.terms))
-    if isinstance(model, SoftmaxField):
-        return type(model)(model.Q, model.K, model.V, tolerance=model.tolerance)
+    if isinstance(model, BilinearField):
+        return replace(model, A=None)
     raise NotSupported(f"{model!r} does not say which field it was before it moved")
 
 

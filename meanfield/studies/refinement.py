@@ -1,0 +1,168 @@
+"""A refinement study: errors of a scheme on finer and finer grids, and the orders that they show."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
+
+from meanfield.distances import wasserstein
+from meanfield.gaussian import gaussian_solution, stays_normal
+from meanfield.grid import Grid, Law
+from meanfield.laws import Normal, ProbabilityLaw
+from meanfield.schemes.base import Scheme
+from meanfield.schemes.finite_volume import WENO
+from meanfield.solve import measure_at, solve
+from particles.checks import Array, positive
+from particles.dataset import provenance, variable
+from particles.errors import InvalidInput
+from particles.measure import EmpiricalMeasure
+from particles.models.base import VelocityField
+
+MAX_ATOMS = 2500
+"""Most atoms on a side for which W₁ in space is computed exactly; beyond it is left out (NaN)."""
+
+
+def order(
+    model: VelocityField,
+    initial: ProbabilityLaw,
+    scheme: Scheme,
+    shapes: Sequence[int | tuple[int, ...]],
+    *,
+    bounds: Sequence[tuple[float, float]] | None = None,
+    final_time: float = 1.0,
+    reference: Callable[[float], Law] | None = None,
+) -> xr.Dataset:
+    """Errors of `scheme` at `final_time` on grids of the given shapes, and the observed orders between them.
+
+    Parameters: shapes, two or more, from coarse to fine; an integer is that many cells along every axis; bounds of the
+    box, None for eight standard deviations about the mean; reference, the exact law as a function of time. None takes
+    the normal law of the Gaussian closure where it holds, else WENO on twice the finest grid, which must then divide.
+
+    Returns a Dataset over `level` with `cells` (along the first axis), `width` h, `error_l1` = Σ|m − m_ref|, `error_w1`
+    (exact W₁ between cell masses at the centres; NaN in space where it would be too large), `order_l1`, `order_w1` =
+    log(error ratio)/log(h ratio), and `seconds`; the attribute `reference` says what the errors are against.
+    """
+    grids = _grids(initial, shapes, bounds)
+    positive(final_time, "final_time")
+    exact, name = _reference(model, initial, grids[-1], final_time, reference)
+    l1, w1, seconds = [], [], []
+    for grid in grids:
+        start = time.perf_counter()
+        ds = solve(model, grid.measure(initial), [0.0, final_time], scheme)
+        seconds.append(time.perf_counter() - start)
+        gap = measure_at(ds, -1).masses - exact(grid)
+        l1.append(float(np.abs(gap).sum()))
+        w1.append(signed_w1(grid, gap))
+    call = {
+        "door": "studies.order",
+        "model": model,
+        "scheme": scheme,
+        "shapes": [list(g.shape) for g in grids],
+        "bounds": [list(b) for b in grids[0].bounds],
+        "final_time": final_time,
+        "initial": repr(initial),
+    }
+    attributes, matrices = provenance(call, "none: nothing in this study is random")
+    width = np.array([g.widths[0].max() for g in grids])
+    columns = {
+        "cells": ([g.shape[0] for g in grids], "cells along the first axis"),
+        "width": (width, "cell width along the first axis"),
+        "error_l1": (l1, "error in L1"),
+        "error_w1": (w1, "error in W1"),
+        "order_l1": (_orders(l1, width), "observed order in L1 from the level before"),
+        "order_w1": (_orders(w1, width), "observed order in W1 from the level before"),
+        "seconds": (seconds, "wall time in seconds"),
+    }
+    data = {key: variable("level", values, long_name) for key, (values, long_name) in columns.items()}
+    return xr.Dataset(data | matrices, attrs=attributes | {"status": "completed", "reference": name})
+
+
+def plot_order(ds: xr.Dataset, ax: Any = None, *, label: str | None = None) -> list[Any]:
+    """Errors against h on logarithmic axes, the last observed order in the legend; returns the lines."""
+    axes = plt.gca() if ax is None else ax
+    lines: list[Any] = []
+    for norm, marker in (("l1", "o"), ("w1", "s")):
+        error = ds[f"error_{norm}"].values
+        if not np.isfinite(error).any():
+            continue
+        name = f"{norm.upper()}, order {float(ds[f'order_{norm}'][-1]):.2f}"
+        text = name if label is None else f"{label}: {name}"
+        lines += axes.loglog(ds["width"].values, error, marker=marker, label=text)
+    axes.set_xlabel("cell width h")
+    axes.set_ylabel("error")
+    axes.legend()
+    return lines
+
+
+def signed_w1(grid: Grid, gap: Array) -> float:
+    """W₁ between two measures on one grid from the difference of their cell masses, atoms at the centres.
+
+    Only what is not common to both has to be moved. NaN in d ≥ 2 where more than MAX_ATOMS cells differ on a side.
+    """
+    if grid.dim == 1:
+        return float(np.abs(np.cumsum(gap)[:-1]) @ np.diff(grid.centres[0]))
+    points, flat = grid.points, gap.ravel()
+    # Differences at the level of rounding would only make the plan larger.
+    level = 1e-12 * np.abs(flat).max()
+    more, less = flat > level, flat < -level
+    if max(more.sum(), less.sum()) > MAX_ATOMS:
+        return float("nan")
+    if not more.any() or not less.any():
+        return 0.0
+    sides = [EmpiricalMeasure(points[s], np.abs(flat[s]) / np.abs(flat[s]).sum()) for s in (more, less)]
+    return float(flat[more].sum()) * wasserstein(sides[0], sides[1], p=1)
+
+
+def _grids(
+    initial: ProbabilityLaw,
+    shapes: Sequence[int | tuple[int, ...]],
+    bounds: Sequence[tuple[float, float]] | None,
+) -> list[Grid]:
+    if not isinstance(initial, ProbabilityLaw):
+        raise InvalidInput(f"initial must be a law (Uniform, Normal, Product, Mixture), got {type(initial).__name__}")
+    if len(shapes) < 2:
+        raise InvalidInput(f"shapes must name two or more grids, from coarse to fine, got {shapes!r}")
+    if bounds is None:
+        reach = 8 * np.sqrt(np.diag(initial.covariance()))
+        bounds = list(zip(initial.mean() - reach, initial.mean() + reach, strict=True))
+    grids = [Grid(bounds, (s,) * initial.dim if isinstance(s, int) else s) for s in shapes]
+    if any(a.shape[0] >= b.shape[0] for a, b in pairwise(grids)):
+        raise InvalidInput(f"shapes must go from coarse to fine, got {shapes!r}")
+    return grids
+
+
+def _reference(
+    model: VelocityField, initial: ProbabilityLaw, finest: Grid, t: float, given: Callable[[float], Law] | None
+) -> tuple[Callable[[Grid], Array], str]:
+    if given is not None:
+        law = given(t)
+        return lambda grid: grid.measure(law).masses, f"given: {law!r}"
+    if isinstance(initial, Normal) and stays_normal(model):
+        normal = gaussian_solution(model, initial, 0.0, t)
+        return lambda grid: grid.measure(normal).masses, f"Gaussian closure: {normal!r}"
+    fine = Grid(finest.bounds, tuple(2 * n for n in finest.shape))
+    masses = measure_at(solve(model, fine.measure(initial), [0.0, t], WENO()), -1).masses
+    return lambda grid: coarsened(masses, grid.shape), f"WENO on a grid of shape {fine.shape}"
+
+
+def coarsened(masses: Array, shape: tuple[int, ...]) -> Array:
+    """Cell masses on a coarser grid of the same box whose shape divides the fine one."""
+    blocks: list[int] = []
+    for fine, coarse in zip(masses.shape, shape, strict=True):
+        if fine % coarse:
+            raise InvalidInput(f"a grid of shape {shape} does not divide the reference grid {masses.shape}")
+        blocks += [coarse, fine // coarse]
+    return np.asarray(masses.reshape(blocks).sum(axis=tuple(range(1, 2 * len(shape), 2))))
+
+
+def _orders(errors: Sequence[float], width: Array) -> Array:
+    values = np.asarray(errors)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        observed = np.log(values[:-1] / values[1:]) / np.log(width[:-1] / width[1:])
+    return np.concatenate([[np.nan], observed])

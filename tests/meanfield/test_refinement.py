@@ -1,0 +1,116 @@
+"""The refinement study and the Gaussian closure that it measures against."""
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from oracles.gaussian import closure
+
+from meanfield import WENO, FiniteVolume, Grid, Normal, Uniform, Upwind
+from meanfield.gaussian import gaussian_solution
+from meanfield.studies.refinement import coarsened, order, plot_order, signed_w1
+from particles import EmpiricalMeasure, SelfAttention
+from particles.errors import InvalidInput, NotSupported
+from particles.models.base import VelocityField
+
+mpl.use("Agg")
+B = np.array([[0.8, 0.3], [-0.2, 0.5]])
+V = np.array([[-0.5, 0.4], [0.1, -0.8]])
+LAW = Normal([0.2, -0.1], [[0.5, 0.1], [0.1, 0.3]])
+
+
+def test_gaussian_solution_against_the_closure_written_down_separately():
+    normal = gaussian_solution(SelfAttention(B, np.eye(2), V), LAW, 0.0, 0.7)
+    m, S = closure(LAW.mean(), LAW.covariance(), V, B, 0.7)
+    np.testing.assert_allclose(normal.mean(), m, atol=1e-11)
+    np.testing.assert_allclose(normal.covariance(), S, atol=1e-11)
+
+
+def test_gaussian_solution_in_a_frame_is_the_image_of_the_original_one():
+    from scipy.linalg import expm
+
+    model = SelfAttention(B, np.eye(2), V)
+    back = expm(-0.7 * V)
+    one, other = gaussian_solution(model, LAW, 0.0, 0.7), gaussian_solution(model.rescaled(), LAW, 0.0, 0.7)
+    np.testing.assert_allclose(other.mean(), back @ one.mean(), atol=1e-10)
+    np.testing.assert_allclose(other.covariance(), back @ one.covariance() @ back.T, atol=1e-10)
+    heads = SelfAttention(B, np.eye(2), 0.5 * V) + SelfAttention(B, np.eye(2), 0.5 * V)
+    split = gaussian_solution(heads.in_frame(V), LAW, 0.0, 0.7)
+    np.testing.assert_allclose(split.covariance(), other.covariance(), atol=1e-10)
+
+
+def test_blow_up_is_refused():
+    with pytest.raises(InvalidInput, match="blows up"):
+        gaussian_solution(SelfAttention(1, 1, 1), Normal(0.0, 1.0), 0.0, 0.6)
+
+
+@pytest.mark.parametrize(("scheme", "low", "high"), [(Upwind(), 0.8, 1.1), (FiniteVolume(), 1.7, 2.3), (WENO(), 3, 7)])
+def test_orders_on_the_line(scheme, low, high):
+    ds = order(SelfAttention(1, 1, -1), Normal(0.2, 0.5), scheme, (75, 150))
+    assert "Gaussian closure" in ds.attrs["reference"]
+    assert np.isnan(ds.order_l1[0])
+    for name in ("order_l1", "order_w1"):
+        assert low < float(ds[name][1]) < high
+    np.testing.assert_array_equal(ds.cells, [75, 150])
+    assert (ds.seconds > 0).all()
+
+
+def test_order_in_the_plane_with_general_matrices():
+    ds = order(SelfAttention(B, np.eye(2), V), LAW, WENO(), (28, 40), bounds=[(-3.5, 3.5)] * 2, final_time=0.4)
+    assert float(ds.order_l1[1]) > 3.0
+    assert float(ds.order_w1[1]) > 3.0
+
+
+def test_reference_by_refinement_where_there_is_no_closed_form():
+    ds = order(SelfAttention(1, 1, -1), Uniform((-1, 1)), FiniteVolume(), (20, 40), bounds=[(-2, 2)], final_time=0.5)
+    assert "WENO on a grid of shape (80,)" in ds.attrs["reference"]
+    assert 0.4 < float(ds.order_l1[1]) < 1.5
+
+
+def test_a_given_reference_is_used():
+    ds = order(SelfAttention(1, 1, -1), Normal(0, 0.5), FiniteVolume(), (50, 100), reference=lambda t: Normal(0, 0.5))
+    assert float(ds.error_l1[1]) > 0.1
+
+
+def test_signed_w1_is_w1():
+    rng = np.random.default_rng(0)
+    grid = Grid([(0, 1), (0, 2)], (4, 5))
+    a, b = rng.dirichlet(np.ones(20)), rng.dirichlet(np.ones(20))
+    from meanfield import wasserstein
+
+    expected = wasserstein(EmpiricalMeasure(grid.points, a), EmpiricalMeasure(grid.points, b), p=1)
+    assert signed_w1(grid, (a - b).reshape(4, 5)) == pytest.approx(expected)
+    assert signed_w1(grid, np.zeros((4, 5))) == 0.0
+    line = Grid([(0, 1)], 4)
+    assert signed_w1(line, np.array([0.5, 0, 0, -0.5])) == pytest.approx(0.375)
+
+
+def test_coarsened():
+    np.testing.assert_array_equal(coarsened(np.arange(8.0).reshape(2, 4), (1, 2)), [[10, 18]])
+    with pytest.raises(InvalidInput, match="does not divide"):
+        coarsened(np.ones((2, 4)), (2, 3))
+
+
+def test_picture_returns_its_lines():
+    ds = order(SelfAttention(1, 1, -1), Normal(0.2, 0.5), Upwind(), (20, 40))
+    figure = mpl.figure.Figure()
+    lines = plot_order(ds, figure.add_subplot(), label="upwind")
+    assert len(lines) == 2
+    np.testing.assert_array_equal(lines[0].get_ydata(), ds.error_l1)
+
+
+class Odd(VelocityField):
+    dim = 1
+
+    def velocity(self, t, x, mu):
+        return -x
+
+
+def test_refusals():
+    with pytest.raises(InvalidInput, match="two or more"):
+        order(SelfAttention(1, 1, -1), Normal(0, 1), WENO(), (50,))
+    with pytest.raises(InvalidInput, match="coarse to fine"):
+        order(SelfAttention(1, 1, -1), Normal(0, 1), WENO(), (50, 20))
+    with pytest.raises(InvalidInput, match="must be a law"):
+        order(SelfAttention(1, 1, -1), EmpiricalMeasure([0.0]), WENO(), (20, 40))
+    with pytest.raises(NotSupported, match="softmax heads"):
+        gaussian_solution(Odd(), Normal(0, 1), 0, 1)
