@@ -1,0 +1,5 @@
+"""`python -m meanfield` is the command line."""
+
+from meanfield.cli import main
+
+raise SystemExit(main())

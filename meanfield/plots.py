@@ -1,0 +1,115 @@
+"""Pictures of Datasets: each function draws on `ax`, or on a new figure, and returns what it drew."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+
+from particles.errors import InvalidInput
+
+# Okabe and Ito's colours, told apart by colour-blind readers and in grey print.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+
+def density(ds: xr.Dataset, time: float, ax: Axes | None = None) -> Artist:
+    """The density of a grid solution at the saved time nearest to `time`: a curve for d = 1, a map for d ≥ 2.
+
+    For d = 3 the map is the marginal on the first two axes.
+    """
+    field = _require(ds, "density").sel(time=time, method="nearest")
+    axes = [str(dim) for dim in field.dims]
+    ax = _axes(ax)
+    drawn: Artist
+    if len(axes) == 1:
+        (drawn,) = ax.plot(field[axes[0]], field, color=COLOURS[0])
+        ax.set(xlabel="x", ylabel="density")
+    else:
+        for extra in axes[2:]:
+            field = field.integrate(extra)
+        drawn = ax.pcolormesh(field[axes[0]], field[axes[1]], field.T, cmap="Blues", shading="nearest", rasterized=True)
+        ax.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
+    ax.set_title(f"t = {float(field['time']):g}")
+    return drawn
+
+
+def particles(ds: xr.Dataset, time: float, ax: Axes | None = None, **style: Any) -> Artist:
+    """The particles of a run at the saved time nearest to `time`; d = 1 on a line, d = 2 and 3 in space.
+
+    For d = 3 a given `ax` has the projection "3d"; for d > 3 the first two components are drawn. Of an ensemble, run 0.
+    """
+    x = _require(ds, "position").sel(time=time, method="nearest")
+    if "run" in x.dims:
+        x = x.isel(run=0)
+    d = x.sizes["component"]
+    ax = _axes(ax, projection="3d" if d == 3 else None)
+    columns = [x.isel(component=k).values for k in range(min(d, 3 if d == 3 else 2))]
+    if d == 1:
+        columns.append(np.zeros_like(columns[0]))
+    drawn: Artist = ax.scatter(*columns, **{"s": 9, "color": COLOURS[1], **style})
+    ax.set_title(f"t = {float(x['time']):g}")
+    return drawn
+
+
+def trajectories(ds: xr.Dataset, ax: Axes | None = None, **style: Any) -> list[Artist]:
+    """The path of every particle in the first two components (against time for d = 1). Of an ensemble, run 0."""
+    x = _require(ds, "position")
+    if "run" in x.dims:
+        x = x.isel(run=0)
+    ax = _axes(ax)
+    values = x.transpose("time", "particle", "component").values
+    style = {"color": COLOURS[0], "linewidth": 0.6, **style}
+    if values.shape[2] == 1:
+        ax.set(xlabel="t", ylabel="z")
+        return list(ax.plot(x["time"], values[:, :, 0], **style))
+    ax.set(xlabel="$x_1$", ylabel="$x_2$")
+    return list(ax.plot(values[:, :, 0], values[:, :, 1], **style))
+
+
+def convergence(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
+    """W₂ against N for every time: the seeds as dots, their root mean square, and the fitted slope in the legend."""
+    ax = _axes(ax)
+    drawn: list[Artist] = []
+    for k, time in enumerate(ds["time"].values):
+        part, colour = ds.sel(time=time), COLOURS[k % len(COLOURS)]
+        interval = f"[{float(part['slope_low']):.2f}, {float(part['slope_high']):.2f}]"
+        ax.plot(ds["size"], part["distance"].values, ".", color=colour, alpha=0.25, markersize=3)
+        label = f"t = {time:g}: slope {float(part['slope']):.2f} {interval}"
+        drawn += ax.loglog(ds["size"], part["rms"], "o-", color=colour, label=label, markersize=4)
+    ax.set(xlabel="number of particles N", ylabel="$W_2(\\mu^N_t, \\mu_t)$")
+    ax.legend(fontsize="small")
+    return drawn
+
+
+def stability(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
+    """W₂ between two solutions over time, and the bound (6.6) as far as it fits into the picture."""
+    ax = _axes(ax)
+    distance, log_bound = ds["distance"], ds["log_bound"].values / np.log(10)
+    (curve,) = ax.semilogy(ds["time"], distance, "o-", color=COLOURS[0], markersize=3, label="$W_2(\\mu_t, \\nu_t)$")
+    top = np.log10(distance.max()) + 3
+    low = np.log10(distance.min()) - 0.3
+    inside = np.interp(np.linspace(*ds["time"].values[[0, -1]], 400), ds["time"], np.minimum(log_bound, 1e6))
+    (bound,) = ax.semilogy(
+        np.linspace(*ds["time"].values[[0, -1]], 400),
+        10 ** np.minimum(inside, top + 1),
+        "--",
+        color=COLOURS[1],
+        label="bound (6.6)",
+    )
+    ax.set(xlabel="t", ylabel="$W_2$", ylim=(10**low, 10**top))
+    ax.legend(fontsize="small")
+    return [curve, bound]
+
+
+def _require(ds: xr.Dataset, name: str) -> xr.DataArray:
+    if name not in ds:
+        raise InvalidInput(f"the Dataset has no variable {name!r}; it has {', '.join(map(str, ds.data_vars))}")
+    return ds[name]
+
+
+def _axes(ax: Axes | None, projection: str | None = None) -> Any:
+    return plt.figure(layout="constrained").add_subplot(projection=projection) if ax is None else ax

@@ -1,0 +1,8 @@
+"""Studies: functions that return Datasets, configured in TOML, drawn and reported by `meanfield study`."""
+
+from meanfield.studies.constants import Constants, constants
+from meanfield.studies.convergence import convergence
+from meanfield.studies.stability import stability
+from meanfield.studies.tasks import Ledger, Runner
+
+__all__ = ["Constants", "Ledger", "Runner", "constants", "convergence", "stability"]

@@ -1,0 +1,206 @@
+"""One study from its configuration to a folder: Datasets, pictures, tables, report."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from meanfield import limits, plots
+from meanfield.report import Section, TextTable, html_report
+from meanfield.solve import solve
+from meanfield.studies.config import StudyConfig, Tokens
+from meanfield.studies.convergence import convergence
+from meanfield.studies.stability import stability
+from meanfield.studies.tasks import Ledger, Runner, seeded
+from particles import EmpiricalMeasure, simulate, write_netcdf
+from particles.checks import Array
+from particles.errors import StoreError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Study:
+    """A study while it runs: its folder, and the sections written so far."""
+
+    config: StudyConfig
+    folder: Path
+    runner: Runner
+    say: Callable[[str], None]
+    sections: list[Section] = field(default_factory=list)
+
+    def add(self, section: Section) -> None:
+        """Take a section into the report, which is complete after every one; print its table."""
+        self.sections.append(section)
+        page = html_report(self.config.title, self.config.about, self.sections)
+        (self.folder / "report.html").write_text(page, encoding="utf-8")
+        self.say(f"\n{section.title}")
+        if section.table is not None:
+            self.say(section.table.text())
+        if section.verbatim:
+            self.say(section.verbatim)
+
+    def keep(self, ds: xr.Dataset, name: str) -> xr.Dataset:
+        """Write a Dataset into the folder."""
+        write_netcdf(ds, self.folder / f"{name}.nc", overwrite=True)
+        return ds
+
+    @contextmanager
+    def picture(self, name: str, size: tuple[float, float]) -> Iterator[tuple[Figure, Path]]:
+        """A figure that is saved into the folder when the block ends."""
+        figure = plt.figure(figsize=size, layout="constrained")
+        path = self.folder / f"{name}.png"
+        try:
+            yield figure, path
+            figure.savefig(path, dpi=150)
+        finally:
+            plt.close(figure)
+
+
+def run_study(
+    config: StudyConfig,
+    source: str,
+    folder: Path,
+    *,
+    workers: int = 1,
+    progress: bool = False,
+    resume: bool = False,
+    say: Callable[[str], None] = log.info,
+) -> Path:
+    """Run every part that the configuration names, and write Datasets, pictures and report.html into a new folder.
+
+    `source` is the text of the configuration, kept beside the results. With `resume` the folder of an interrupted
+    study is taken up: finished tasks are not done again. Whatever was done before an error or Ctrl-C stays.
+    """
+    if folder.exists() and not resume:
+        raise StoreError(f"the output folder {folder} exists: name another, or take it up with --resume")
+    if resume and not (folder / "study.toml").exists():
+        raise StoreError(f"{folder} holds no study to resume: it has no study.toml")
+    if resume and (folder / "study.toml").read_text(encoding="utf-8") != source:
+        raise StoreError(f"{folder} holds another study: give the same file and seed, or start in a new folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "study.toml").write_text(source, encoding="utf-8")
+    study = Study(config, folder, Runner(workers, Ledger(folder / "tasks.jsonl"), progress), say)
+    hypotheses = limits.hypotheses(config.model)
+    study.add(
+        Section(
+            "Model",
+            "Which of the paper's theorems applies to this model, and the numbers that decide it.",
+            verbatim=str(hypotheses),
+        )
+    )
+    if config.convergence is not None:
+        _convergence(study)
+    if config.stability is not None:
+        _stability(study)
+    if config.limit is not None:
+        _limit(study)
+    return folder
+
+
+def _convergence(study: Study) -> None:
+    config, part = study.config, study.config.convergence
+    assert part is not None
+    reference = study.keep(_reference(study, part.times), "solution")
+    ds = convergence(
+        config.model,
+        config.law,
+        reference,
+        times=part.times,
+        sizes=part.sizes,
+        seeds=part.seeds,
+        seed=config.seed,
+        runner=study.runner,
+    )
+    study.keep(ds, "convergence")
+    with study.picture("convergence", (6.0, 4.2)) as (figure, path):
+        plots.convergence(ds, figure.add_subplot())
+    header = ["N", *(f"W2 at t={t:g}" for t in ds["time"].values)]
+    rows = [[str(n), *(f"{v:.4f}" for v in ds["rms"].sel(size=n).values)] for n in ds["size"].values]
+    rows.append(["slope", *(f"{v:.3f}" for v in ds["slope"].values)])
+    lows, highs = ds["slope_low"].values, ds["slope_high"].values
+    rows.append(["95% interval", *(f"[{a:.3f}, {b:.3f}]" for a, b in zip(lows, highs, strict=True))])
+    rows.append(["reference within", *(f"{v:.4f}" for v in ds["reference_error"].values)])
+    text = (
+        f"Root mean square over {part.seeds} seeds of the distance between N particles and the solution of (6.1), and "
+        "the slope of its logarithm. Empirical measures of a connected law in the plane approach it like "
+        "(log N / N)^(1/2), of a law made of separated clusters like N^(-1/4): as clusters form, the slope flattens."
+    )
+    study.add(Section("Convergence in the number of particles", text, TextTable(header, rows), path))
+
+
+def _reference(study: Study, times: Array) -> xr.Dataset:
+    config = study.config
+    saves = np.unique(np.concatenate([[0.0], times]))
+    if config.grid is None:
+        # Real tokens: their own measure is the law, so the run of all of them is the solution of (6.1).
+        points = config.law.points if isinstance(config.law, Tokens) else config.law.sample(4096, seeded(config.seed, 2))
+        return simulate(config.model, points, saves, progress=study.runner.progress)
+    mu0 = config.grid.grid.measure(config.law)
+    ds = solve(config.model, mu0, saves, scheme=config.grid.scheme, progress=study.runner.progress)
+    cloud = simulate(config.model, config.law.sample(400, seeded(config.seed, 3)), saves)
+    shown = saves[np.unique(np.linspace(0, len(saves) - 1, 3).round().astype(int))]
+    with study.picture("solution", (3.6 * len(shown), 3.6)) as (figure, path):
+        for time, ax in zip(shown, np.atleast_1d(figure.subplots(1, len(shown))), strict=True):
+            plots.density(ds, time, ax)
+            plots.particles(cloud, time, ax, s=4, alpha=0.6)
+    text = (
+        "The density that solves (6.1) on the grid (blue) and 400 particles drawn from the initial law and moved by "
+        "the same field (orange). The mass gathers where the theory puts the leaders, and the particles follow it."
+    )
+    study.add(Section("Solution of the continuity equation", text, picture=path))
+    return ds
+
+
+def _stability(study: Study) -> None:
+    config, part = study.config, study.config.stability
+    assert part is not None
+    x = config.law.sample(part.particles, seeded(config.seed, 4))
+    direction = seeded(config.seed, 5).standard_normal(x.shape[1])
+    moved = x + part.shift * direction / np.linalg.norm(direction)
+    ds = study.keep(stability(config.model, EmpiricalMeasure(x), EmpiricalMeasure(moved), part.times), "stability")
+    with study.picture("stability", (6.0, 4.2)) as (figure, path):
+        plots.stability(ds, figure.add_subplot())
+    rows = [
+        [f"{t:g}", f"{w:.6f}", f"{np.log10(w / ds['distance'].values[0]):+.3f}", f"{(b - b0) / np.log(10):.4g}"]
+        for t, w, b, b0 in zip(
+            ds["time"].values,
+            ds["distance"].values,
+            ds["log_bound"].values,
+            np.full(len(ds["time"]), ds["log_bound"].values[0]),
+            strict=True,
+        )
+    ]
+    table = TextTable(["t", "W2", "log10 of growth", "log10 of bound (6.6)"], rows)
+    text = (
+        f"Two solutions from laws that a shift of {part.shift:g} sets apart: the distance between them over time, and "
+        "the growth that (6.6) allows. The bound is never crossed; how far it lies above shows how much the worst case "
+        "on a ball gives away."
+    )
+    study.add(Section("Stability of the solution", text, table, path))
+
+
+def _limit(study: Study) -> None:
+    config, part = study.config, study.config.limit
+    assert part is not None
+    x0 = config.law.points if isinstance(config.law, Tokens) else config.law.sample(part.particles, seeded(config.seed, 6))
+    ds = study.keep(simulate(config.model, x0, part.times, progress=study.runner.progress), "limit_run")
+    certificate = limits.certify(ds)
+    study.keep(certificate.to_dataset(), "limit")
+    with study.picture("limit", (9.0, 4.2)) as (figure, path):
+        left, right = figure.subplots(1, 2)
+        plots.trajectories(ds, left)
+        plots.limit_distance(certificate.to_dataset(), right)
+    text = (
+        "Trajectories of the tokens, and the distance of each to the set that the theorem predicts. Tokens gather on "
+        "that set at an exponential rate once the attention matrix has become Boolean."
+    )
+    study.add(Section("Geometry of the limit", text, picture=path, verbatim=str(certificate)))
