@@ -142,7 +142,9 @@ def _reference(study: Study, times: Array) -> xr.Dataset:
     saves = np.unique(np.concatenate([[0.0], times]))
     if config.grid is None:
         # Real tokens: their own measure is the law, so the run of all of them is the solution of (6.1).
-        points = config.law.points if isinstance(config.law, Tokens) else config.law.sample(4096, seeded(config.seed, 2))
+        points = (
+            config.law.points if isinstance(config.law, Tokens) else config.law.sample(4096, seeded(config.seed, 2))
+        )
         return simulate(config.model, points, saves, progress=study.runner.progress)
     mu0 = config.grid.grid.measure(config.law)
     ds = solve(config.model, mu0, saves, scheme=config.grid.scheme, progress=study.runner.progress)
@@ -158,6 +160,11 @@ def _reference(study: Study, times: Array) -> xr.Dataset:
     )
     study.add(Section("Solution of the continuity equation", text, picture=path))
     return ds
+
+
+def _tokens(config: StudyConfig, n: int, key: int) -> Array:
+    """The tokens of real input, all of them, or n points drawn from the initial law."""
+    return config.law.points if isinstance(config.law, Tokens) else config.law.sample(n, seeded(config.seed, key))
 
 
 def _stability(study: Study) -> None:
@@ -191,7 +198,11 @@ def _stability(study: Study) -> None:
 def _limit(study: Study) -> None:
     config, part = study.config, study.config.limit
     assert part is not None
-    x0 = config.law.points if isinstance(config.law, Tokens) else config.law.sample(part.particles, seeded(config.seed, 6))
+    x0 = (
+        config.law.points
+        if isinstance(config.law, Tokens)
+        else config.law.sample(part.particles, seeded(config.seed, 6))
+    )
     ds = study.keep(simulate(config.model, x0, part.times, progress=study.runner.progress), "limit_run")
     certificate = limits.certify(ds)
     study.keep(certificate.to_dataset(), "limit")

@@ -39,7 +39,10 @@ class Ledger:
 
     def write(self, key: str, result: Any) -> None:
         """Append one result; floats keep every bit."""
+        before = self.path.read_text() if self.path.exists() else ""
         with self.path.open("a") as file:
+            # A line that a kill cut short stays alone, so that this one can be read.
+            file.write("" if before.endswith("\n") or not before else "\n")
             file.write(json.dumps({"key": key, "result": result}) + "\n")
 
 

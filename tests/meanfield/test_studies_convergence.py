@@ -1,0 +1,70 @@
+"""Convergence in N: the fitted slope of known rates, the bootstrap interval, what is refused."""
+
+import numpy as np
+import pytest
+
+from meanfield.studies.convergence import convergence, fit_rate
+from particles import SelfAttention, simulate
+from particles.errors import InvalidInput
+
+
+class Points:
+    """The uniform law on two points: an empirical measure is off by a binomial mass that travels the distance 1."""
+
+    def sample(self, n, rng):
+        return rng.integers(2, size=(n, 1)).astype(float)
+
+
+SIZES = np.array([16, 64, 256])
+
+
+def test_the_slope_of_an_exact_power_law():
+    distance = np.broadcast_to((SIZES**-0.37)[None, :, None], (2, 3, 5))
+    rms, slope, low, high = fit_rate(SIZES.astype(float), distance, seed=0)
+    np.testing.assert_allclose(rms, distance[:, :, 0], rtol=1e-14)
+    np.testing.assert_allclose([slope, low, high], -0.37, rtol=1e-12)
+
+
+def test_the_interval_covers_the_truth_about_as_often_as_it_says():
+    rng = np.random.default_rng(1)
+    hits = 0
+    for trial in range(60):
+        noisy = SIZES[None, :, None] ** -0.5 * np.abs(1 + 0.3 * rng.standard_normal((1, 3, 20)))
+        _, _, low, high = fit_rate(SIZES.astype(float), noisy, seed=trial)
+        hits += low[0] <= -0.5 <= high[0]
+    assert 48 <= hits <= 60
+
+
+def test_atoms_converge_at_the_rate_one_quarter():
+    # W2² is |Binomial(N, 1/2)/N − 1/2|, of mean √(2/(πN))/2 to first order: the slope of the RMS distance is −1/4.
+    model = SelfAttention(0.0, 0.0, 0.0)
+    reference = simulate(model, np.array([0.0, 1.0]), [0.0, 1.0])
+    ds = convergence(model, Points(), reference, times=[0.0], sizes=[64, 256, 1024], seeds=100, seed=3)
+    assert float(ds["slope_low"][0]) < -0.25 < float(ds["slope_high"][0])
+    expected = np.sqrt(np.sqrt(2 / (np.pi * ds["size"].values)) / 2)
+    np.testing.assert_allclose(ds["rms"][0], expected, rtol=0.2)
+
+
+def test_a_still_field_keeps_the_distance():
+    model = SelfAttention(0.0, 0.0, 0.0)
+    reference = simulate(model, np.array([0.0, 1.0]), [0.0, 1.0])
+    ds = convergence(model, Points(), reference, times=[0.0, 1.0], sizes=[5, 9], seeds=3, seed=3)
+    np.testing.assert_array_equal(ds["distance"][0], ds["distance"][1])
+    assert all(ds[name].attrs["units"] == "1" and ds[name].attrs["long_name"] for name in ds.variables)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sizes": [8]}, "at least two growing numbers of particles, got \\[8\\]"),
+        ({"sizes": [8, 4]}, "growing"),
+        ({"seeds": 1}, "seeds must be at least 2"),
+        ({"times": [0.0, 0.5]}, "lacks t = "),
+    ],
+)
+def test_what_is_refused(change, message):
+    model = SelfAttention(0.0, 0.0, 0.0)
+    reference = simulate(model, np.array([0.0, 1.0]), [0.0, 1.0])
+    arguments = {"times": [0.0, 1.0], "sizes": [4, 8], "seeds": 2, "seed": 0, **change}
+    with pytest.raises(InvalidInput, match=message):
+        convergence(model, Points(), reference, **arguments)
