@@ -88,21 +88,31 @@ def convergence(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
 def stability(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
     """W₂ between two solutions over time, and the bound (6.6) as far as it fits into the picture."""
     ax = _axes(ax)
-    distance, log_bound = ds["distance"], ds["log_bound"].values / np.log(10)
-    (curve,) = ax.semilogy(ds["time"], distance, "o-", color=COLOURS[0], markersize=3, label="$W_2(\\mu_t, \\nu_t)$")
-    top = np.log10(distance.max()) + 3
-    low = np.log10(distance.min()) - 0.3
-    inside = np.interp(np.linspace(*ds["time"].values[[0, -1]], 400), ds["time"], np.minimum(log_bound, 1e6))
-    (bound,) = ax.semilogy(
-        np.linspace(*ds["time"].values[[0, -1]], 400),
-        10 ** np.minimum(inside, top + 1),
-        "--",
-        color=COLOURS[1],
-        label="bound (6.6)",
-    )
+    time, distance = ds["time"].values, ds["distance"].values
+    low, top = np.log10(distance.min()) - 0.3, np.log10(distance.max()) + 3
+    fine = np.linspace(time[0], time[-1], 400)
+    # Far above the picture the bound may leave float64; clipped there, its visible part is unchanged.
+    log10_bound = np.interp(fine, time, np.minimum(ds["log_bound"].values, 1e6)) / np.log(10)
+    (curve,) = ax.semilogy(time, distance, "o-", color=COLOURS[0], markersize=3, label="$W_2(\\mu_t, \\nu_t)$")
+    (bound,) = ax.semilogy(fine, 10 ** np.minimum(log10_bound, top + 1), "--", color=COLOURS[1], label="bound (6.6)")
     ax.set(xlabel="t", ylabel="$W_2$", ylim=(10**low, 10**top))
     ax.legend(fontsize="small")
     return [curve, bound]
+
+
+def limit_distance(certificate: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
+    """The distance of every token to the predicted set over time, the largest in black, and the rank of P(t)."""
+    ax = _axes(ax)
+    time = certificate["time"]
+    tokens = np.maximum(certificate["token_distance"].transpose("time", "particle").values, np.finfo(float).tiny)
+    drawn: list[Artist] = list(ax.semilogy(time, tokens, color=COLOURS[5], linewidth=0.4, alpha=0.5))
+    drawn += ax.semilogy(time, certificate["distance"], color=COLOURS[6], label="largest distance to the limit set")
+    rank = ax.twinx()
+    drawn += rank.plot(time, certificate["attention_rank"], color=COLOURS[1], label="rank of P(t)")
+    ax.set(xlabel="t", ylabel="distance to the limit set", ylim=(1e-10, None))
+    rank.set_ylabel("rank of P(t)", color=COLOURS[1])
+    ax.legend(fontsize="small")
+    return drawn
 
 
 def _require(ds: xr.Dataset, name: str) -> xr.DataArray:

@@ -148,7 +148,7 @@ def solve(
     masses = initial.masses / volumes * volumes
     markers = boundary_markers(grid, masses) if tails == "track" else None
     state = GridState(model, scheme, grid, masses, np.zeros((grid.dim, 2)), wall_tolerance, tails, markers)
-    return evolve(state, _layout(state, saves), progress=progress, store=store, overwrite=overwrite)
+    return evolve(state, _layout(state, saves), label="solve", progress=progress, store=store, overwrite=overwrite)
 
 
 def check_model(model: VelocityField, initial: GridMeasure) -> None:

@@ -48,6 +48,7 @@ def evolve(
     state: State,
     layout: Layout,
     *,
+    label: str,
     progress: bool = False,
     store: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
@@ -64,7 +65,7 @@ def evolve(
         recorder.save(0, first, state.memo())
     else:
         recorder = ZarrRecorder.create(Path(store), layout, first, state.memo(), overwrite=overwrite)
-    return _loop(state, layout.times, recorder, 1, progress)
+    return _loop(state, layout.times, recorder, 1, progress, label)
 
 
 def refuse_existing(store: str | os.PathLike[str] | None, *, overwrite: bool) -> None:
@@ -86,11 +87,11 @@ def resume(store: str | os.PathLike[str], *, progress: bool = False) -> xr.Datas
     call = config_of(saved)
     state: State = find_class(call["state"]).restore(saved.isel(time=-1).load(), call, commit.memo)
     recorder = ZarrRecorder(path, {name: series_of(saved[name]) for name in state.record()})
-    return _loop(state, call["times"], recorder, commit.saved, progress)
+    return _loop(state, call["times"], recorder, commit.saved, progress, call["door"])
 
 
-def _loop(state: State, times: Array, recorder: Recorder, start: int, progress: bool) -> xr.Dataset:
-    bar = tqdm(range(start, len(times)), disable=not progress, unit="save", initial=start, total=len(times))
+def _loop(state: State, times: Array, recorder: Recorder, start: int, progress: bool, label: str) -> xr.Dataset:
+    bar = tqdm(range(start, len(times)), desc=label, disable=not progress, unit="save", initial=start, total=len(times))
     for k in bar:
         t0, t1 = float(times[k - 1]), float(times[k])
         try:

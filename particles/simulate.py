@@ -109,7 +109,9 @@ def simulate(
         entropy = seed_entropy(generator)
         particles = replace(particles, rngs=tuple(generator.spawn(len(x))))
     state = ParticleState(model, method, particles, single)
-    return evolve(state, _layout(state, saves, entropy), progress=progress, store=store, overwrite=overwrite)
+    return evolve(
+        state, _layout(state, saves, entropy), label="simulate", progress=progress, store=store, overwrite=overwrite
+    )
 
 
 def check_velocity(field: VelocityField, t: float, x: Array, w: Array) -> None:

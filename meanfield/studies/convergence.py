@@ -11,6 +11,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from meanfield.distances import wasserstein
+from meanfield.solve import measure_at
 from meanfield.studies.tasks import Runner, by_index, seeded
 from particles import EmpiricalMeasure, VelocityField, simulate
 from particles.checks import Array, as_times
@@ -92,25 +93,10 @@ def _reference_clouds(reference: xr.Dataset, times: Array) -> tuple[tuple[Empiri
         weights = reference["weight"].values
         clouds = [EmpiricalMeasure(reference["position"].values[row], weights) for row in rows]
         return tuple(clouds), np.zeros(len(times))
-    return tuple(_cells(reference, row) for row in rows), np.full(len(times), _cell_radius(reference))
-
-
-def _axes(reference: xr.Dataset) -> list[str]:
-    return [str(dim) for dim in reference["density"].dims if dim != "time"]
-
-
-def _cells(reference: xr.Dataset, row: int) -> EmpiricalMeasure:
-    axes = _axes(reference)
-    masses = (reference["density"][row] * reference["cell_volume"]).transpose(*axes).values.ravel()
-    centres = np.stack(np.meshgrid(*(reference[axis].values for axis in axes), indexing="ij"), axis=-1)
-    kept = masses > 0
-    return EmpiricalMeasure(centres.reshape(-1, len(axes))[kept], masses[kept] / masses[kept].sum())
-
-
-def _cell_radius(reference: xr.Dataset) -> float:
-    # W₂² between a uniform cell and its centre is Σ h²/12; the widest cell bounds the mixture.
-    widths = [np.diff(reference[axis].values).max() for axis in _axes(reference)]
-    return float(np.sqrt(np.sum(np.square(widths)) / 12))
+    cells = [measure_at(reference, row) for row in rows]
+    # W₂² between a uniform cell and its centre is Σ h²/12; the widest cells bound the mixture.
+    radius = float(np.sqrt(sum(np.max(w) ** 2 for w in cells[0].grid.widths) / 12))
+    return tuple(EmpiricalMeasure(mu.points, mu.weights) for mu in cells), np.full(len(times), radius)
 
 
 def fit_rate(sizes: Array, distance: Array, seed: int) -> tuple[Array, Array, Array, Array]:
