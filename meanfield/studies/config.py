@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from meanfield.checkpoints import sentence_embeddings, trained_heads
-from meanfield.grid import Grid
-from meanfield.laws import Normal, Uniform
+from meanfield.grid import Grid, GridMeasure
+from meanfield.laws import Normal, ProbabilityLaw, Uniform
 from meanfield.schemes.finite_volume import FiniteVolume
-from meanfield.studies.convergence import Law
 from particles import SelfAttention, VelocityField
 from particles.checks import Array, as_times, one_of
 from particles.errors import InvalidInput, LibraryError
@@ -74,9 +73,9 @@ class Tokens:
 
 @dataclass(frozen=True)
 class GridPart:
-    """[grid]: the grid solution of (6.1)."""
+    """[grid]: the grid solution of (6.1), from the cell masses of the initial law."""
 
-    grid: Grid
+    initial: GridMeasure
     scheme: FiniteVolume
 
 
@@ -114,7 +113,7 @@ class StudyConfig:
     about: str
     seed: int
     model: VelocityField
-    law: Law
+    law: ProbabilityLaw | Tokens
     grid: GridPart | None
     convergence: ConvergencePart | None
     stability: StabilityPart | None
@@ -139,7 +138,7 @@ def read_study(path: Path) -> StudyConfig:
         seed,
         model,
         law,
-        _grid(top.table("grid"), model.dim),
+        _grid(top.table("grid"), law, model.dim),
         _convergence(top.table("convergence")),
         _stability(top.table("stability")),
         _limit(top.table("limit")),
@@ -155,7 +154,7 @@ def _needed(top: Table, key: str) -> Table:
     return table
 
 
-def _model(table: Table) -> VelocityField:
+def _model(table: Table) -> SelfAttention:
     frame = table.get("frame", lambda v: one_of(_text(v), ("original", "rescaled"), "frame"), "original")
     name = table.get("head", _text, None)
     if name is None:
@@ -169,9 +168,9 @@ def _model(table: Table) -> VelocityField:
     return model.rescaled() if frame == "rescaled" else model
 
 
-def _law(table: Table, dim: int) -> Law:
+def _law(table: Table, dim: int) -> ProbabilityLaw | Tokens:
     kind = table.get("law", lambda v: one_of(_text(v), ("uniform", "normal", "sentence"), "law"))
-    law: Any
+    law: ProbabilityLaw | Tokens
     if kind == "uniform":
         law = table.get("bounds", Uniform)
     elif kind == "normal":
@@ -182,10 +181,10 @@ def _law(table: Table, dim: int) -> Law:
     found = law.points.shape[1] if isinstance(law, Tokens) else law.dim
     if found != dim:
         raise InvalidInput(f"the law of [initial] lives in R^{found}, the model of [model] in R^{dim}")
-    return law  # type: ignore[no-any-return]
+    return law
 
 
-def _grid(table: Table | None, dim: int) -> GridPart | None:
+def _grid(table: Table | None, law: ProbabilityLaw | Tokens, dim: int) -> GridPart | None:
     if table is None:
         return None
     bounds, shape = table.get("bounds", _matrix), table.get("shape", _counts)
@@ -194,7 +193,9 @@ def _grid(table: Table | None, dim: int) -> GridPart | None:
     grid = Grid([(low, high) for low, high in bounds], shape)
     if grid.dim != dim:
         raise InvalidInput(f"the grid of [grid] has dimension {grid.dim}, the model of [model] {dim}")
-    return GridPart(grid, scheme)
+    if isinstance(law, Tokens):
+        raise InvalidInput("[grid] needs an initial law with a density: leave it out where law = 'sentence'")
+    return GridPart(grid.measure(law), scheme)
 
 
 def _convergence(table: Table | None) -> ConvergencePart | None:

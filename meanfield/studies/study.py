@@ -146,8 +146,7 @@ def _reference(study: Study, times: Array) -> xr.Dataset:
             config.law.points if isinstance(config.law, Tokens) else config.law.sample(4096, seeded(config.seed, 2))
         )
         return simulate(config.model, points, saves, progress=study.runner.progress)
-    mu0 = config.grid.grid.measure(config.law)
-    ds = solve(config.model, mu0, saves, scheme=config.grid.scheme, progress=study.runner.progress)
+    ds = solve(config.model, config.grid.initial, saves, scheme=config.grid.scheme, progress=study.runner.progress)
     cloud = simulate(config.model, config.law.sample(400, seeded(config.seed, 3)), saves)
     shown = saves[np.unique(np.linspace(0, len(saves) - 1, 3).round().astype(int))]
     with study.picture("solution", (3.6 * len(shown), 3.6)) as (figure, path):

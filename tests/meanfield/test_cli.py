@@ -1,0 +1,170 @@
+"""The command line: one small study from a file to a folder, and everything that is refused."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from meanfield.cli import main
+
+SMALL = """
+title = "A small study"
+seed = 1
+[model]
+frame = "rescaled"
+Q = 1.0
+K = 1.0
+V = 1.0
+[initial]
+law = "uniform"
+bounds = [[-1.0, 1.0]]
+[grid]
+bounds = [[-1.5, 1.5]]
+shape = [40]
+[convergence]
+times = [0.0, 0.25]
+sizes = [8, 16]
+seeds = 3
+[stability]
+particles = 20
+shift = 0.01
+times = [0.0, 0.25]
+[limit]
+particles = 10
+until = 6.0
+every = 0.5
+"""
+
+
+@pytest.fixture
+def small(tmp_path):
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL)
+    return path
+
+
+def run(*arguments):
+    return main(["study", *map(str, arguments)])
+
+
+def numbers(folder):
+    out = {}
+    for path in sorted(folder.glob("*.nc")):
+        with xr.open_dataset(path, engine="h5netcdf") as ds:
+            out |= {f"{path.stem}.{name}": ds[name].values for name in ds.variables if ds[name].dtype.kind in "fi"}
+    return out
+
+
+def test_a_study_writes_datasets_pictures_and_a_report_and_ends_with_the_folder(small, tmp_path, capsys):
+    out = tmp_path / "results"
+    assert run(small, "--out", out, "--workers", 1) == 0
+    printed = capsys.readouterr().out.strip().splitlines()
+    assert printed[-1] == str(out.resolve())
+    names = {path.name for path in out.iterdir()}
+    assert {"solution.nc", "convergence.nc", "stability.nc", "limit_run.nc", "limit.nc"} <= names
+    assert {"solution.png", "convergence.png", "stability.png", "limit.png", "report.html", "study.toml"} <= names
+    page = (out / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 4
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert any(line.startswith("slope") for line in printed)
+    with xr.open_dataset(out / "convergence.nc", engine="h5netcdf") as ds:
+        assert ds["distance"].dims == ("time", "size", "seed")
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(small, tmp_path):
+    for name, seed, workers in (("a", 5, 2), ("b", 5, 1), ("c", 6, 2)):
+        assert run(small, "--out", tmp_path / name, "--seed", seed, "--workers", workers) == 0
+    a, b, c = (numbers(tmp_path / name) for name in "abc")
+    assert a.keys() == b.keys()
+    assert all(np.array_equal(a[name], b[name], equal_nan=True) for name in a)
+    assert not np.array_equal(a["convergence.distance"], c["convergence.distance"])
+
+
+def test_a_study_killed_on_its_way_is_taken_up_and_ends_with_the_same_numbers(small, tmp_path):
+    small.write_text(SMALL.replace("seeds = 3", "seeds = 40"))
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert run(small, "--out", whole, "--workers", 1) == 0
+    command = [sys.executable, "-m", "meanfield", "study", str(small), "--out", str(cut), "--workers", "1"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    ledger = cut / "tasks.jsonl"
+    while process.poll() is None and not (ledger.exists() and len(ledger.read_text().splitlines()) > 3):
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    done = len([line for line in ledger.read_text().splitlines() if line.endswith("}")])
+    assert 0 < done < 80
+    assert run(small, "--out", cut, "--workers", 1, "--resume") == 0
+    keys = [json.loads(line)["key"] for line in ledger.read_text().splitlines() if line.endswith("}")]
+    assert len(keys) == len(set(keys)) == 80
+    a, b = numbers(whole), numbers(cut)
+    assert all(np.array_equal(a[name], b[name], equal_nan=True) for name in a)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("seeds = 3", "seeds = -3"), "`convergence.seeds` has the value -3: must be a whole number, not negative"),
+        (("seeds = 3", "seed = 3"), "lacks the key `convergence.seeds`"),
+        (
+            ("particles = 20", "particles = 20\ncolour = 1"),
+            "unknown key 'colour' in \\[stability\\]: allowed are times",
+        ),
+        (("seed = 1", "sede = 1"), "unknown key 'sede' at the top: allowed are title"),
+        (('law = "uniform"', 'law = "unifrom"'), "`initial.law`.*one of 'uniform', 'normal'.*got 'unifrom'"),
+        (("times = [0.0, 0.25]", "times = [0.25, 0.0]"), "`convergence.times`.*strictly increasing"),
+        (("V = 1.0", "V = nan"), "`model.V`.*finite"),
+        (("Q = 1.0", "Q = [[1.0], [2.0]]"), "Q and K must have one shape"),
+        (("[initial]", "[intial]"), "lacks the table \\[initial\\]"),
+        (('title = "A small study"', "title = A small study"), "not valid TOML.*line 2"),
+        (("shape = [40]", "shape = [1]"), "at least 2 cells"),
+        (("shape = [40]", 'shape = [40]\nlimiter = "mimod"'), "minmod"),
+        (("bounds = [[-1.5, 1.5]]", "bounds = [[-0.5, 1.5]]"), "holds only 0.75"),
+    ],
+)
+def test_a_study_that_is_wrong_is_refused_in_one_line(small, tmp_path, capsys, change, message):
+    small.write_text(SMALL.replace(*change))
+    assert run(small, "--out", tmp_path / "out", "--workers", 1) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("meanfield: error: ")
+    assert re.search(message, error), error
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_existing_folder_is_never_written_to(small, tmp_path, capsys):
+    out = tmp_path / "mine"
+    out.mkdir()
+    (out / "precious").write_text("x")
+    assert run(small, "--out", out) == 2
+    assert "exists: name another" in capsys.readouterr().err
+    assert [path.name for path in out.iterdir()] == ["precious"]
+    assert run(small, "--out", out, "--resume") == 2
+    assert "holds no study to resume" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["no-such.toml"], "no such study: no-such.toml; give a TOML file, or one that ships: .*paper_2d"),
+        (["--workers", "0"], "--workers must be at least 1, got 0"),
+        (["--seed", "-1"], "--seed must not be negative, got -1"),
+        (["--resume"], "--resume needs --out"),
+    ],
+)
+def test_wrong_options_are_refused_in_one_line(capsys, arguments, message):
+    assert run(*arguments) == 2
+    assert re.search(message, capsys.readouterr().err)
+
+
+def test_a_folder_of_another_study_is_not_taken_up(small, tmp_path, capsys):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "study.toml").write_text("title = 'other'")
+    assert run(small, "--out", out, "--resume") == 2
+    assert "holds another study" in capsys.readouterr().err
