@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
-from meanfield.data import data_path
+from meanfield.data import data_folder
 from particles.errors import InvalidInput, LibraryError
 
 
@@ -68,15 +68,14 @@ def _study(options: argparse.Namespace) -> int:
 
 
 def _study_file(file: Path | None) -> Path:
+    shipped = {path.stem: path for path in sorted((data_folder() / "studies").glob("*.toml"))}
     if file is None:
-        return data_path("studies/paper_2d.toml")
+        return shipped["paper_2d"]
     if file.exists():
         return file
-    shipped = data_path("studies")
-    names = sorted(p.stem for p in shipped.glob("*.toml"))
-    if file.suffix == "" and file.name in names:
-        return shipped / f"{file.name}.toml"
-    raise InvalidInput(f"no such study: {file}; give a TOML file, or one that ships: {', '.join(names)}")
+    if str(file) in shipped:
+        return shipped[str(file)]
+    raise InvalidInput(f"no such study: {file}; give a TOML file, or one that ships: {', '.join(shipped)}")
 
 
 if __name__ == "__main__":

@@ -104,13 +104,18 @@ def limit_distance(certificate: xr.Dataset, ax: Axes | None = None) -> list[Arti
     """The distance of every token to the predicted set over time, the largest in black, and the rank of P(t)."""
     ax = _axes(ax)
     time = certificate["time"]
-    tokens = np.maximum(certificate["token_distance"].transpose("time", "particle").values, np.finfo(float).tiny)
-    drawn: list[Artist] = list(ax.semilogy(time, tokens, color=COLOURS[5], linewidth=0.4, alpha=0.5))
-    drawn += ax.semilogy(time, certificate["distance"], color=COLOURS[6], label="largest distance to the limit set")
     rank = ax.twinx()
-    drawn += rank.plot(time, certificate["attention_rank"], color=COLOURS[1], label="rank of P(t)")
-    ax.set(xlabel="t", ylabel="distance to the limit set", ylim=(1e-10, None))
+    drawn: list[Artist] = list(rank.plot(time, certificate["attention_rank"], color=COLOURS[1], label="rank of P(t)"))
     rank.set_ylabel("rank of P(t)", color=COLOURS[1])
+    rank.set_ylim(bottom=0)
+    ax.set_xlabel("t")
+    if certificate["distance"].isnull().all():
+        ax.set_yticks([])
+        return drawn
+    tokens = np.maximum(certificate["token_distance"].transpose("time", "particle").values, np.finfo(float).tiny)
+    drawn += ax.semilogy(time, tokens, color=COLOURS[5], linewidth=0.4, alpha=0.5)
+    drawn += ax.semilogy(time, certificate["distance"], color=COLOURS[6], label="largest distance")
+    ax.set(ylabel="distance to the limit set", ylim=(1e-10, None))
     ax.legend(fontsize="small")
     return drawn
 

@@ -160,7 +160,7 @@ def _model(table: Table) -> SelfAttention:
     if name is None:
         Q, K, V = (table.get(key, _matrix) for key in "QKV")
     else:
-        heads = {head.name: head for head in trained_heads()}
+        heads = {f"layer{head.layer}_head{head.head}": head for head in trained_heads()}
         head = heads[one_of(name, sorted(heads), "head")]
         Q, K, V = head.Q, head.K, head.V
     table.close()

@@ -209,8 +209,14 @@ def _limit(study: Study) -> None:
         left, right = figure.subplots(1, 2)
         plots.trajectories(ds, left)
         plots.limit_distance(certificate.to_dataset(), right)
-    text = (
-        "Trajectories of the tokens, and the distance of each to the set that the theorem predicts. Tokens gather on "
-        "that set at an exponential rate once the attention matrix has become Boolean."
-    )
+    if certificate.limit_set is None:
+        text = (
+            "Trajectories of the tokens, and the rank of the attention matrix over time. No theorem of the paper "
+            "applies to this model, for the reasons given, so there is no set to measure a distance to."
+        )
+    else:
+        text = (
+            "Trajectories of the tokens, the distance of each to the set that the theorem predicts, and the rank of "
+            "the attention matrix. The distance falls at an exponential rate once each token attends to one leader."
+        )
     study.add(Section("Geometry of the limit", text, picture=path, verbatim=str(certificate)))
