@@ -30,6 +30,8 @@ class Encoder:
         if isinstance(value, np.generic):
             return value.item()
         if isinstance(value, np.ndarray):
+            while name in self.arrays:
+                name += "_"
             self.arrays[name] = value
             return {"array": name}
         if isinstance(value, tuple | list):

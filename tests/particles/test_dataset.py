@@ -1,0 +1,262 @@
+"""Datasets: names, attributes, provenance; netCDF and Zarr there and back; what is never overwritten or deleted."""
+
+import json
+import os
+import stat
+import sys
+
+import numpy as np
+import pytest
+import xarray as xr
+from fields import Burst, NoisyPull, Shuffle
+
+from particles import (
+    RK4,
+    Adaptive,
+    CausalAttention,
+    Diffusion,
+    EulerMaruyama,
+    HegselmannKrause,
+    SelfAttention,
+    SoftmaxField,
+    model_of,
+    open_store,
+    simulate,
+    write_netcdf,
+)
+from particles.dataset import config_of, frame_name, read_commit
+from particles.errors import InvalidInput, RunStopped, StoreError
+
+I2 = np.eye(2)
+V2 = np.array([[1.0, 0.3], [-0.2, 0.5]])
+X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]])
+HEAD = SelfAttention(np.array([[1.0, 0.5]]), np.array([[0.3, -1.0]]), V2)
+MODELS = {
+    "head": HEAD,
+    "rescaled": HEAD.rescaled(),
+    "frame": HEAD.in_frame(np.array([[0.1, 1.0], [0.0, 0.1]])),
+    "field": SoftmaxField(I2, I2, V2, tolerance=1e-9),
+    "heads": HEAD + SelfAttention(I2, 2 * I2, I2) + SelfAttention(I2, I2, -I2),
+    "heads rescaled": (HEAD + SelfAttention(I2, I2, I2)).in_frame(V2 + I2),
+    "unnormalised": SelfAttention(0.1 * I2, I2, -V2, normalization="none"),
+    "sinkhorn": SelfAttention(I2, I2, -V2, normalization="sinkhorn"),
+    "causal": CausalAttention(I2, I2, V2),
+    "opinion": HegselmannKrause(1.5),
+    "sum across kinds": HEAD + Diffusion(0.1),
+    "noisy": HEAD + NoisyPull(),
+    "noisy in a frame": (HEAD + NoisyPull()).in_frame(0.1 * I2),
+}
+
+
+@pytest.fixture(params=["single", "ensemble"])
+def run(request):
+    x0 = X if request.param == "single" else np.stack([X, 2 * X])
+    return simulate(HEAD, x0, [0, 0.5, 2], weights=[0.2, 0.3, 0.5])
+
+
+def test_names_and_dims(run):
+    single = "run" not in run.dims
+    assert run.position.dims == (() if single else ("run",)) + ("time", "particle", "component")
+    assert run.weight.dims == ("particle",)
+    assert set(run.coords) == {"time", "particle", "component"} | (set() if single else {"run"})
+    assert run.time.dtype == np.float64
+    assert run.particle.values.tolist() == [0, 1, 2]
+    assert run.position.sel(time=0.5).shape == (3, 2) if single else (2, 3, 2)
+
+
+def test_every_variable_says_what_it_is(run):
+    for name in run.variables:
+        assert run[name].attrs["units"] == "1", name
+        assert len(run[name].attrs["long_name"]) > 3, name
+
+
+def test_attributes_are_complete_and_plain(run):
+    assert set(run.attrs) == {"config", "frame", "status", "seed_entropy", "source", "history", "references"}
+    assert all(isinstance(value, str) for value in run.attrs.values())
+    assert run.attrs["status"] == "completed"
+    assert run.attrs["source"].startswith("attention-meanfield ")
+    assert "2305.05465" in run.attrs["references"]
+    config = json.loads(run.attrs["config"])
+    assert config["reproducible"] is True
+    assert config["method"] == {
+        "class": "particles.steppers:Adaptive",
+        "fields": {"rtol": 1e-8, "atol": 1e-10, "max_steps": 100_000},
+    }
+
+
+def test_a_dataset_is_enough_to_run_it_again(run):
+    call = config_of(run)
+    again = simulate(
+        call["model"], run.position.isel(time=0).values, call["times"], call["method"], weights=run.weight.values
+    )
+    assert again.identical(run.assign_attrs(history=again.attrs["history"]))
+
+
+def assert_same_model(a, b):
+    assert type(a) is type(b)
+    assert (a.frame is None) == (b.frame is None)
+    np.testing.assert_array_equal(a.frame if a.frame is not None else 0, b.frame if b.frame is not None else 0)
+    x, w = np.random.default_rng(0).standard_normal((1, 5, 2)), np.full(5, 0.2)
+    for t in (0.0, 0.7):
+        np.testing.assert_array_equal(a.particle_velocity(t, x, w), b.particle_velocity(t, x, w))
+        np.testing.assert_array_equal(a.diffusion(t), b.diffusion(t))
+    assert len(a.terms) == len(b.terms)
+    assert [type(term) for term in a.terms] == [type(term) for term in b.terms]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_netcdf_there_and_back_with_its_model(name, tmp_path):
+    model = MODELS[name]
+    method = EulerMaruyama(0.1) if model.diffusion(0.0) is not None else Adaptive()
+    ds = simulate(model, X, [0, 0.5, 1], method, rng=3)
+    path = write_netcdf(ds, tmp_path / "new" / "run.nc")
+    with xr.open_dataset(path, engine="h5netcdf") as back:
+        assert back.load().identical(ds)
+        assert_same_model(model_of(back), model)
+        assert config_of(back)["method"] == method
+    assert_same_model(model_of(ds), model)
+    assert [p.name for p in path.parent.iterdir()] == ["run.nc"]
+
+
+def test_a_store_opens_with_xarray_and_goes_to_netcdf_by_either_way(tmp_path):
+    ds = simulate(HEAD, np.stack([X, 2 * X]), [0, 1, 2], store=tmp_path / "run.zarr")
+    raw = xr.open_zarr(tmp_path / "run.zarr", consolidated=False)
+    np.testing.assert_array_equal(raw.position, ds.position)
+    ds.to_netcdf(tmp_path / "by_xarray.nc", engine="h5netcdf")
+    write_netcdf(ds, tmp_path / "by_us.nc")
+    for name in ("by_xarray.nc", "by_us.nc"):
+        with xr.open_dataset(tmp_path / name, engine="h5netcdf") as back:
+            assert back.load().identical(ds.load())
+
+
+def test_frames_have_names():
+    assert frame_name(HEAD) == "original"
+    assert frame_name(HEAD.rescaled()) == "rescaled"
+    assert frame_name(MODELS["heads rescaled"]) == "rescaled"
+    assert frame_name(MODELS["frame"]) == "moving"
+    assert frame_name(NoisyPull().in_frame(I2)) == "moving"
+    assert frame_name(Shuffle()) == "original"
+
+
+def test_a_dataset_of_somebody_else_has_no_model():
+    with pytest.raises(InvalidInput, match=r"config.*not made by simulate or solve"):
+        model_of(xr.Dataset({"a": 1}))
+    with pytest.raises(InvalidInput, match="config"):
+        config_of(xr.Dataset(attrs={"config": "{broken"}))
+
+
+def test_a_user_s_function_is_named_and_not_rebuilt(tmp_path):
+    def falling(t):
+        return np.exp(-t) * I2
+
+    ds = simulate(SelfAttention(falling, I2, I2), X, [0, 1])
+    config = json.loads(ds.attrs["config"])
+    assert config["reproducible"] is False
+    assert (
+        "model_Q = test_dataset.test_a_user_s_function_is_named_and_not_rebuilt.<locals>.falling" in config["functions"]
+    )
+    write_netcdf(ds, tmp_path / "run.nc")
+    with pytest.raises(StoreError, match=r"falling.*no file can hold"):
+        model_of(ds)
+
+
+# What is never overwritten -----------------------------------------------------------------------------------------
+
+
+def test_a_file_that_exists_is_kept_unless_told(tmp_path):
+    path = tmp_path / "run.nc"
+    write_netcdf(simulate(HEAD, X, [0, 1]), path)
+    before = path.read_bytes()
+    longer = simulate(HEAD, X, [0, 1, 2])
+    with pytest.raises(StoreError, match=r"run\.nc exists: choose another name, or pass overwrite=True"):
+        write_netcdf(longer, path)
+    assert path.read_bytes() == before
+    write_netcdf(longer, path, overwrite=True)
+    with xr.open_dataset(path, engine="h5netcdf") as back:
+        assert back.sizes["time"] == 3
+
+
+def test_a_netcdf_file_appears_whole_or_not_at_all(tmp_path):
+    bad = simulate(HEAD, X, [0, 1]).assign_attrs(nested={"a": 1})
+    with pytest.raises(TypeError):
+        write_netcdf(bad, tmp_path / "run.nc")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_is_no_file(overwrite, tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(StoreError, match="folder"):
+        write_netcdf(simulate(HEAD, X, [0, 1]), tmp_path / "folder", overwrite=overwrite)
+
+
+def test_a_store_that_exists_is_kept_unless_told(tmp_path):
+    store = tmp_path / "run.zarr"
+    first = simulate(HEAD, X, [0, 1, 2, 3], store=store).load()
+    with pytest.raises(StoreError, match=r"run\.zarr exists: choose another name, resume.* or pass overwrite=True"):
+        simulate(HEAD, X, [0, 1], store=store)
+    assert open_store(store).load().identical(first)
+    second = simulate(HEAD, 2 * X, [0, 1], store=store, overwrite=True).load()
+    assert open_store(store).load().identical(second)
+    assert second.sizes["time"] == 2
+    assert [p.name for p in tmp_path.iterdir()] == ["run.zarr"]
+
+
+@pytest.mark.parametrize("name", ["thesis", "letter.txt"])
+def test_what_is_no_store_is_never_deleted(name, tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.tex").write_text("years of work")
+    (tmp_path / "thesis" / "zarr.json").write_text('{"attributes": {"mine": 1}}')
+    (tmp_path / "letter.txt").write_text("dear reader")
+    for overwrite in (False, True):
+        with pytest.raises(StoreError, match=name):
+            simulate(HEAD, X, [0, 1], store=tmp_path / name, overwrite=overwrite)
+    assert (tmp_path / "thesis" / "chapter.tex").read_text() == "years of work"
+    assert (tmp_path / "letter.txt").read_text() == "dear reader"
+    assert sorted(os.listdir(tmp_path)) == ["letter.txt", "thesis"]
+
+
+def test_a_refused_call_leaves_the_old_store(tmp_path):
+    store = tmp_path / "run.zarr"
+    old = simulate(HEAD, X, [0, 1], store=store).load()
+    with pytest.raises(InvalidInput):
+        simulate(HEAD, X * np.nan, [0, 1], store=store, overwrite=True)
+    assert open_store(store).load().identical(old)
+
+
+def test_a_store_that_stopped_opens_with_its_reason(tmp_path):
+    with pytest.raises(RunStopped) as caught:
+        simulate(Burst(), [1.0], [0, 0.5, 2], RK4(0.01), store=tmp_path / "run.zarr")
+    ds = open_store(tmp_path / "run.zarr")
+    assert ds.attrs["status"] == str(caught.value)
+    assert ds.sizes["time"] == 2
+    assert np.isfinite(ds.position.values).all()
+    assert read_commit(tmp_path / "run.zarr").saved == 2
+
+
+def test_rows_past_the_counter_do_not_count(tmp_path):
+    """A kill between the write of a row and its commit leaves a row that nobody sees."""
+    store = tmp_path / "run.zarr"
+    whole = simulate(HEAD, X, [0, 1, 2], store=store).load()
+    head = json.loads((store / "zarr.json").read_text())
+    head["attributes"]["saved"] = 2
+    (store / "zarr.json").write_text(json.dumps(head))
+    np.testing.assert_array_equal(open_store(store).position, whole.position[:2])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such rights there")
+def test_others_may_read_what_is_written(tmp_path):
+    """Temporary files are the owner's alone; results follow the umask."""
+    old = os.umask(0o022)
+    try:
+        write_netcdf(simulate(HEAD, X, [0, 1], store=tmp_path / "run.zarr"), tmp_path / "run.nc")
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "run.nc").stat().st_mode) == 0o644
+    assert stat.S_IMODE((tmp_path / "run.zarr").stat().st_mode) == 0o755
+
+
+def test_a_store_in_a_folder_to_be_made_and_as_text(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    simulate(HEAD, X, [0, 1], store="a/b/run.zarr")
+    assert open_store("a/b/run.zarr").sizes["time"] == 2
