@@ -1,6 +1,17 @@
 """Wasserstein distances between measures: exact, bracketed by true bounds, or refused."""
 
 from meanfield.distances.bracket import Bracket, wasserstein_bracket
+from meanfield.distances.density import DensityBracket, density_bracket
 from meanfield.distances.exact import wasserstein
+from meanfield.distances.sets import distance_to_atoms, distance_to_hyperplanes, distance_to_polytope
 
-__all__ = ["Bracket", "wasserstein", "wasserstein_bracket"]
+__all__ = [
+    "Bracket",
+    "DensityBracket",
+    "density_bracket",
+    "distance_to_atoms",
+    "distance_to_hyperplanes",
+    "distance_to_polytope",
+    "wasserstein",
+    "wasserstein_bracket",
+]

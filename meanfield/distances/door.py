@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple
 
 import numpy as np
 
+from meanfield.grid import GridMeasure
 from particles.checks import Array, as_points, as_weights
-from particles.errors import InvalidInput
+from particles.errors import InvalidInput, NotSupported
 from particles.measure import EmpiricalMeasure, Measure
-
-
-@runtime_checkable
-class GridDensity(Protocol):
-    """A piecewise-constant density: `masses` of the cells of `grid`, total 1, in 'ij' order."""
-
-    @property
-    def grid(self) -> Any:
-        """The grid, with `edges` (one 1-D array an axis) and `dim`."""
-
-    @property
-    def masses(self) -> Array:
-        """Cell masses, of the grid's shape."""
 
 
 class Atoms(NamedTuple):
@@ -33,7 +21,12 @@ class Atoms(NamedTuple):
 
 
 def as_atoms(mu: Measure, name: str) -> Atoms:
-    """Points and masses of a measure; refused: arrays, NaN, negative or missing mass, no points."""
+    """Points and masses of a measure; refused: arrays, densities, NaN, negative or missing mass, no points."""
+    if isinstance(mu, GridMeasure):
+        raise NotSupported(
+            f"{name} is a density on a grid, points are needed here: EmpiricalMeasure({name}.points, {name}.weights) "
+            f"takes its cells for atoms, wasserstein_bracket({name}, ...) bounds the distance of the density itself"
+        )
     if not isinstance(mu, Measure):
         raise InvalidInput(
             f"{name} must be a measure (EmpiricalMeasure, or a measure on a grid), got {type(mu).__name__}: "
@@ -50,13 +43,6 @@ def as_atoms(mu: Measure, name: str) -> Atoms:
         points, weights = points[kept], weights[kept]
         smallest = float(weights.min())
     return Atoms(points, weights, smallest == largest)
-
-
-def as_cells(mu: GridDensity, name: str) -> tuple[Array, Array]:
-    """Edges (k + 1,) and masses (k,) of a density on the line."""
-    edges = np.asarray(mu.grid.edges[0], dtype=np.float64)
-    masses = as_weights(np.asarray(mu.masses).reshape(-1), len(edges) - 1, f"{name}.masses")
-    return edges, masses
 
 
 def as_order(p: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from meanfield.distances.door import Atoms, GridDensity, as_atoms, as_cells, as_order, require_finite, require_same_dim
+from meanfield.distances.door import Atoms, as_atoms, as_order, require_finite, require_same_dim
 from meanfield.distances.line import (
     Quantile,
     quantile_of_atoms,
@@ -15,15 +15,16 @@ from meanfield.distances.line import (
     wasserstein_sorted,
 )
 from meanfield.distances.pot import optimal_plan
+from meanfield.grid import GridMeasure
 from particles.checks import Array, positive
-from particles.errors import DistanceTooLarge, NotSupported
+from particles.errors import DistanceTooLarge
 from particles.measure import Measure
 
 BYTES_PER_PAIR = 48
 """Peak memory of the exact solver for each pair of points: cost matrix, plan and the simplex's own arcs."""
 
 
-def wasserstein(mu: Measure | GridDensity, nu: Measure | GridDensity, p: float = 2.0, max_bytes: int = 2**30) -> float:
+def wasserstein(mu: Measure | GridMeasure, nu: Measure | GridMeasure, p: float = 2.0, max_bytes: int = 2**30) -> float:
     """The Wasserstein distance W_p(μ, ν) = (inf over plans π of ∫ |x − y|^p dπ)^{1/p}, |·| Euclidean.
 
     On the line: closed form through quantiles for any two of weighted points and piecewise-constant densities (a
@@ -32,12 +33,13 @@ def wasserstein(mu: Measure | GridDensity, nu: Measure | GridDensity, p: float =
 
     Parameters: measures of mass 1 in the same dimension; 1 ≤ p < ∞; `max_bytes`, the memory allowed for d ≥ 2.
     Returns W_p, not W_p^p, in the unit of the points. Refused: arrays, non-finite points, negative weights, mass off 1
-    by more than 1e-9; densities in d ≥ 2 (NotSupported); more memory than allowed (DistanceTooLarge); a solver that
-    stops early (NotConverged).
+    by more than 1e-9; densities in d ≥ 2 (NotSupported: wasserstein_bracket and density_bracket take them); more
+    memory than allowed (DistanceTooLarge); a solver that stops early (NotConverged).
     """
     p = as_order(p)
     limit = positive(max_bytes, "max_bytes")
-    if isinstance(mu, GridDensity) or isinstance(nu, GridDensity):
+    grids = [m for m in (mu, nu) if isinstance(m, GridMeasure)]
+    if grids and grids[0].dim == 1:
         return wasserstein_line(_quantile(mu, "mu"), _quantile(nu, "nu"), p)
     x, y = as_atoms(mu, "mu"), as_atoms(nu, "nu")
     require_same_dim(x.points.shape[1], y.points.shape[1])
@@ -90,15 +92,10 @@ def _cost_matrix(x: Array, y: Array, p: float) -> tuple[Array, float]:
     return cost, unit * largest
 
 
-def _quantile(mu: Measure | GridDensity, name: str) -> Quantile:
-    if isinstance(mu, GridDensity):
-        dim = int(mu.grid.dim)
-        if dim > 1:
-            raise NotSupported(
-                f"no exact W_p of a density on a {dim}-D grid: use wasserstein_bracket(mu, nu), "
-                f"grid_bracket(mu, nu) in 2-D, or {name}.as_points() to take its cells for atoms"
-            )
-        return quantile_of_cells(*as_cells(mu, name))
+def _quantile(mu: Measure | GridMeasure, name: str) -> Quantile:
+    if isinstance(mu, GridMeasure):
+        require_same_dim(mu.dim, 1)
+        return quantile_of_cells(mu.grid.edges[0], mu.masses)
     atoms = as_atoms(mu, name)
     require_same_dim(atoms.points.shape[1], 1)
     return quantile_of_atoms(atoms.points.ravel(), atoms.weights)

@@ -11,9 +11,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from meanfield.distances.door import require_finite
 from particles.checks import Array
+
+Index = npt.NDArray[np.intp]
 
 
 class Quantile(NamedTuple):
@@ -60,20 +63,27 @@ def wasserstein_line(mu: Quantile, nu: Quantile, p: float) -> float:
 
 def difference_of_quantiles(mu: Quantile, nu: Quantile) -> tuple[Array, Array, Array]:
     """F_μ⁻¹ − F_ν⁻¹ on the common refinement: its values at both ends of each piece, and the pieces' masses."""
+    i, j, upper, mass = refine(mu.mass, nu.mass)
+    lower = upper - mass
     ends_mu, ends_nu = _cumulative(mu.mass), _cumulative(nu.mass)
+    start = _value(mu, ends_mu, i, lower) - _value(nu, ends_nu, j, lower)
+    end = _value(mu, ends_mu, i, upper) - _value(nu, ends_nu, j, upper)
+    return start, end, mass
+
+
+def refine(mass_mu: Array, mass_nu: Array) -> tuple[Index, Index, Array, Array]:
+    """The common refinement of two lists of masses laid end to end: piece of each, upper level, mass."""
+    ends_mu, ends_nu = _cumulative(mass_mu), _cumulative(mass_nu)
     levels = np.concatenate((ends_mu, ends_nu))
     levels.sort(kind="stable")
     mass = np.diff(levels, prepend=0.0)
     kept = mass > 0
     upper, mass = levels[kept], mass[kept]
-    lower = upper - mass
     # The midpoint names the piece: a level itself is the border of two.
     middle = upper - 0.5 * mass
     i = np.minimum(np.searchsorted(ends_mu, middle), len(ends_mu) - 1)
     j = np.minimum(np.searchsorted(ends_nu, middle), len(ends_nu) - 1)
-    start = _value(mu, ends_mu, i, lower) - _value(nu, ends_nu, j, lower)
-    end = _value(mu, ends_mu, i, upper) - _value(nu, ends_nu, j, upper)
-    return start, end, mass
+    return i, j, upper, mass
 
 
 def mean_power(start: Array, end: Array, p: float) -> Array:
@@ -107,7 +117,7 @@ def _cumulative(mass: Array) -> Array:
     return ends
 
 
-def _value(q: Quantile, ends: Array, piece: np.ndarray, level: Array) -> Array:
+def _value(q: Quantile, ends: Array, piece: Index, level: Array) -> Array:
     width = q.right[piece] - q.left[piece]
     start = np.where(piece > 0, ends[piece - 1], 0.0)
     share = (level - start) / (ends[piece] - start)

@@ -1,0 +1,98 @@
+"""Distances to atoms, hyperplanes and polytopes, against closed forms and quadratic programmes."""
+
+import numpy as np
+import pytest
+from scipy.optimize import nnls
+
+from meanfield import wasserstein
+from meanfield.distances import distance_to_atoms, distance_to_hyperplanes, distance_to_polytope, sets
+from particles.errors import InvalidInput, TooLarge
+from particles.measure import EmpiricalMeasure
+
+
+def cloud(seed, n, d, scale=1.0):
+    rng = np.random.default_rng(seed)
+    return EmpiricalMeasure(scale * rng.standard_normal((n, d)), rng.dirichlet(np.ones(n)))
+
+
+@pytest.mark.parametrize("p", [1, 2, 3])
+@pytest.mark.parametrize("d", [1, 2, 5])
+def test_atoms(p, d):
+    mu, sites = cloud(0, 60, d), np.random.default_rng(1).standard_normal((4, d))
+    gaps = np.linalg.norm(mu.points[:, None] - sites, axis=2)
+    value = distance_to_atoms(mu, sites, p)
+    assert value == pytest.approx((mu.weights @ gaps.min(axis=1) ** p) ** (1 / p), rel=1e-13)
+    # The nearest measure on the sites, with the masses that the points send there.
+    nearest = EmpiricalMeasure(sites, np.bincount(gaps.argmin(axis=1), mu.weights, 4))
+    assert value == pytest.approx(wasserstein(mu, nearest, p), rel=1e-9)
+
+
+@pytest.mark.parametrize("p", [1, 2])
+def test_hyperplanes(p):
+    mu, normal, levels = cloud(2, 80, 3), np.array([3.0, 0.0, 4.0]), [1.0, -2.0, 0.5]
+    gaps = np.abs((mu.points @ normal)[:, None] - np.array(levels)) / 5
+    assert distance_to_hyperplanes(mu, normal, levels, p) == pytest.approx(
+        (mu.weights @ gaps.min(axis=1) ** p) ** (1 / p), rel=1e-13
+    )
+    assert distance_to_hyperplanes(EmpiricalMeasure([[7.0, 2.0]]), [0.0, 2.0], [4.0]) == 0.0
+
+
+def nearest_in_hull(point, vertices):
+    """min |V^T λ − x| over λ ≥ 0, Σ λ = 1, the sum enforced by a heavy row."""
+    system = np.vstack((vertices.T, 1e7 * np.ones(len(vertices))))
+    weights, _ = nnls(system, np.append(point, 1e7))
+    return np.linalg.norm(vertices.T @ weights - point)
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 4])
+def test_polytope_against_non_negative_least_squares(d):
+    vertices = np.random.default_rng(d).standard_normal((d + 4, d))
+    mu = cloud(d, 60, d, scale=2.0)
+    gaps = np.array([nearest_in_hull(x, vertices) for x in mu.points])
+    exact = np.sqrt(mu.weights @ gaps**2)
+    assert distance_to_polytope(mu, vertices) == pytest.approx(exact, rel=1e-6)
+
+
+@pytest.mark.parametrize("p", [1, 2])
+def test_cube_and_its_boundary(p):
+    corners = np.array(np.meshgrid(*[[-1.0, 1.0]] * 3)).reshape(3, -1).T
+    mu = EmpiricalMeasure([[0.5, 0.0, 0.0], [3.0, 3.0, 0.0], [2.0, 0.0, 0.0], [1.0, 0.2, 0.1]])
+    outside = np.array([0.0, np.sqrt(8), 1.0, 0.0])
+    inside = np.array([0.5, np.sqrt(8), 1.0, 0.0])
+    mean = lambda gaps: np.mean(gaps**p) ** (1 / p)  # noqa: E731
+    assert distance_to_polytope(mu, corners, p) == pytest.approx(mean(outside), rel=1e-13)
+    assert distance_to_polytope(mu, corners, p, boundary=True) == pytest.approx(mean(inside), rel=1e-13)
+
+
+def test_flat_polytopes():
+    triangle = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 1.0], [0.0, 1.0, 1.0]])
+    above = EmpiricalMeasure([[0.25, 0.25, 3.0]])
+    assert distance_to_polytope(above, triangle) == pytest.approx(2.0, rel=1e-14)
+    assert distance_to_polytope(above, triangle, boundary=True) == pytest.approx(np.hypot(2.0, 0.25), rel=1e-13)
+    segment = np.array([[0.0, 0.0], [2.0, 0.0], [1.0, 0.0]])
+    mu = EmpiricalMeasure([[1.0, 1.0], [3.0, 0.0]])
+    assert distance_to_polytope(mu, segment) == pytest.approx(1.0, rel=1e-14)
+    point = np.array([[1.0, 1.0], [1.0, 1.0]])
+    assert distance_to_polytope(mu, point) == pytest.approx(np.sqrt(2.5), rel=1e-14)
+
+
+def test_memory_is_linear(monkeypatch):
+    # Blocks of any size give the same number.
+    mu, vertices = cloud(5, 200, 2), np.random.default_rng(0).standard_normal((6, 2))
+    whole = distance_to_polytope(mu, vertices)
+    monkeypatch.setattr(sets, "_BLOCK", 7)
+    assert distance_to_polytope(mu, vertices) == pytest.approx(whole, rel=1e-14)
+
+
+def test_bad_input_is_refused(monkeypatch):
+    mu = cloud(0, 5, 2)
+    with pytest.raises(InvalidInput, match="dimensions"):
+        distance_to_atoms(mu, [[0.0, 0.0, 0.0]])
+    for normal, offsets in (([0.0, 0.0], [1.0]), ([1.0], [1.0]), ([1.0, 0.0], [])):
+        with pytest.raises(InvalidInput, match="normal"):
+            distance_to_hyperplanes(mu, normal, offsets)
+    with pytest.raises(InvalidInput, match="vertices must be finite"):
+        distance_to_polytope(mu, [[0.0, np.nan]])
+    monkeypatch.setattr(sets, "MAX_FACES", 3)
+    with pytest.raises(TooLarge, match="faces"):
+        distance_to_polytope(mu, np.eye(3)[:, :2])
