@@ -4,12 +4,14 @@ from meanfield.distances import wasserstein, wasserstein_bracket
 from meanfield.grid import Grid, GridMeasure
 from meanfield.laws import Mixture, Normal, Product, Uniform
 from meanfield.schemes.finite_volume import WENO, FiniteVolume, Upwind
+from meanfield.schemes.frozen_flow import FrozenFlow
 from meanfield.schemes.semi_lagrangian import SemiLagrangian
 from meanfield.solve import solve
 
 __all__ = [
     "WENO",
     "FiniteVolume",
+    "FrozenFlow",
     "Grid",
     "GridMeasure",
     "Mixture",

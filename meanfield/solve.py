@@ -138,7 +138,7 @@ def solve(
     saves = as_times(times)
     scheme = FiniteVolume() if scheme is None else scheme
     if not isinstance(scheme, Scheme):
-        raise InvalidInput(f"scheme must be Upwind, FiniteVolume, WENO or SemiLagrangian, got {scheme!r}")
+        raise InvalidInput(f"scheme must be Upwind, FiniteVolume, WENO, SemiLagrangian or FrozenFlow, got {scheme!r}")
     positive(wall_tolerance, "wall_tolerance")
     cells = Cells(initial.grid, initial.masses)
     tails = choose_tails(model, cells) if tails is None else one_of(tails, TAILS, "tails")

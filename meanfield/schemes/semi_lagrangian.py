@@ -46,9 +46,9 @@ class SemiLagrangian(Scheme):
         first = self._velocity(model, t, cells)(points)
         crossed = (np.abs(first) / np.array([w.min() for w in grid.widths])).max()
         dt = (t_end - t) / max(1, np.ceil((t_end - t) * crossed / self.cfl))
-        middle, _ = self._push(points + dt / 2 * first, weights, grid)
+        middle, _ = deposit_within(points + dt / 2 * first, weights, grid)
         velocity = self._velocity(model, t + dt / 2, Cells(grid, middle))
-        pushed, walls = self._push(points + dt * velocity(points + dt / 2 * first), weights, grid)
+        pushed, walls = deposit_within(points + dt * velocity(points + dt / 2 * first), weights, grid)
         return Moved(t_end if dt == t_end - t else t + dt, pushed, walls)
 
     @staticmethod
@@ -59,12 +59,12 @@ class SemiLagrangian(Scheme):
             cells.grid.centres, np.stack(velocity, axis=-1), bounds_error=False, fill_value=None
         )
 
-    @staticmethod
-    def _push(points: Array, weights: Array, grid: Grid) -> tuple[Array, Array]:
-        """Deposit, with points beyond the outermost centres held there; and the masses (d, 2) that were held."""
-        walls, held = np.zeros((grid.dim, 2)), points.copy()
-        for k, c in enumerate(grid.centres):
-            below, above = points[:, k] < c[0], points[:, k] > c[-1]
-            walls[k] = weights[below].sum(), weights[above].sum()
-            held[below, k], held[above, k] = c[0], c[-1]
-        return deposit(held, weights, grid.centres), walls
+
+def deposit_within(points: Array, weights: Array, grid: Grid) -> tuple[Array, Array]:
+    """Deposit, with points beyond the outermost centres held there; and the masses (d, 2) that were held."""
+    walls, held = np.zeros((grid.dim, 2)), points.copy()
+    for k, c in enumerate(grid.centres):
+        below, above = points[:, k] < c[0], points[:, k] > c[-1]
+        walls[k] = weights[below].sum(), weights[above].sum()
+        held[below, k], held[above, k] = c[0], c[-1]
+    return deposit(held, weights, grid.centres), walls
