@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from fields import Burst, LinearAttention, NoisyPull, PressedCtrlC, PressedCtrlCQuietly
 
-from particles import RK4, Adaptive, EulerMaruyama, SelfAttention, open_store, resume, simulate
+from particles import RK4, Adaptive, EulerMaruyama, LogAttraction, SelfAttention, open_store, resume, simulate
 from particles.dataset import read_commit
 from particles.errors import Interrupted, InvalidInput, RunStopped, StoreError
 
@@ -27,6 +27,8 @@ def start(case, store=None):
         return simulate(turn, rng.standard_normal((30, 2)), SAVES, RK4(0.004), store=store)
     if case == "EulerMaruyama":
         return simulate(NoisyPull(), rng.standard_normal((2, 30, 2)), SAVES, EulerMaruyama(0.004), rng=7, store=store)
+    if case == "collisions":
+        return simulate(LogAttraction(0.5), rng.uniform(-1, 1, (2, 12, 2)), SAVES, Adaptive(1e-7, 1e-9), store=store)
     heads = SelfAttention(np.ones((1, 2)), np.ones((1, 2)), I2) + SelfAttention(I2, I2, -0.5 * I2)
     return simulate(heads.in_frame(I2), rng.standard_normal((30, 2)), SAVES, Adaptive(1e-9, 1e-10), store=store)
 
@@ -89,7 +91,7 @@ def test_a_run_killed_twice_ends_bitwise_as_if_never_killed(case, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
-@pytest.mark.parametrize("case", ["Adaptive", "RK4", "EulerMaruyama", "attention"])
+@pytest.mark.parametrize("case", ["Adaptive", "RK4", "EulerMaruyama", "attention", "collisions"])
 def test_a_run_killed_ten_times_ends_bitwise_as_if_never_killed(case, tmp_path):
     check_killed_run(case, tmp_path, kills=10, seed=len(case))
 
@@ -139,6 +141,21 @@ def test_ctrl_c_keeps_what_is_done(kind, method, stored, tmp_path):
         resumed = resume(store)
         assert resumed.attrs["status"] == "completed"
         assert resumed.position.values.tobytes() == whole.position.values.tobytes()
+
+
+@pytest.mark.parametrize("method", [Adaptive(1e-6, 1e-8), RK4(0.02)], ids=["Adaptive", "RK4"])
+def test_tokens_that_met_before_the_interruption_stay_together_after_it(method, tmp_path):
+    model, times = LogAttraction(1.0) + PressedCtrlCQuietly(at=0.45), np.linspace(0, 2, 41)
+    x0 = np.random.default_rng(4).uniform(-1, 1, (8, 2))
+    whole = simulate(model, x0, times, method)
+    PressedCtrlC.armed.append(True)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        simulate(model, x0, times, method, store=tmp_path / "run.zarr")
+    met = len(set(caught.value.dataset.group.values[-1]))
+    assert 1 < met < 8
+    resumed = resume(tmp_path / "run.zarr").load()
+    assert len(set(resumed.group.values[-1])) == 1
+    assert whole.identical(resumed.assign_attrs(history=whole.attrs["history"]))
 
 
 @pytest.mark.parametrize("bits", ["PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"])

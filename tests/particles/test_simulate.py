@@ -5,7 +5,17 @@ import pytest
 from fields import Burst, Clock, NoisyPull, Shuffle, Spin
 from oracles import tokens
 
-from particles import RK4, Adaptive, EmpiricalMeasure, Euler, EulerMaruyama, SelfAttention, VelocityField, simulate
+from particles import (
+    RK4,
+    Adaptive,
+    EmpiricalMeasure,
+    Euler,
+    EulerMaruyama,
+    LogAttraction,
+    SelfAttention,
+    VelocityField,
+    simulate,
+)
 from particles.errors import InvalidInput, OutOfRange, RunStopped, StoreError
 
 I2 = np.eye(2)
@@ -41,6 +51,17 @@ def test_each_run_of_an_ensemble_is_bitwise_what_it_is_alone(n, d, k, method, fr
     for r in range(4):
         alone = simulate(model, x0[r], times, method, weights=w)
         assert bitwise(together.position.values[r], alone.position.values)
+
+
+@pytest.mark.parametrize("method", [RK4(0.02), Adaptive(1e-6, 1e-8)], ids=["RK4", "Adaptive"])
+def test_each_run_of_an_ensemble_has_its_own_collisions(method):
+    x0, times = np.random.default_rng(1).uniform(-1, 1, (3, 6, 2)), np.linspace(0, 2, 9)
+    together = simulate(LogAttraction(0.5), x0, times, method)
+    assert len({group.tobytes() for group in together.group.values[:, 4]}) > 1
+    for r in range(3):
+        alone = simulate(LogAttraction(0.5), x0[r], times, method)
+        for name in ("position", "group", "meeting_time"):
+            assert bitwise(together[name].values[r], alone[name].values)
 
 
 @pytest.mark.parametrize(
@@ -89,8 +110,9 @@ def test_fixed_methods_say_that_nothing_is_random():
         (attention(2, 3), RK4(0.05), (4, 5, 3)),
         (NoisyPull(), EulerMaruyama(0.05), (5, 2)),
         (Shuffle(), None, (5, 2)),
+        (LogAttraction(1.0), Adaptive(1e-6, 1e-8), (2, 5, 2)),
     ],
-    ids=["Adaptive", "RK4", "EulerMaruyama", "Iterate"],
+    ids=["Adaptive", "RK4", "EulerMaruyama", "Iterate", "collisions"],
 )
 def test_observers_never_change_a_number(model, method, shape, tmp_path):
     x0, times = np.random.default_rng(3).standard_normal(shape), [0, 1, 2, 4]
