@@ -46,7 +46,7 @@ def _study(options: argparse.Namespace) -> int:
     import matplotlib as mpl
 
     from meanfield.studies.config import read_study
-    from meanfield.studies.study import run_study
+    from meanfield.study import run_study
 
     if options.workers < 1:
         raise InvalidInput(f"--workers must be at least 1, got {options.workers}")

@@ -107,6 +107,22 @@ def test_a_study_killed_on_its_way_is_taken_up_and_ends_with_the_same_numbers(sm
     assert all(np.array_equal(a[name], b[name], equal_nan=True) for name in a)
 
 
+def test_ctrl_c_keeps_what_is_done_and_says_so_in_one_line(small, tmp_path):
+    small.write_text(SMALL.replace("seeds = 3", "seeds = 400"))
+    out = tmp_path / "cut"
+    command = [sys.executable, "-m", "meanfield", "study", str(small), "--out", str(out), "--workers", "1"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+    while process.poll() is None and not (out / "tasks.jsonl").exists():
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"Traceback" not in error
+    assert error.strip().splitlines()[-1] == b"meanfield: interrupted; what is done is kept"
+    assert (out / "solution.nc").exists()
+    assert (out / "report.html").exists()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
