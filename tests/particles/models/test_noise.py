@@ -1,0 +1,94 @@
+"""Noise: the weak and strong order of Euler–Maruyama on interacting tokens, the sphere, Keller–Segel."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from particles import (
+    Adaptive,
+    Diffusion,
+    EulerMaruyama,
+    Krause,
+    LogAttraction,
+    SelfAttention,
+    simulate,
+)
+from particles.errors import NotSupported
+from particles.steppers import Particles
+
+Q = np.array([[0.8, 0.3], [-0.2, 0.6]])
+D = np.array([[0.3, 0.1], [0.1, 0.2]])
+NOISY = {
+    "attention": SelfAttention(Q, Q, -np.eye(2)) + Diffusion(D),
+    "in a frame": (SelfAttention(Q, Q, -np.eye(2)) + Diffusion(D)).in_frame(0.5 * Q),
+    "krause": Krause(lambda s: np.exp(-s), dim=2) + Diffusion(0.3),
+}
+
+
+class Path:
+    """Stands for a generator: hands out the increments of one Brownian path, summed over coarser and coarser steps."""
+
+    def __init__(self, increments, every):
+        self.parts = iter(increments.reshape(-1, every, *increments.shape[1:]).sum(axis=1) / np.sqrt(every))
+
+    def standard_normal(self, shape):
+        return next(self.parts)
+
+
+def ends(model, runs, T=0.8, finest=64, coarsest=8):
+    """Ends of the same Brownian paths with steps T/8, T/16, T/32, T/64."""
+    rng = np.random.default_rng(5)
+    x0 = np.broadcast_to(np.random.default_rng(1).normal(size=(4, 2)), (runs, 4, 2)).copy()
+    increments = rng.standard_normal((runs, finest, 4, 2))
+    out = []
+    steps = coarsest
+    while steps <= finest:
+        paths = tuple(Path(path, finest // steps) for path in increments)
+        state = Particles(x0, np.full(4, 0.25), paths)
+        out.append(EulerMaruyama(T / steps).advance(model, 0.0, T, state).x)
+        steps *= 2
+    return out
+
+
+@pytest.mark.parametrize("name", NOISY)
+def test_strong_and_weak_order_are_one(name):
+    """Differences of successive steps on the same paths: both halve where the order is 1."""
+    found = ends(NOISY[name], runs=400)
+    strong = [np.abs(a - b).mean() for a, b in pairwise(found)]
+    orders = np.log2(np.array(strong[:-1]) / strong[1:])
+    np.testing.assert_allclose(orders[-1], 1.0, atol=0.1)
+    weak = [(np.sum(a**2) - np.sum(b**2)) / len(a) for a, b in pairwise(found)]
+    np.testing.assert_allclose(np.log2(abs(weak[0] / weak[-1])) / (len(weak) - 1), 1.0, atol=0.2)
+
+
+def test_adaptive_is_refused_with_a_word_on_why():
+    for model in NOISY.values():
+        with pytest.raises(NotSupported, match="error control would fight the noise"):
+            simulate(model, np.zeros((3, 2)), [0.0, 1.0], Adaptive())
+
+
+def test_brownian_motion_on_the_circle_forgets_at_its_rate():
+    """E cos θ(t) = e^{−Dt} for the generator D Δ on the circle."""
+    x0 = np.tile([1.0, 0.0], (20_000, 1))
+    ds = simulate(Diffusion(0.4).on_sphere(), x0, [0.0, 1.0], EulerMaruyama(dt=0.01), rng=3)
+    np.testing.assert_allclose(np.linalg.norm(ds.position[-1], axis=-1), 1.0, rtol=4e-16)
+    # Monte Carlo error 0.6/√20000 = 0.004, bias 0.004 (0.02 at dt = 0.05).
+    np.testing.assert_allclose(ds.position[-1, :, 0].mean(), np.exp(-0.4), atol=0.012)
+    with pytest.raises(NotSupported, match="isotropic"):
+        NOISY["attention"].on_sphere()
+
+
+def test_keller_segel_inertia_with_noise():
+    """d/dt E (1/n)Σ|x − x̄|² = (n − 1)/n (2dD − χ), d = 2."""
+    n, chi, strength = 12, 1.0, 0.6
+    rng = np.random.default_rng(0)
+    x0 = np.broadcast_to(rng.normal(size=(n, 2)) * 2, (600, n, 2))
+    T = 0.5
+    ds = simulate(LogAttraction(chi) + Diffusion(strength), x0, [0.0, T], EulerMaruyama(dt=0.01), rng=2)
+    x = ds.position.values
+    inertia = np.square(x - x.mean(axis=2, keepdims=True)).sum(axis=3).mean(axis=2)
+    growth = inertia[:, 1] - inertia[:, 0]
+    expected = T * (n - 1) / n * (4 * strength - chi)
+    assert abs(growth.mean() - expected) < 4 * growth.std() / np.sqrt(600)
+    assert growth.std() / np.sqrt(600) < 0.15 * expected
