@@ -11,6 +11,7 @@ from pathlib import Path
 
 from meanfield.data import data_folder
 from particles.errors import InvalidInput, LibraryError
+from particles.models.catalogue import catalogue
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,6 +38,8 @@ def _parser() -> argparse.ArgumentParser:
     study.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)")
     study.add_argument("--resume", action="store_true", help="take up the interrupted study in --out")
     study.set_defaults(run=_study)
+    models = commands.add_parser("models", help="list every model with one line each")
+    models.set_defaults(run=_models)
     return parser
 
 
@@ -64,6 +67,13 @@ def _study(options: argparse.Namespace) -> int:
     source = f"# seed used: {config.seed}\n{path.read_text(encoding='utf-8')}"
     run_study(config, source, folder, workers=options.workers, progress=True, resume=options.resume, say=print)
     print(f"\nResults, pictures and report.html are in\n{folder.resolve()}")
+    return 0
+
+
+def _models(options: argparse.Namespace) -> int:
+    lines = catalogue()
+    width = max(map(len, lines))
+    print("\n".join(f"{name:{width}}  {line}" for name, line in sorted(lines.items())))
     return 0
 
 

@@ -184,3 +184,11 @@ def test_a_folder_of_another_study_is_not_taken_up(small, tmp_path, capsys):
     (out / "study.toml").write_text("title = 'other'")
     assert run(small, "--out", out, "--resume") == 2
     assert "holds another study" in capsys.readouterr().err
+
+
+def test_models_lists_every_model_with_one_line(capsys):
+    assert main(["models"]) == 0
+    lines = capsys.readouterr().out.strip().splitlines()
+    assert len(lines) > 10
+    assert any(re.match(r"SelfAttention +\S", line) for line in lines)
+    assert all(len(line) < 200 for line in lines)
