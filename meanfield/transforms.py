@@ -83,11 +83,13 @@ def _(
 ) -> tuple[Array, ...]:
     V, B, A = model.value_matrix(t), model.score_matrix(t), model.frame
     needed = [k for k in range(len(axes)) if V[list(components), k].any()]
-    masses = np.maximum(mu.masses, 0.0)
     if np.array_equal(B, np.diag(np.diag(B))):
         queries = [B[k, k] * axis for k, axis in enumerate(axes)]
-        averages = tensor_average(queries, mu.grid.centres, log_of(masses), needed)[0] if needed else []
+        averages = (
+            tensor_average(queries, mu.grid.centres, log_of(np.maximum(mu.masses, 0.0)), needed)[0] if needed else []
+        )
     else:
+        masses = np.maximum(mu.masses, 0.0)
         found = _spline_averages(B, axes, mu.grid.centres, masses, needed, model.tolerance or TOLERANCE)
         if found is None:
             return _point_by_point(model, t, axes, mu, components)

@@ -23,6 +23,9 @@ from particles.models.base import VelocityField
 KEEP = 1.0 - 8 * np.finfo(float).eps
 """The largest part of its mass that a cell may lose in a stage, so that rounding leaves nothing negative."""
 
+SLAB, MARGIN = 2**17, 3
+"""Cells whose fluxes are computed at a time, and the cells beside them that tangential differences reach."""
+
 
 @dataclass(frozen=True)
 class FluxScheme(Scheme, ABC):
@@ -57,6 +60,8 @@ class FluxScheme(Scheme, ABC):
                 rate = shed_rate(velocities, grid, tensor)
                 dt = (t_end - t) / max(1, np.ceil((t_end - t) * rate / self.cfl))
             masses, pressed = self.euler(velocities, tensor, grid, masses, dt)
+            # Gone before the next stage computes its own: d arrays.
+            del velocities
             walls = new * (walls + pressed)
             if new != 1:
                 # Written as a change of the start, so that rounding does not drift the total mass.
@@ -79,18 +84,39 @@ class FluxScheme(Scheme, ABC):
         No cell loses more than it has: where the fluxes out of a cell would take more, all of them are scaled down.
         Under cfl ≤ 1/2 the limited fluxes never need it.
         """
-        fluxes, pressed = [], np.zeros((grid.dim, 2))
-        for k in range(grid.dim):
-            velocity = velocities[k]
+        pressed = np.zeros((grid.dim, 2))
+        for k, velocity in enumerate(velocities):
             pressed[k] = dt * _close_walls(velocity, masses, grid, k)
-            fluxes.append(self.flux(velocity, grid, masses, k))
+            # Each flux takes the place of the velocity that it needs no longer, which saves d arrays.
+            velocities[k] = self._flux_by_slabs(velocity, grid, masses, k)
+        fluxes = velocities
         if tensor is not None:
             add_diffusion(fluxes, grid, masses, tensor)
         keep_positive(fluxes, masses, dt)
         out = masses.copy()
         for k, flux in enumerate(fluxes):
-            out -= dt * np.diff(flux, axis=k)
+            change = np.diff(flux, axis=k)
+            change *= dt
+            out -= change
         return out, pressed
+
+    def _flux_by_slabs(self, velocity: Array, grid: Grid, masses: Array, axis: int) -> Array:
+        """The flux, a slab across another axis at a time with a margin for differences: bounds the memory."""
+        other = 0 if axis else grid.dim - 1
+        thick = max(1, SLAB * grid.shape[other] // masses.size)
+        if other == axis or thick >= grid.shape[other]:
+            return self.flux(velocity, grid, masses, axis)
+        out = np.empty_like(velocity)
+        for a in range(0, grid.shape[other], thick):
+            low, high = max(0, a - MARGIN), min(grid.shape[other], a + thick + MARGIN)
+            edges = tuple(e[low : high + 1] if j == other else e for j, e in enumerate(grid.edges))
+            wide, inner = [
+                tuple(s if j == other else slice(None) for j in range(grid.dim))
+                for s in (slice(low, high), slice(a - low, min(a + thick, grid.shape[other]) - low))
+            ]
+            place = tuple(slice(a, a + thick) if j == other else slice(None) for j in range(grid.dim))
+            out[place] = self.flux(velocity[wide], Grid.from_edges(edges), masses[wide], axis)[inner]
+        return out
 
     def flux(self, velocity: Array, grid: Grid, masses: Array, axis: int) -> Array:
         """Mass per time through the faces across one axis."""

@@ -21,7 +21,7 @@ import numpy as np
 from particles.checks import Array
 from particles.kernels.softmax import softmax_average
 
-ENTRIES = 2**22
+ENTRIES = 2**20
 """Entries of a slab of one-axis problems held at a time."""
 
 
@@ -31,12 +31,22 @@ def tensor_average(
     """Softmax averages of the coordinates `components` of the sources, and the log-sum-exp, on the grid of queries.
 
     queries, sources: d axes (m_k,) and (n_k,); log_weights (n_1, …, n_d), −∞ where there is no mass, mass somewhere.
-    Returns arrays of shape (m_1, …, m_d). Exact to rounding.
+    Returns arrays of shape (m_1, …, m_d). Exact to rounding. Large problems go by slabs of queries along the axis that
+    is contracted first, which bounds what is held between the contractions and repeats no work.
     """
-    state, means = np.asarray(log_weights, np.float64), dict[int, Array]()
-    for k in contraction_order([len(q) for q in queries], [len(y) for y in sources], components):
-        state, means = _contract(k, queries[k], sources[k], state, means, k in components)
-    return [means[k] for k in components], state
+    lengths = [len(q) for q in queries]
+    order = contraction_order(lengths, [len(y) for y in sources], components)
+    out = [np.empty(lengths) for _ in range(len(components) + 1)]
+    width = max(1, lengths[order[0]] * ENTRIES // (4 * math.prod(lengths)))
+    for start in range(0, lengths[order[0]], width):
+        state, means = np.asarray(log_weights, np.float64), dict[int, Array]()
+        for k in order:
+            q = queries[k][start : start + width] if k == order[0] else queries[k]
+            state, means = _contract(k, q, sources[k], state, means, k in components)
+        part = tuple(slice(start, start + width) if k == order[0] else slice(None) for k in range(len(lengths)))
+        for whole, piece in zip(out, [*(means[k] for k in components), state], strict=True):
+            whole[part] = piece
+    return out[:-1], out[-1]
 
 
 def contraction_order(queries: Sequence[int], sources: Sequence[int], components: Sequence[int]) -> list[int]:
