@@ -261,7 +261,7 @@ def open_store(path: str | os.PathLike[str]) -> xr.Dataset:
     saved = read_commit(path).saved
     ds: xr.Dataset = xr.open_zarr(path, chunks=None, consolidated=False).isel(time=slice(0, saved))
     del ds.attrs["saved"], ds.attrs["memo"]
-    # Encodings of Zarr mean nothing to other formats, which refuse them.
+    # How this store is encoded means nothing elsewhere: Zarr 2, for one, refuses it.
     return ds.drop_encoding()
 
 

@@ -118,7 +118,7 @@ def test_netcdf_there_and_back_with_its_model(name, tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["run.nc"]
 
 
-def test_a_store_opens_with_xarray_and_goes_to_netcdf_by_either_way(tmp_path):
+def test_a_store_opens_with_xarray_and_goes_to_any_format(tmp_path):
     ds = simulate(HEAD, np.stack([X, 2 * X]), [0, 1, 2], store=tmp_path / "run.zarr")
     raw = xr.open_zarr(tmp_path / "run.zarr", consolidated=False)
     np.testing.assert_array_equal(raw.position, ds.position)
@@ -127,6 +127,8 @@ def test_a_store_opens_with_xarray_and_goes_to_netcdf_by_either_way(tmp_path):
     for name in ("by_xarray.nc", "by_us.nc"):
         with xr.open_dataset(tmp_path / name, engine="h5netcdf") as back:
             assert back.load().identical(ds.load())
+    ds.to_zarr(tmp_path / "by_xarray.zarr", zarr_format=2)
+    assert xr.open_zarr(tmp_path / "by_xarray.zarr").load().identical(ds.load())
 
 
 def test_frames_have_names():

@@ -10,8 +10,8 @@ from oracles import gaussian, linear_attention, naive, tokens
 from scipy.integrate import DOP853
 from scipy.linalg import expm
 
-from particles import RK4, Adaptive, Euler, EulerMaruyama, Iterate, SelfAttention, simulate
-from particles.errors import InvalidInput, NotSupported
+from particles import RK4, Adaptive, Euler, EulerMaruyama, Iterate, SelfAttention, VelocityField, simulate
+from particles.errors import InvalidInput, NotSupported, OutOfRange
 
 I2 = np.eye(2)
 
@@ -222,6 +222,21 @@ def test_save_times_do_not_shrink_the_steps_of_adaptive():
         return len(calls)
 
     assert count(20) < count(1) + 20 * 2 * 13
+
+
+def test_a_trial_step_that_leaves_float64_is_made_shorter():
+    """x' = 0 before t = 1, then −1000 x: the long steps of before overshoot far beyond the fence at |x| = 2."""
+
+    class Fenced(VelocityField):
+        dim = 1
+
+        def velocity(self, t, x, mu):
+            if np.abs(x).max() > 2:
+                raise OutOfRange("beyond the fence", time=t)
+            return np.zeros_like(x) if t < 1 else -1000 * x
+
+    x = simulate(Fenced(), [1.0, -0.5], [0, 1.01], Adaptive(1e-9, 1e-12)).position.values[-1]
+    np.testing.assert_allclose(x[:, 0], np.array([1.0, -0.5]) * np.exp(-10), rtol=1e-5)
 
 
 def test_a_run_reversed_in_time_returns():
