@@ -36,14 +36,14 @@ SMALL, CHUNK = 1_000_000, 500_000
 """Pairs below which one thread is faster than starting another, and pairs that a thread takes at a time."""
 
 
-def empty_blocks(runs: int, n: int, rows: int, dtype: npt.DTypeLike) -> Array:
-    """Uninitialised blocks (runs, block, rows, length) for n sources: equal lengths of at most `BLOCK`.
+def empty_blocks(runs: int, n: int, rows: int, dtype: npt.DTypeLike, longest: int = BLOCK) -> Array:
+    """Uninitialised blocks (runs, block, rows, length) for n sources: equal lengths of at most `longest`.
 
     The memory starts on a cache line and, past the first few hundred sources, so does every row: a 512-bit load that
     straddles two lines costs two.
     """
-    count = -(-n // BLOCK)
-    granule = 16 if n <= BLOCK // 2 else 64
+    count = -(-n // longest)
+    granule = 16 if n <= 512 else 64
     length = -(-n // (granule * count)) * granule
     size = runs * count * rows * length
     memory = np.empty(size * np.dtype(dtype).itemsize + 64, np.uint8)

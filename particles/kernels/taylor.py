@@ -5,14 +5,14 @@ With masses m_j and a centre r, the series of degree p about the centre c of a q
     G(e) = Σ_{|a| ≤ p} L_a e^a ≈ Σ_j m_j e^{⟨e, y_j − r⟩},    L_a = Σ_j m_j (y_j − r)^a / a!,    e = q − c,
 
 and its gradient over its value is the softmax average less r. Coefficients are stored as L[a_3, a_2, a_1] (fewer
-axes: length 1). The moments are inner products of rows of powers over a chunk of sources, sixteen at a time: each
-number read serves four of them.
+axes: length 1). The moments are inner products of rows of powers over a chunk of sources, sixteen at a time.
 """
 
 from __future__ import annotations
 
 from particles.kernels.compiling import SUMS, compiled
 from particles.kernels.exponential import wide_vectors
+from particles.kernels.products import add_products
 
 CHUNK = 256
 """Sources, or queries, whose powers stay in the cache together."""
@@ -33,48 +33,6 @@ def _times(a, i, b, out, o, count):  # type: ignore[no-untyped-def]
     """out[o] = a[i] · b, elementwise; `b` is one row."""
     for j in range(count):
         out[o, j] = a[i, j] * b[0, j]
-
-
-@compiled(flags=SUMS)
-def _inner16(a, i, b, k, count, L, plane):  # type: ignore[no-untyped-def]
-    """L[plane, i + 0…3, k + 0…3] += Σ_j a[i + ., j] b[k + ., j]."""
-    s00 = s01 = s02 = s03 = s10 = s11 = s12 = s13 = 0.0
-    s20 = s21 = s22 = s23 = s30 = s31 = s32 = s33 = 0.0
-    for j in range(count):
-        a0, a1, a2, a3 = a[i, j], a[i + 1, j], a[i + 2, j], a[i + 3, j]
-        b0, b1, b2, b3 = b[k, j], b[k + 1, j], b[k + 2, j], b[k + 3, j]
-        s00 += a0 * b0
-        s01 += a0 * b1
-        s02 += a0 * b2
-        s03 += a0 * b3
-        s10 += a1 * b0
-        s11 += a1 * b1
-        s12 += a1 * b2
-        s13 += a1 * b3
-        s20 += a2 * b0
-        s21 += a2 * b1
-        s22 += a2 * b2
-        s23 += a2 * b3
-        s30 += a3 * b0
-        s31 += a3 * b1
-        s32 += a3 * b2
-        s33 += a3 * b3
-    L[plane, i, k] += s00
-    L[plane, i, k + 1] += s01
-    L[plane, i, k + 2] += s02
-    L[plane, i, k + 3] += s03
-    L[plane, i + 1, k] += s10
-    L[plane, i + 1, k + 1] += s11
-    L[plane, i + 1, k + 2] += s12
-    L[plane, i + 1, k + 3] += s13
-    L[plane, i + 2, k] += s20
-    L[plane, i + 2, k + 1] += s21
-    L[plane, i + 2, k + 2] += s22
-    L[plane, i + 2, k + 3] += s23
-    L[plane, i + 3, k] += s30
-    L[plane, i + 3, k + 1] += s31
-    L[plane, i + 3, k + 2] += s32
-    L[plane, i + 3, k + 3] += s33
 
 
 @compiled(flags=SUMS)
@@ -114,7 +72,7 @@ def add_moments(coordinates, masses, centre, count, degree, L, powers):  # type:
             _times(powers[1], i, weighted, weighted, i, count)
         for i in range(0, rest + 1, 4):
             for k in range(0, rest - i + 1, 4):
-                _inner16(weighted, i, powers[0], k, count, L, plane)
+                add_products(weighted, i, powers[0], k, count, L[plane], i, k)
 
 
 @compiled(flags=SUMS)

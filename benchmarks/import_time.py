@@ -1,0 +1,52 @@
+"""What `import particles` costs beyond its dependencies, and the first call in a fresh process with a filled cache.
+
+Seconds of processor time, which other work on the machine does not change.
+
+python benchmarks/import_time.py
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+
+DEPENDENCIES = (
+    "import numpy, xarray, numba, scipy.integrate, scipy.linalg, scipy.sparse.csgraph, scipy.spatial, scipy.special"
+)
+FIRST_CALL = """
+import numpy as np
+from particles.kernels.softmax import softmax_average
+x = np.zeros(({n}, {d}))
+t = clock()
+softmax_average(x, x, tolerance={tolerance})
+print(clock() - t)
+"""
+
+
+def fresh(code: str) -> float:
+    """What a fresh interpreter prints last, median of five."""
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", "from time import process_time as clock\n" + code],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for _ in range(5)
+    ]
+    return statistics.median(float(run.stdout.split()[-1]) for run in runs)
+
+
+def main() -> None:
+    timed = "t = clock()\n{}\nprint(clock() - t)"
+    print(f"dependencies                      {fresh(timed.format(DEPENDENCIES)):.3f} s")
+    print(f"import particles beyond them      {fresh(DEPENDENCIES + chr(10) + timed.format('import particles')):.3f} s")
+    for name, n, d, tolerance in (("direct", 100, 2, None), ("tiles", 400, 64, None), ("tree", 30_000, 2, 1e-10)):
+        call = FIRST_CALL.format(n=n, d=d, tolerance=tolerance)
+        fresh(call)
+        print(f"first call, {name:6}                {fresh(call):.3f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""The tree at tolerance 1e-10 against the direct kernel, which is extrapolated from a subset of the queries.
+
+python benchmarks/tree.py [n ...]    default 16000 64000 256000 1000000, 2 threads
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+
+import numpy as np
+from timing import alternate
+
+from particles.kernels.direct import direct_average
+from particles.kernels.softmax import choose_method
+from particles.kernels.tree import tree_average
+
+EPS, THREADS, SUBSET = 1e-10, 2, 1024
+CASES = [(1, 0), (1, 1), (1, 2), (1, 3), (2, 0), (2, 1), (2, 2), (2, 3), (3, 0), (3, 1), (3, 2), (3, 3)]
+LARGEST = {(3, 0): 256_000}
+
+
+def exact(q, y):
+    """The definition in extended precision, at a few queries."""
+    q, y = q.astype(np.longdouble), y.astype(np.longdouble)
+    out = np.empty_like(q)
+    for i, row in enumerate(q):
+        scores = y @ row
+        p = np.exp(scores - scores.max())
+        out[i] = p @ y / p.sum()
+    return out
+
+
+def main() -> None:
+    sizes = [int(a) for a in sys.argv[1:]] or [16_000, 64_000, 256_000, 1_000_000]
+    times: dict[tuple[int, int], list[tuple[int, float]]] = defaultdict(list)
+    print(f"{'d':>2}{'t':>3}{'n':>9}{'tree s':>9}{'direct s':>10}{'ratio':>8}{'exponent':>10}{'error/eps':>11}  chosen")
+    for d, t in CASES:
+        for n in (n for n in sizes if n <= LARGEST.get((d, t), n)):
+            rng = np.random.default_rng(d)
+            x = np.exp(t) * rng.uniform(-5, 5, (1, n, d))
+            logs, rows = np.full((1, n), -np.log(n)), rng.choice(n, SUBSET, replace=False)
+            seconds = alternate(
+                {
+                    "tree": lambda x=x, logs=logs: tree_average(x, x, logs, EPS, THREADS),
+                    "direct": lambda x=x, logs=logs, rows=rows: direct_average(x[:, rows], x, None, logs, THREADS),
+                },
+                3,
+            )
+            seconds["direct"] *= n / SUBSET
+            mean = tree_average(x, x, logs, EPS, THREADS)[0][0]
+            spread = np.max(np.linalg.norm(x[0] - x[0].mean(axis=0), axis=1))
+            error = np.max(np.linalg.norm(mean[rows[:16]] - exact(x[0, rows[:16]], x[0]), axis=1)) / spread
+            times[d, t].append((n, seconds["tree"]))
+            (n0, s0), (n1, s1) = times[d, t][0], times[d, t][-1]
+            exponent = np.log(s1 / s0) / np.log(n1 / n0) if n1 > n0 else np.nan
+            print(f"{d:2}{t:3}{n:9}{seconds['tree']:9.3f}{seconds['direct']:10.2f}"
+                  f"{seconds['direct'] / seconds['tree']:8.1f}{exponent:10.2f}{error / EPS:11.1e}"
+                  f"  {choose_method(n, n, d, d, EPS)}", flush=True)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
