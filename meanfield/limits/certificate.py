@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from meanfield.limits.hypotheses import STATEMENTS, Hypotheses
 from meanfield.limits.sets import BooleanMatrix, LimitSet
-from particles.checks import Array
+from particles.checks import Array, as_times
 from particles.dataset import REFERENCES, source, variable
+from particles.errors import InvalidInput
 from particles.models.attention import SoftmaxField
+from particles.models.flow import linear_flow
 
 KINDS = ("point", "on set", "diverges", "unknown")
 """What is known of a token: its limit; a set that its distance to tends to 0; that it grows without bound; nothing."""
@@ -30,7 +33,8 @@ class LimitCertificate:
     set nearest to its last position. bound (n,): distance within which the token's true limit (or set) lies from it,
     inf where not proved. leaders (n,): the token that each one follows. distance (time,): the largest over tokens of
     the distance to the predicted set `limit_set` (None where nothing is predicted, distances are NaN then).
-    phase_time: the saved time from which the limit is proved, NaN where it is not. integration_error: ten times the
+    phase_time, phase_positions (n, d): the saved time from which the limit is proved and the tokens then, NaN and None
+    where it is not. integration_error: ten times the
     largest difference, at phase_time in the original frame, from an independent integration, at least 1e-9 of |x|.
     """
 
@@ -49,6 +53,7 @@ class LimitCertificate:
     phase_time: float
     integration_error: float
     assumptions: tuple[str, ...]
+    phase_positions: Array | None = field(repr=False)
     model: SoftmaxField | None = field(repr=False)
     positions: Array = field(repr=False)
     weights: Array = field(repr=False)
@@ -57,6 +62,22 @@ class LimitCertificate:
     def distance(self) -> Array:
         """The largest distance of a token to the predicted set at each saved time, (time,)."""
         return np.asarray(self.token_distance.max(axis=1))
+
+    def continued(self, times: npt.ArrayLike) -> Array:
+        """The tokens at later times in the closed form z_l + e^{−(t−t₀)V} (z_i(t₀) − z_l), l the leader, (T, n, d).
+
+        Exact up to `bound`, where an integration of (3.1) is stiff and one of (1.1) loses the smaller eigenvalues of V
+        past λ₁t ≈ 36. Refused: certificates without a proved phase, times before it.
+        """
+        if self.phase_positions is None or self.model is None:
+            raise InvalidInput(f"no leader phase is proved for this run ({self.status}): integrate it instead")
+        moments = as_times(times)
+        if moments[0] < self.phase_time:
+            raise InvalidInput(f"times must start at phase_time = {self.phase_time:g} or later, got {moments[0]:g}")
+        lead = self.phase_positions[self.leaders]
+        offset = self.phase_positions - lead
+        V = np.asarray(self.model.V)
+        return np.stack([lead + offset @ linear_flow(V, self.phase_time - float(t)).T for t in moments])
 
     def attention_matrix(self, k: int) -> Array:
         """P at the k-th saved time, (n, n)."""

@@ -91,7 +91,7 @@ class PolytopeTimesSubspace(PolytopePoints):
     """Theorem 5.2: S × G in (∂K ∪ {0}) × G, K a polytope in F."""
 
     def __str__(self) -> str:
-        return f"S × G with {super().__str__()} in F, codimension {len(self.conormal)}"
+        return f"S × G, codimension {len(self.conormal)}: {super().__str__()}"
 
 
 @dataclass(frozen=True, eq=False)

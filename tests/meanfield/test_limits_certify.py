@@ -198,3 +198,13 @@ def test_a_stored_run_has_the_same_certificate_in_a_new_process(tmp_path):
     assert (tmp_path / "certificate.txt").read_text() == str(live)
     with xr.open_dataset(paths[1]) as stored:
         xr.testing.assert_identical(stored.load(), live.to_dataset())
+
+
+def test_continued_tokens_follow_the_closed_form_and_the_run():
+    Q, K, V, x0 = CASES["4.2"]
+    ds = simulate(SelfAttention(Q, K, V).rescaled(), x0, TIMES)
+    found = limits.certify(ds)
+    later = TIMES[found.phase_time <= TIMES]
+    np.testing.assert_allclose(found.continued(later), ds.position.sel(time=later).values, rtol=1e-5, atol=1e-5)
+    with pytest.raises(InvalidInput, match="phase_time"):
+        found.continued([0.0])

@@ -1,0 +1,165 @@
+"""One panel each: clouds of tokens, attention matrices, leaders, limit sets. No global settings, no show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpec
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from meanfield.limits import Hyperplanes, LimitSet, Polytope, PolytopePoints
+from particles.checks import Array, as_matrix, as_points
+from particles.errors import InvalidInput
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D00", "#5D3A9B", "#000000")
+"""Okabe and Ito's palette, yellow replaced for print: told apart with any colour vision."""
+
+GREY = "#777777"
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
+
+
+def figure_with(rows: int, columns: int, *, dim: int = 2, width: float = 2.6, height: float = 2.7) -> list[Any]:
+    """Axes of a new figure, row by row, three-dimensional for dim = 3."""
+    # Tick labels in space are no part of the layout: leave them room.
+    layout = ConstrainedLayoutEngine(rect=(0.0, 0.02, 0.97, 0.98) if dim == 3 else (0.0, 0.0, 1.0, 1.0))
+    fig = Figure(figsize=(width * columns, height * rows), dpi=150, layout=layout)
+    FigureCanvasAgg(fig)
+    options = {"projection": "3d"} if dim == 3 else {}
+    return [fig.add_subplot(rows, columns, k + 1, **options) for k in range(rows * columns)]
+
+
+def within(ax: Any, rows: int, columns: int, *, dim: int = 2) -> list[Any]:
+    """Axes in a grid that takes the place of `ax` in its figure."""
+    fig, spec = ax.figure, ax.get_subplotspec()
+    if spec is None:
+        x0, y0, x1, y1 = ax.get_position().extents
+        inner: Any = GridSpec(rows, columns, figure=fig, left=x0, right=x1, bottom=y0, top=y1)
+    else:
+        inner = spec.subgridspec(rows, columns)
+    ax.remove()
+    options = {"projection": "3d"} if dim == 3 else {}
+    return [fig.add_subplot(inner[r, c], **options) for r in range(rows) for c in range(columns)]
+
+
+def panels(ax: Any | None, rows: int, columns: int, *, dim: int = 2) -> list[Any]:
+    """Axes in the place of `ax`, or of a new figure where it is None."""
+    if ax is not None:
+        return within(ax, rows, columns, dim=dim)
+    return figure_with(rows, columns, dim=dim, height=3.0 if dim == 3 else 2.7)
+
+
+def cloud(x: npt.ArrayLike, ax: Any | None = None, *, groups: npt.ArrayLike | None = None, size: float = 14.0) -> Any:
+    """Tokens x (n, d), d = 1, 2, 3; `groups` (n,) gives colour and marker, one scatter a group. Returns the axes."""
+    points = as_points(x)
+    d = points.shape[1]
+    if d > 3:
+        raise InvalidInput(f"tokens are drawn for d = 1, 2, 3, got d = {d}: choose three components")
+    axes = figure_with(1, 1, dim=d)[0] if ax is None else ax
+    labels = (
+        np.zeros(len(points), dtype=int) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+    )
+    columns = (points[:, 0], np.zeros(len(points))) if d == 1 else tuple(points.T)
+    for label in range(labels.max() + 1):
+        chosen = labels == label
+        marker = MARKERS[(label + label // len(COLOURS)) % len(MARKERS)]
+        style = {"color": COLOURS[label % len(COLOURS)], "marker": marker}
+        axes.scatter(*(column[chosen] for column in columns), s=size, alpha=0.85, linewidths=0.0, **style)
+    tidy(axes, d)
+    return axes
+
+
+def tidy(axes: Any, d: int) -> None:
+    """Small ticks, few of them."""
+    axes.tick_params(labelsize=7, pad=0 if d == 3 else 2)
+    axes.locator_params(nbins=4)
+    if d == 1:
+        axes.set_yticks([])
+    if d == 3:
+        for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
+            axis.pane.set_alpha(0.15)
+
+
+def attention_image(P: npt.ArrayLike, ax: Any | None = None) -> Any:
+    """An attention matrix (n, n), rows the queries, from 0 (white) to 1 (black) with shade P^0.4. Returns the axes."""
+    matrix = as_matrix(P, "P")
+    axes = figure_with(1, 1)[0] if ax is None else ax
+    axes.imshow(matrix, cmap="Greys", norm=PowerNorm(0.4, vmin=0.0, vmax=1.0), interpolation="nearest")
+    axes.tick_params(labelsize=7)
+    axes.locator_params(nbins=4)
+    return axes
+
+
+def leaders_graph(queries: npt.ArrayLike, keys: npt.ArrayLike, P: npt.ArrayLike, ax: Any | None = None) -> Any:
+    """Two clouds in the plane, joined by lines as wide as P_ij; thinner than 1 % of the widest is left out."""
+    q, k, weights = as_points(queries, dim=2), as_points(keys, dim=2), as_matrix(P, "P")
+    axes = figure_with(1, 1)[0] if ax is None else ax
+    for i, j in np.argwhere(weights >= 0.01):
+        ends = np.stack([q[i], k[j]])
+        axes.plot(*ends.T, color=GREY, linewidth=1.6 * weights[i, j], alpha=0.5, zorder=1)
+    axes.scatter(*q.T, s=16, color=COLOURS[1], marker="s", zorder=2, label="Qx")
+    axes.scatter(*k.T, s=16, color=COLOURS[2], marker="o", zorder=3, label="Kx")
+    tidy(axes, 2)
+    return axes
+
+
+def polytope_edges(polytope: Polytope, ax: Any) -> Any:
+    """The edges of a polytope in dimension 2 or 3, thin and grey."""
+    for face in polytope.faces:
+        ends = polytope.vertices[list(face)]
+        if len(ends) == 2:
+            ax.plot(*ends.T, color=GREY, linewidth=0.7, zorder=0)
+    return ax
+
+
+def limit_set(predicted: LimitSet, ax: Any) -> Any:
+    """A predicted set within the limits of the axes: edges of K, lines s + G in space, lines or planes φ₁* = c."""
+    d = predicted.points.shape[1]
+    if isinstance(predicted, PolytopePoints) and len(predicted.conormal) == d:
+        return polytope_edges(predicted.polytope, ax)
+    if isinstance(predicted, PolytopePoints) and d == 3 and len(predicted.conormal) == 2:
+        _verticals(predicted, ax)
+    if isinstance(predicted, Hyperplanes) and d in (2, 3):
+        for c in predicted.values:
+            _level(predicted.functional, float(c), ax, d)
+    return ax
+
+
+def _limits(ax: Any, d: int) -> list[tuple[float, float]]:
+    return [ax.get_xlim(), ax.get_ylim()] + ([ax.get_zlim()] if d == 3 else [])
+
+
+def _restore(ax: Any, limits: list[tuple[float, float]]) -> None:
+    for name, both in zip("xyz", limits, strict=False):
+        getattr(ax, f"set_{name}lim")(both)
+
+
+def _verticals(predicted: PolytopePoints, ax: Any) -> None:
+    """The lines v + G through the vertices of K, as long as the axes are."""
+    limits = _limits(ax, 3)
+    direction = np.cross(predicted.conormal[0], predicted.conormal[1])
+    axis = int(np.argmax(np.abs(direction)))
+    for vertex in predicted.polytope.vertices:
+        ends = [vertex + (edge - vertex[axis]) / direction[axis] * direction for edge in limits[axis]]
+        ax.plot(*np.stack(ends).T, color=GREY, linewidth=0.7, zorder=0)
+    _restore(ax, limits)
+
+
+def _level(functional: Array, c: float, ax: Any, d: int) -> None:
+    """The line or plane functional = c, cut off at the limits of the axes."""
+    limits = _limits(ax, d)
+    axis = int(np.argmax(np.abs(functional)))
+    rest = [k for k in range(d) if k != axis]
+    mesh = np.meshgrid(*(np.linspace(*limits[k], 41) for k in rest), indexing="ij")
+    height = (c - sum(functional[k] * values for k, values in zip(rest, mesh, strict=True))) / functional[axis]
+    height = np.where((height >= limits[axis][0]) & (height <= limits[axis][1]), height, np.nan)
+    coordinates = [height if k == axis else mesh[rest.index(k)] for k in range(d)]
+    if d == 2:
+        ax.plot(*coordinates, color=GREY, linewidth=0.9, linestyle="--", zorder=0)
+    elif np.isfinite(height).any():
+        ax.plot_surface(*coordinates, color=GREY, alpha=0.2, linewidth=0.0, zorder=0, rcount=41, ccount=41)
+    _restore(ax, limits)
