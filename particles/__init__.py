@@ -7,6 +7,7 @@ from particles.models.aggregation import LogAttraction, PowerAttraction
 from particles.models.attention import SelfAttention, SoftmaxField
 from particles.models.base import DiscreteMap, VelocityField
 from particles.models.discrete import RescaledTransformer
+from particles.models.ensemble import Ensemble
 from particles.models.flocking import CuckerSmale, Vicsek
 from particles.models.network import FeedForward
 from particles.models.noise import Diffusion
@@ -24,6 +25,7 @@ __all__ = [
     "Diffusion",
     "DiscreteMap",
     "EmpiricalMeasure",
+    "Ensemble",
     "Euler",
     "EulerMaruyama",
     "FeedForward",

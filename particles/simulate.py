@@ -120,7 +120,7 @@ def check_velocity(field: VelocityField, t: float, x: Array, w: Array) -> None:
     for run, start in enumerate(x):
         argument = start[None].copy()
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            velocity = field.particle_velocity(t, argument, w)
+            velocity = field.of_run(run).particle_velocity(t, argument, w)
         if not isinstance(velocity, np.ndarray) or velocity.dtype.kind != "f" or velocity.shape != argument.shape:
             got = f"{velocity.dtype} {velocity.shape}" if isinstance(velocity, np.ndarray) else repr(type(velocity))
             raise InvalidInput(f"{name} must be a float array of the shape {argument.shape} of its x, got {got}")

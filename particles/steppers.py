@@ -225,7 +225,7 @@ class Adaptive(Method):
             Particles(x[None], state.w, (), proposal[r : r + 1], state.groups and state.groups.of_run(r))
             for r, x in enumerate(state.x)
         ]
-        ends = [self._run(model, t0, t1, part, r) for r, part in enumerate(runs)]
+        ends = [self._run(model.of_run(r), t0, t1, part, r) for r, part in enumerate(runs)]
         return replace(
             state,
             x=np.concatenate([end.x for end in ends]),

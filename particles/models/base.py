@@ -62,6 +62,10 @@ class VelocityField(ABC):
             return np.full_like(x, np.nan)
         return self.velocity(t, x, Atoms(x, w))
 
+    def of_run(self, run: int) -> VelocityField:
+        """The field of one run of an ensemble: itself, unless each run has its own."""
+        return self
+
     def divergence(self, t: float, x: Array, mu: Measure) -> Array:
         """div X_t[mu] at x (m, d), shape (m,); by central differences of step ε^{1/3} where no formula is given."""
         steps = np.finfo(float).eps ** (1 / 3) * np.maximum(1.0, np.abs(x))

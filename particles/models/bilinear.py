@@ -113,8 +113,9 @@ class BilinearField(VelocityField):
         They are B_A x and y where k ≥ d, so that keys are the points themselves, and Q_A x, K_A y where k < d.
         """
         if len(self._at("Q", t)) >= self.dim:
-            return x @ self.score_matrix(t).T, y
-        return _in_range(x @ self.query_matrix(t).T, t), _in_range(y @ self.key_matrix(t).T, t)
+            return applied(self.score_matrix(t), x), y
+        queries, keys = applied(self.query_matrix(t), x), applied(self.key_matrix(t), y)
+        return _in_range(queries, t), _in_range(keys, t)
 
     def scores(self, t: float, x: Array, y: Array) -> Array:
         """⟨Qx, Ky⟩ in the field's frame, (..., m, n), for x (..., m, d) and y (..., n, d)."""
@@ -135,10 +136,10 @@ class BilinearField(VelocityField):
         V = self.value_matrix(t)
         total = self.aggregate(t, x, y, w)
         if self.A is None:
-            return total @ V.T
+            return applied(V, total)
         if np.array_equal(self.A, V):
-            return (total - x) @ V.T
-        return total @ V.T - x @ self.A.T
+            return applied(V, total - x)
+        return applied(V, total) - applied(self.A, x)
 
     def velocity(self, t: float, x: npt.ArrayLike, mu: Measure) -> Array:
         """X_t[mu](x): x (m, d) to (m, d); mu any measure with `.points` (n, d) and `.weights` (n,)."""
@@ -154,6 +155,12 @@ class BilinearField(VelocityField):
         """P (n, n) with X(x_i) = V Σ_j P_ij x_j, for tokens x (n, d) in the field's own frame; (1.2) for softmax."""
         points = check_points(self, x)
         return self.coupling(t, points, points, as_weights(weights, len(points)))
+
+
+def applied(M: Array, x: Array) -> Array:
+    """M x for every point x (..., d): one product for all runs, where NumPy would make one for each."""
+    flat: Array = x.reshape(-1, x.shape[-1]) @ M.T
+    return flat.reshape(*x.shape[:-1], len(M))
 
 
 def log_of(w: Array) -> Array:

@@ -8,6 +8,7 @@ from particles import (
     Adaptive,
     CausalAttention,
     CuckerSmale,
+    Ensemble,
     Euler,
     FeedForward,
     Krause,
@@ -21,7 +22,7 @@ from particles import (
     StrangMarchuk,
     simulate,
 )
-from particles.errors import NotSupported
+from particles.errors import InvalidInput, NotSupported
 
 RNG = np.random.default_rng(17)
 Q, K, V = (0.6 * RNG.normal(size=(2, 2)) for _ in range(3))
@@ -98,3 +99,16 @@ def test_rescaled_recursion_is_the_exact_conjugate_of_the_transformer(dt):
     z = simulate(model, X0, np.arange(steps + 1)).position.values
     for k in range(steps + 1):
         np.testing.assert_allclose(model.original(k, z[k]), x[k], rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("method", [Euler(dt=0.1), RK4(dt=0.1), Adaptive()])
+def test_a_sweep_in_one_call_is_its_runs_one_by_one(method):
+    fields = tuple(SelfAttention(beta * np.eye(2), np.eye(2), np.eye(2)).on_sphere() for beta in (0.5, 2.0, 4.0))
+    x0 = np.random.default_rng(4).normal(size=(6, 5, 2))
+    x0 /= np.linalg.norm(x0, axis=2, keepdims=True)
+    ds = simulate(Ensemble(fields, repeat=2), x0, [0.0, 0.5, 1.0], method)
+    for run in range(6):
+        alone = simulate(fields[run // 2], x0[run], [0.0, 0.5, 1.0], method)
+        np.testing.assert_allclose(ds.position.isel(run=run), alone.position, atol=1e-14)
+    with pytest.raises(InvalidInput, match="2 runs a field"):
+        simulate(Ensemble(fields, repeat=2), x0[:5], [0.0, 1.0])

@@ -2,8 +2,8 @@ from particles.models.catalogue import catalogue
 
 NAMED = (
     "SelfAttention UnnormalizedAttention SinkhornAttention HardmaxAttention LinearAttention CausalAttention "
-    "L2Attention OnSphere FeedForward Krause HegselmannKrause CuckerSmale Vicsek PowerAttraction LogAttraction "
-    "Diffusion RescaledTransformer"
+    "L2Attention OnSphere FeedForward Krause HegselmannKrause CuckerSmale Ensemble Vicsek PowerAttraction "
+    "LogAttraction Diffusion RescaledTransformer"
 )
 
 
