@@ -1,6 +1,11 @@
 """Settings of the whole suite."""
 
+import os
+
 from hypothesis import settings
+
+# The matrices are small: on a busy machine the threads of BLAS would only wait for each other. Read when NumPy loads.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # The same examples on every machine, and no clock: a busy machine is no error.
 settings.register_profile("suite", deadline=None, derandomize=True)

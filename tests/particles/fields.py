@@ -62,7 +62,6 @@ class NoisyPull(VelocityField):
     """x' = mean − x + √(2D) dW."""
 
     D: np.ndarray = field(default_factory=lambda: np.array([[0.2, 0.05], [0.05, 0.1]]))
-    start: float = -np.inf
 
     @property
     def dim(self):
@@ -72,7 +71,7 @@ class NoisyPull(VelocityField):
         return mu.weights @ mu.points - x
 
     def diffusion(self, t):
-        return self.D if t >= self.start else None
+        return self.D
 
 
 @dataclass(frozen=True)

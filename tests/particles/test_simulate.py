@@ -37,7 +37,8 @@ def bitwise(a, b):
 
 
 @pytest.mark.parametrize(
-    ("n", "d", "k"), [(1, 1, 1), (40, 1, 1), (1, 3, 3), (40, 2, 2), (40, 3, 1), (17, 5, 3), (40, 5, 5)]
+    ("n", "d", "k"),
+    [(1, 1, 1), (40, 1, 1), (1, 3, 3), (40, 2, 2), (40, 3, 1), (17, 5, 3), (40, 5, 5), (600, 2, 2), (120, 24, 4)],
 )
 @pytest.mark.parametrize("method", [Euler(0.1), RK4(0.1), Adaptive(1e-6, 1e-8)], ids=lambda m: type(m).__name__)
 @pytest.mark.parametrize("frame", ["original", "rescaled"])
