@@ -2,7 +2,8 @@
 
 from meanfield.studies.constants import Constants, constants
 from meanfield.studies.convergence import convergence
+from meanfield.studies.refinement import order, plot_order
 from meanfield.studies.stability import stability
 from meanfield.studies.tasks import Ledger, Runner
 
-__all__ = ["Constants", "Ledger", "Runner", "constants", "convergence", "stability"]
+__all__ = ["Constants", "Ledger", "Runner", "constants", "convergence", "order", "plot_order", "stability"]
