@@ -158,9 +158,8 @@ class BilinearField(VelocityField):
 
 
 def applied(M: Array, x: Array) -> Array:
-    """M x for every point x (..., d): one product for all runs, where NumPy would make one for each."""
-    flat: Array = x.reshape(-1, x.shape[-1]) @ M.T
-    return flat.reshape(*x.shape[:-1], len(M))
+    """M x for every point x (..., n, d), run by run: one product for all would round a run otherwise than alone."""
+    return np.asarray(x @ M.T)
 
 
 def log_of(w: Array) -> Array:
