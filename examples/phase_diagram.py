@@ -1,0 +1,63 @@
+"""Phase diagram of clustering on the sphere over time and inverse temperature, as in arXiv:2312.10794.
+
+n = 32 tokens start uniform on the sphere of R^d and follow SA, SelfAttention(βI, I, I).on_sphere(). Drawn is the part
+of pairs with ⟨x_i, x_j⟩ ≥ 1 − 10⁻³ over (t, β): all β and all draws are one ensemble, moved by one call of `simulate`.
+On top, the curve on which equiangular tokens, at right angles at t = 0, reach the threshold,
+
+    ρ' = 2 (1 − ρ)((n − 1) ρ + 1) / (e^{β(1−ρ)} + n − 1),    ρ(0) = 0,
+
+which is where the transition sits in high dimension. Run it with OPENBLAS_NUM_THREADS=1: the matrices are small.
+"""
+
+import numpy as np
+import xarray as xr
+from scipy.integrate import quad
+
+from particles import RK4, Ensemble, SelfAttention, simulate
+
+TOKENS, THRESHOLD = 32, 1e-3
+BETAS = np.linspace(0.0, 9.0, 19)
+TIMES = np.linspace(0.0, 30.0, 31)
+
+
+def fractions(dim: int, betas=BETAS, times=TIMES, draws: int = 12, seed: int = 0) -> xr.DataArray:
+    """The fraction of pairs closer than the threshold, (beta, time), averaged over the draws."""
+    x0 = np.random.default_rng(seed).normal(size=(len(betas) * draws, TOKENS, dim))
+    x0 /= np.linalg.norm(x0, axis=2, keepdims=True)
+    identity = np.eye(dim)
+    fields = tuple(SelfAttention(beta * identity, identity, identity).on_sphere() for beta in betas)
+    ds = simulate(Ensemble(fields, repeat=draws), x0, times, RK4(dt=0.1))
+    x = ds["position"].values
+    i, j = np.triu_indices(TOKENS, 1)
+    close = [np.mean(np.matmul(at, at.swapaxes(1, 2))[:, i, j] >= 1 - THRESHOLD, axis=1) for at in x.swapaxes(0, 1)]
+    table = np.mean(np.reshape(close, (len(times), len(betas), draws)), axis=2).T
+    return xr.DataArray(table, dims=("beta", "time"), coords={"beta": np.asarray(betas), "time": times})
+
+
+def equiangular_time(beta: float, n: int = TOKENS, threshold: float = THRESHOLD) -> float:
+    """The time that equiangular tokens take from a right angle to the threshold: the integral of 1/ρ'."""
+    return quad(
+        lambda r: (np.exp(beta * (1 - r)) + n - 1) / (2 * (1 - r) * ((n - 1) * r + 1)), 0, 1 - threshold, limit=200
+    )[0]
+
+
+def draw(table: xr.DataArray, ax=None):
+    import matplotlib.pyplot as plt
+
+    ax = plt.subplots()[1] if ax is None else ax
+    drawn = ax.pcolormesh(table["time"], table["beta"], table, cmap="viridis", vmin=0, vmax=1, shading="nearest")
+    fine = np.linspace(table["beta"].values.min(), table["beta"].values.max(), 91)
+    ax.plot([equiangular_time(beta) for beta in fine], fine, color="white", linestyle="--")
+    ax.set(xlim=(table["time"].values.min(), table["time"].values.max()), xlabel="t", ylabel="β")
+    return drawn
+
+
+def main() -> float:
+    table = fractions(128, betas=(1.0, 4.0), times=np.array([0.0, 5.0, 10.0, 15.0]), draws=2)
+    for beta in (1.0, 4.0):
+        print(f"β = {beta:g}: fraction {table.sel(beta=beta).values}, curve at t = {equiangular_time(beta):.3f}")
+    return float(table.sel(beta=4.0, time=15.0))
+
+
+if __name__ == "__main__":
+    main()
