@@ -1,4 +1,4 @@
-"""simulate: what it refuses, ensembles, observers, symmetries, and what the theorems say of every run."""
+"""simulate: ensembles, observers, symmetries, and what the theorems say of every run."""
 
 import numpy as np
 import pytest
@@ -13,10 +13,9 @@ from particles import (
     EulerMaruyama,
     LogAttraction,
     SelfAttention,
-    VelocityField,
     simulate,
 )
-from particles.errors import InvalidInput, OutOfRange, RunStopped, StoreError
+from particles.errors import InvalidInput, OutOfRange, RunStopped
 
 I2 = np.eye(2)
 MODEL = SelfAttention(I2, I2, I2)
@@ -344,132 +343,3 @@ def test_scores_beyond_float64_name_the_time(method, d):
 def test_a_start_beyond_float64_is_refused():
     with pytest.raises((OutOfRange, InvalidInput), match="t = 400"):
         simulate(MODEL.rescaled(), X, [400, 401])
-
-
-# What the door refuses ---------------------------------------------------------------------------------------------
-
-
-class Returns(VelocityField):
-    """A field that returns whatever it is told to."""
-
-    dim = 2
-
-    def __init__(self, result):
-        self.result = result
-
-    def velocity(self, t, x, mu):
-        return self.result(x)
-
-
-class ReturnsToParticles(Returns):
-    def particle_velocity(self, t, x, w):
-        return self.result(x)
-
-
-def shifting(x):
-    x += 1.0
-    return x
-
-
-@pytest.mark.parametrize("kind", [Returns, ReturnsToParticles])
-@pytest.mark.parametrize(
-    ("result", "words"),
-    [
-        (
-            lambda x: np.full_like(x, np.nan),
-            ["velocity", "t = 0", "run=0, particle=0, component=0", "nan", "[1.0, 0.0]"],
-        ),
-        (lambda x: np.where(x == -1, np.inf, x), ["particle=2", "inf", "start from other positions"]),
-        (lambda x: x[..., :1], ["shape (1, 3, 2)", "(1, 3, 1)"]),
-        (lambda x: x[..., :1, :], ["shape (1, 3, 2)", "(1, 1, 2)"]),
-        (lambda x: x.astype(int), ["float array", "int64"]),
-        (lambda x: 1j * x, ["float array", "complex128"]),
-        (shifting, ["in place", "new array"]),
-    ],
-    ids=["nan", "inf", "thin", "short", "integers", "complex", "in place"],
-)
-@pytest.mark.parametrize("method", [None, RK4(0.1)], ids=["Adaptive", "RK4"])
-def test_a_field_that_breaks_its_contract_is_refused_at_the_door(kind, result, words, method):
-    with pytest.raises(InvalidInput) as caught:
-        simulate(kind(result), X, [0, 1], method)
-    for word in (kind.__name__, *words):
-        assert word in str(caught.value)
-
-
-def test_a_field_that_returns_a_list_is_refused():
-    with pytest.raises(InvalidInput, match=r"float array.*list"):
-        simulate(ReturnsToParticles(lambda x: x.tolist()), X, [0, 1])
-
-
-NAN = X.copy()
-NAN[1, 0] = np.nan
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ({"x0": NAN}, ["x0", "finite", "x0[1, 0] = nan", "repair"]),
-        ({"x0": X[:, :1]}, ["x0", "(n, 2)", "(run, n, 2)", "(3, 1)"]),
-        ({"x0": [1.0, 2.0]}, ["x0", "(n, 2)", "got shape (2,)"]),
-        ({"x0": np.zeros((0, 2))}, ["x0", "(n, 2)", "(0, 2)"]),
-        ({"x0": np.zeros((1, 1, 1, 2))}, ["x0", "(run, n, 2)", "(1, 1, 1, 2)"]),
-        ({"x0": [[1, 2], [3]]}, ["x0", "array of real numbers"]),
-        ({"x0": X.astype(str)}, ["x0", "real numbers", "<U"]),
-        ({"x0": 1j * X}, ["x0", "real numbers", "complex"]),
-        ({"x0": EmpiricalMeasure(X), "weights": [0.2, 0.3, 0.5]}, ["weights", "twice", "leave weights out"]),
-        ({"weights": [0.5, 0.5]}, ["weights", "(3,)", "(2,)"]),
-        ({"weights": [1.5, -0.5, 0.0]}, ["weights[1] = -0.5", "non-negative"]),
-        ({"weights": [1, 1, 1]}, ["weights", "sum to 1", "3.0", "divide by their sum"]),
-        ({"weights": [np.nan, 0.5, 0.5]}, ["weights[0] = nan", "finite"]),
-        ({"times": [0, 1, 1]}, ["times", "strictly increasing", "times[1] = 1.0", "times[2] = 1.0"]),
-        ({"times": [1, 0]}, ["times", "strictly increasing", "sort"]),
-        ({"times": []}, ["times", "at least one", "(0,)"]),
-        ({"times": 1.0}, ["times", "1-D", "()"]),
-        ({"times": [0, np.inf]}, ["times[1] = inf", "finite"]),
-        ({"model": lambda x: x}, ["model", "VelocityField", "DiscreteMap", "function"]),
-        ({"model": SelfAttention}, ["model", "VelocityField"]),
-        ({"rng": "seed"}, ["rng", "Generator", "integer", "'seed'"]),
-        ({"rng": -1}, ["rng", "non-negative", "-1"]),
-    ],
-)  # fmt: skip
-def test_what_the_door_refuses(arguments, words, tmp_path):
-    call = {"model": MODEL, "x0": X, "times": [0, 1], "store": tmp_path / "run.zarr"} | arguments
-    with pytest.raises(InvalidInput) as caught:
-        simulate(call.pop("model"), call.pop("x0"), call.pop("times"), **call)
-    for word in words:
-        assert word in str(caught.value)
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("Q", "K", "V", "words"),
-    [
-        (np.ones((2, 2)), np.ones((1, 2)), I2, ["Q (2, 2)", "K (1, 2)"]),
-        (np.ones((1, 3)), np.ones((1, 3)), I2, ["(1, 3)", "d = 2"]),
-        (I2, I2, np.ones((2, 3)), ["V", "square", "(2, 3)"]),
-        (I2, [[1, np.nan], [0, 1]], I2, ["K[0, 1] = nan"]),
-        ([1.0, 2.0], I2, I2, ["Q", "matrix", "(2,)"]),
-        (I2, I2, np.zeros((0, 0)), ["V", "matrix", "(0, 0)"]),
-    ],
-)
-def test_matrices_that_do_not_fit(Q, K, V, words):
-    with pytest.raises(InvalidInput) as caught:
-        SelfAttention(Q, K, V)
-    for word in words:
-        assert word in str(caught.value)
-
-
-def test_a_matrix_that_turns_bad_on_the_way_names_its_time():
-    model = SelfAttention(lambda t: I2 if t < 1 else I2 * np.nan, I2, I2)
-    with pytest.raises(RunStopped, match=r"Q\(1\) must be finite") as caught:
-        simulate(model, X, [0, 0.5, 2], Euler(0.5))
-    assert caught.value.dataset.time.values.tolist() == [0, 0.5]
-
-
-def test_a_store_that_exists_is_refused_before_any_work(tmp_path):
-    store = tmp_path / "run.zarr"
-    simulate(MODEL, X, [0, 1], store=store)
-    called = []
-    with pytest.raises(StoreError, match=r"exists.*another name.*resume.*overwrite=True"):
-        simulate(Returns(lambda x: called.append(1)), X, [0, 1], store=store)
-    assert not called
