@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from meanfield.distances import wasserstein
-from meanfield.studies.constants import constants
-from particles import EmpiricalMeasure, VelocityField, simulate
-from particles.checks import as_times
+from meanfield.distances import wasserstein_bracket
+from meanfield.studies.constants import constants, speed
+from meanfield.studies.growth import linear_rate
+from particles import Adaptive, EmpiricalMeasure, VelocityField, simulate
+from particles.checks import Array, as_times
 from particles.dataset import provenance, variable
 from particles.errors import InvalidInput
+
+VERDICTS = ("undecided", "verified", "violated")
+"""What the numbers 0, 1, 2 of a verdict mean."""
+
+SAFETY = 10.0
+"""The solver's error is taken for this multiple of the difference from a run with a thousandth of the tolerance."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """Saved positions (time, n, d), weights (n,), and a bound on W₂ to the exact solution at each save (time,)."""
+
+    position: Array
+    weights: Array
+    error: Array
 
 
 def stability(
@@ -22,41 +38,114 @@ def stability(
     nu0: EmpiricalMeasure,
     times: npt.ArrayLike,
     *,
+    effort: str = "dual",
     progress: bool = False,
 ) -> xr.Dataset:
-    """W₂(μ_t, ν_t) along two solutions of (6.1), and the logarithm of the bound e^{∫C} W₂(μ₀, ν₀) of (6.6).
+    """W₂(μ_t, ν_t) along two solutions of (6.1), bracketed, against the bound e^{∫C} W₂(μ₀, ν₀) of (6.6).
 
-    C at each time is that of `constants` on the smallest centred ball that holds both clouds; between two saves the
-    larger of its two ends is taken, which holds where the radius is monotone there.
+    Two bounds: the worst case on the centred ball that holds both supports (`log_bound`), and an a-posteriori one on
+    the convex hull of both supports (`log_bound_run`), see `constants`. Between two saves the radius is bounded from
+    both ends through |z'| ≤ σ max|z| by the geometric mean times e^{σh/2}, and the hull through its speed, so the
+    exponents hold for all times. `log_growth_linear` integrates `linear_rate`: sharp, but only to first order in the
+    distance, so it carries no verdict. Each distance is a `wasserstein_bracket` of this `effort` widened by both solver
+    errors, each ten times the difference from an integration of a thousandth of the tolerance. A bound is verified at t
+    where upper(t) ≤ e^{∫C} lower(0), violated where lower(t) > e^{∫C} upper(0), undecided between.
 
-    Returns a Dataset with `distance` (time), `log_bound` (time), `growth_rate` (time: the derivative of log W₂ between
-    saves) and `radius` (time).
+    Returns a Dataset over time: `lower`, `upper`, `distance` (their middle), `log_bound`, `log_bound_run`, `verdict`
+    and `verdict_run` (0 undecided, 1 verified, 2 violated), `growth_rate` (of `distance` up to the next save),
+    `linear_rate` (the largest possible one at μ_t to first order), `log_growth_linear`, `worst_direction` (particle,
+    component) at the last save, `radius`, `solver_error`. Refused: fields other than constant attention.
     """
     saves = as_times(times)
     if len(saves) < 2:
         raise InvalidInput(f"times must have at least two entries for a growth, got {saves.tolist()}")
-    runs = [simulate(model, mu, saves, progress=progress)["position"].values for mu in (mu0, nu0)]
-    distance = np.array(
-        [
-            wasserstein(EmpiricalMeasure(x, mu0.weights), EmpiricalMeasure(y, nu0.weights))
-            for x, y in zip(*runs, strict=True)
-        ]
-    )
-    radius = np.array([max(np.linalg.norm(x, axis=-1).max() for x in pair) for pair in zip(*runs, strict=True)])
-    log_rate = np.array([constants(model, t, r).log_growth for t, r in zip(saves, radius, strict=True)])
-    with np.errstate(over="ignore", divide="ignore"):
-        growth = np.diff(saves) * np.exp([max(pair) for pair in pairwise(log_rate)])
-        log_bound = np.log(distance[0]) + np.concatenate([[0.0], np.cumsum(growth)])
-        rates = np.diff(np.log(distance)) / np.diff(saves)
+    runs = [_solve(model, measure, saves, progress) for measure in (mu0, nu0)]
+    lower, upper = _brackets(runs, effort)
+    error = runs[0].error + runs[1].error
+    lower, upper = np.maximum(lower - error, 0.0), upper + error
+    points = np.concatenate([run.position for run in runs], axis=1)
+    radius = np.linalg.norm(points, axis=-1).max(axis=1)
+    exponents = {"": _exponent(model, saves, radius, None), "_run": _exponent(model, saves, radius, points)}
+    linear = [linear_rate(model, t, x, mu0.weights) for t, x in zip(saves, runs[0].position, strict=True)]
+    rates = np.array([rate for rate, _ in linear])
+    data = {
+        **_distances(saves, lower, upper, exponents),
+        "linear_rate": variable("time", rates, "largest growth rate to first order"),
+        "log_growth_linear": variable("time", _integral(saves, rates), "log of the largest first-order growth"),
+        "worst_direction": variable(("particle", "component"), linear[-1][1], "fastest growing direction, last save"),
+        "radius": variable("time", radius, "radius of the centred ball that holds both solutions"),
+        "solver_error": variable("time", error, "bound on the error of W2 from both integrations"),
+    }
     attributes, matrices = provenance({"door": "studies.stability", "model": model}, "none: nothing here is random")
-    return xr.Dataset(
-        {
-            "distance": variable("time", distance, "W2 between the two solutions"),
-            "log_bound": variable("time", log_bound, "natural logarithm of the bound (6.6) on the distance"),
-            "growth_rate": variable("time", np.append(rates, np.nan), "growth rate of log W2 up to the next time"),
-            "radius": variable("time", radius, "radius of the centred ball that holds both solutions"),
-            **matrices,
-        },
-        {"time": variable("time", saves, "time")},
-        {**attributes, "status": "completed"},
-    )
+    time = {"time": variable("time", saves, "time")}
+    return xr.Dataset({**data, **matrices}, time, {**attributes, "status": "completed"})
+
+
+def _distances(saves: Array, lower: Array, upper: Array, exponents: dict[str, Array]) -> dict[str, xr.Variable]:
+    """The variables that compare the bracketed distance with e^{exponent} times its first value."""
+    distance = 0.5 * (lower + upper)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rates = np.append(np.diff(np.log(distance)) / np.diff(saves), np.nan)
+        log_first = np.log(distance[0])
+    data = {
+        "lower": variable("time", lower, "lower bound on W2 between the two solutions"),
+        "upper": variable("time", upper, "upper bound on W2 between the two solutions"),
+        "distance": variable("time", distance, "W2 between the two solutions, middle of its bracket"),
+        "growth_rate": variable("time", rates, "growth rate of log W2 up to the next time"),
+    }
+    for suffix, exponent in exponents.items():
+        where = "along the run" if suffix else "on the ball"
+        verdict = judge(lower, upper, exponent)
+        data[f"log_bound{suffix}"] = variable("time", log_first + exponent, f"natural logarithm of bound (6.6) {where}")
+        data[f"verdict{suffix}"] = variable("time", verdict, f"(6.6) {where}: 0 undecided, 1 verified, 2 violated")
+    return data
+
+
+def judge(lower: Array, upper: Array, exponent: Array) -> npt.NDArray[np.int64]:
+    """Verdict on D(t) ≤ e^{exponent(t)} D(0) for each time from brackets of D: 0 undecided, 1 verified, 2 violated."""
+    with np.errstate(divide="ignore"):
+        log_lower, log_upper = np.log(lower), np.log(upper)
+    # Exponent 0 at the first time compares the bracket with itself: there the bound is an identity.
+    verified = (log_upper <= exponent + log_lower[0]) | ((exponent == 0.0) & (np.arange(len(lower)) == 0))
+    violated = log_lower > exponent + log_upper[0]
+    return np.where(violated, 2, np.where(verified, 1, 0))
+
+
+def _solve(model: VelocityField, measure: EmpiricalMeasure, saves: Array, progress: bool) -> _Run:
+    runs = [
+        simulate(model, measure, saves, Adaptive(rtol, rtol / 100), progress=progress)["position"].values
+        for rtol in (1e-8, 1e-11)
+    ]
+    squares = ((runs[0] - runs[1]) ** 2).sum(axis=-1) @ measure.weights
+    return _Run(runs[1], measure.weights, SAFETY * np.sqrt(squares))
+
+
+def _brackets(runs: list[_Run], effort: str) -> tuple[Array, Array]:
+    labelled = np.array_equal(runs[0].weights, runs[1].weights)
+    brackets = [
+        wasserstein_bracket(
+            EmpiricalMeasure(x, runs[0].weights), EmpiricalMeasure(y, runs[1].weights), effort, labelled=labelled
+        )
+        for x, y in zip(runs[0].position, runs[1].position, strict=True)
+    ]
+    return np.array([b.lower for b in brackets]), np.array([b.upper for b in brackets])
+
+
+def _exponent(model: VelocityField, saves: Array, radius: Array, points: Array | None) -> Array:
+    """∫C from the first save to each, an upper bound on it: the largest C on each interval times its length."""
+    out = np.zeros(len(saves))
+    sigma = speed(model)
+    for k, h in enumerate(np.diff(saves)):
+        R = float(np.sqrt(radius[k] * radius[k + 1]) * np.exp(0.5 * sigma * h))
+        rates = [
+            constants(model, saves[e], R, support=None if points is None else points[e], within=0.5 * h).growth
+            for e in (k, k + 1)
+        ]
+        out[k + 1] = out[k] + h * max(rates)
+    return out
+
+
+def _integral(saves: Array, rates: Array) -> Array:
+    """∫ rate from the first save to each, by the trapezoidal rule."""
+    steps = 0.5 * (rates[1:] + rates[:-1]) * np.diff(saves)
+    return np.concatenate([[0.0], np.cumsum(steps)])
