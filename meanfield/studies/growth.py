@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.sparse.linalg import eigsh
 
 from meanfield.studies.constants import attention_terms
 from particles.checks import Array
 from particles.models.base import VelocityField
+
+_DENSE = 100
 
 MAX_UNKNOWNS = 1200
 """Largest n d for which the dense Jacobian is formed."""
@@ -44,5 +47,10 @@ def linear_rate(model: VelocityField, t: float, x: Array, w: Array) -> tuple[flo
         return np.nan, np.full((n, d), np.nan)
     scale = np.sqrt(np.repeat(w, d))
     J = jacobian(model, t, x, w) * scale[:, None] / scale[None, :]
-    values, vectors = np.linalg.eigh(0.5 * (J + J.T))
+    symmetric = 0.5 * (J + J.T)
+    if n * d <= _DENSE:
+        values, vectors = np.linalg.eigh(symmetric)
+    else:
+        # A fixed start makes Lanczos repeat itself bitwise.
+        values, vectors = eigsh(symmetric, k=1, which="LA", v0=np.ones(n * d), tol=1e-10)
     return float(values[-1]), (vectors[:, -1] / scale).reshape(n, d)

@@ -115,6 +115,14 @@ def test_no_small_perturbation_grows_faster_than_the_linear_rate(seed):
     assert np.isnan(linear_rate(model, 0.0, np.zeros((601, 2)), np.full(601, 1 / 601))[0])
 
 
+def test_lanczos_agrees_with_the_dense_eigenvalues():
+    rng = np.random.default_rng(0)
+    model, x, w = heads(0, 2), 0.5 * rng.standard_normal((80, 2)), np.full(80, 1 / 80)
+    J = jacobian(model, 0.0, x, w)
+    assert linear_rate(model, 0.0, x, w)[0] == pytest.approx(np.linalg.eigvalsh(0.5 * (J + J.T))[-1], rel=1e-9)
+    assert linear_rate(model, 0.0, x, w)[0] == linear_rate(model, 0.0, x, w)[0]
+
+
 @pytest.mark.parametrize("V", [np.eye(2), -np.eye(2), np.diag([1.0, -0.5]), np.array([[0.0, 1.0], [-1.0, 0.0]])])
 @pytest.mark.parametrize("rescaled", [False, True])
 def test_6_6_is_verified(V, rescaled):
