@@ -8,9 +8,10 @@ down the query tree, a cell T with centre c and half widths h keeps a list of th
        W_S e^{sup ⟨q, y − ȳ⟩} ≤ (ε/8N) W,        sup over q ∈ T and y in the box of S, N the number of leaves,
    so all that is dropped, on the way from the root to T, is at most εF/8 on the cell.
 2. **Series.** With tilted masses m_j = w_j e^{⟨c, y_j⟩} and r in the hull of the sources, Σ_j m_j e^{⟨q−c, y_j−r⟩} is
-   replaced by its Taylor polynomial of degree p. With ρ_S = Σ_k h_k max_S |y_k − r_k| a term of leaf S is off by at
-   most R_p(ρ_S), the remainder of e^ρ from ρ^p on (the gradient loses one degree). By Jensen the true sum is at least
-   D = Σ_j m_j e^{−h·|ȳ_m − r|}, ȳ_m the tilted mean. The cell is accepted where Σ_S m_S R_p(ρ_S) ≤ (ε/8) D.
+   replaced by its Taylor polynomial of degree p. With ρ_j = Σ_k h_k |y_jk − r_k| a term is off by at most R_p(ρ_j), the
+   remainder of e^ρ from ρ^p on (the gradient loses one degree). By Jensen the true sum is at least
+   D = Σ_j m_j e^{−h·|ȳ_m − r|}, ȳ_m the tilted mean. The cell is accepted where Σ_j m_j R_p(ρ_j) ≤ (ε/8) D, summed over
+   every source; which degree to try is guessed from the leaves' means.
 3. **Direct sum** over the listed leaves where few queries are left.
 
 With v_j = y_j and M = max_j |v_j − v̄|, every source lies within 2M of every average. So dropping δF moves X by at most
@@ -25,9 +26,9 @@ from __future__ import annotations
 import numpy as np
 
 from particles.checks import Array
-from particles.kernels.compiling import compiled
+from particles.kernels.compiling import SUMS, compiled
 from particles.kernels.direct import DROP_BITS, _accumulate, _scores, empty_blocks
-from particles.kernels.exponential import LN_2, LOG2_E, exp2, wide_vectors
+from particles.kernels.exponential import LN_2, LOG2_E, exp2, larger, wide_vectors
 from particles.kernels.kdtree import KdTree, build_tree
 from particles.kernels.taylor import CHUNK, add_moments, evaluate
 from particles.kernels.threads import spread
@@ -35,14 +36,20 @@ from particles.kernels.threads import spread
 SOURCE_LEAF, QUERY_LEAF = 128, 32
 """Sources in a leaf, queries in a leaf: at most."""
 
+GATHERED = 8
+"""Source leaves that are gathered into one block for a direct sum."""
+
 SUBTREE_LEVEL = {1: 4, 2: 6, 3: 8}
 """Level of the query cells that are handed out to threads in d variables."""
 
-DEGREES = {1: (7, 11, 15, 19, 23, 27), 2: (7, 11, 15, 19, 23), 3: (7, 11, 15, 19)}
+DEGREES = {1: (7, 11, 15, 19, 23, 27), 2: (7, 11, 15, 19, 23), 3: (7, 11, 15, 19, 23)}
 """Degrees tried in d variables, each one less than a multiple of four."""
 
-SERIES_COST = {1: (6, 6, 8, 9, 10, 12), 2: (14, 20, 28, 36, 52), 3: (36, 70, 150, 220)}
+SERIES_COST = {1: (4, 4, 5, 5, 6, 6), 2: (8, 11, 16, 18, 27), 3: (20, 36, 78, 102, 190)}
 """Time to add one source to the moments, in direct pairs (measured)."""
+
+GUESS = 0.25
+"""Share of the allowed error that the guess from the leaves' means may use."""
 
 
 @compiled()
@@ -73,16 +80,43 @@ def keep_relevant(c, h, log_budget, parent, count, low, high, mean, mass, listed
 
 @compiled()
 def remainder(rho, p):  # type: ignore[no-untyped-def]
-    """Σ_{k ≥ p} ρ^k / k! from above: ρ^p/p! / (1 − ρ/(p+1)) or, where ρ is larger than p/2, ρ^p e^ρ / p!."""
+    """Σ_{k ≥ p} ρ^k / k! from above: 2 ρ^p / p! where 2ρ < p, otherwise ρ^p e^ρ / p!."""
     term = 1.0
     for k in range(1, p + 1):
         term *= rho / k
-    return term / (1 - rho / (p + 1)) if 2 * rho < p else term * np.exp(rho)
+    return term * (2.0 if 2 * rho < p else np.exp(rho))
+
+
+@compiled(flags=SUMS)
+def sum_remainders(block, h, r, p, masses, rho, term):  # type: ignore[no-untyped-def]
+    """Σ_j m_j R_p(ρ_j) over one leaf, +∞ where some ρ_j exceeds 600; p = 3 modulo 4. `rho` and `term` are workspace."""
+    largest = 0.0
+    for j in range(rho.size):
+        rho[j] = h[0] * abs(block[1, j] - r[0])
+    for k in range(1, h.size):
+        for j in range(rho.size):
+            rho[j] += h[k] * abs(block[1 + k, j] - r[k])
+    for j in range(rho.size):
+        largest = larger(rho[j], largest)
+    if largest > 600.0:
+        return np.inf
+    for j in range(rho.size):
+        growth = exp2(rho[j] * LOG2_E)
+        term[j] = masses[0, j] * (2.0 if 2 * rho[j] < p else growth) * (rho[j] * rho[j] * rho[j] * (1 / 6))
+    for k in range(4, p + 1, 4):
+        scale = 1 / (k * (k + 1.0) * (k + 2.0) * (k + 3.0))
+        for j in range(rho.size):
+            square = rho[j] * rho[j]
+            term[j] *= square * square * scale
+    total = 0.0
+    for j in range(rho.size):
+        total += term[j]
+    return total
 
 
 @compiled()
-def estimate(c, h, listed, count, mean, mass, low, high, r, leaf_mass, rho):  # type: ignore[no-untyped-def]
-    """Tilted leaf masses as if each leaf sat in its mean, their centre r, and the reach ρ_S of each leaf."""
+def estimate(c, h, listed, count, mean, mass, r, leaf_mass, rho):  # type: ignore[no-untyped-def]
+    """Tilted masses, their centre r and ρ as if each leaf sat in its mean; returns the total mass."""
     d = c.size
     top = -np.inf
     for i in range(count):
@@ -104,14 +138,14 @@ def estimate(c, h, listed, count, mean, mass, low, high, r, leaf_mass, rho):  # 
         s = listed[i]
         reach = 0.0
         for k in range(d):
-            reach += h[k] * max(abs(low[s, k] - r[k]), abs(high[s, k] - r[k]))
+            reach += h[k] * abs(mean[s, k] - r[k])
         rho[i] = reach
     return total
 
 
 @compiled()
-def error_of_series(degree, leaf_mass, rho, count, limit):  # type: ignore[no-untyped-def]
-    """Σ_S m_S R_p(ρ_S), abandoned as soon as it exceeds `limit`."""
+def guessed_error(degree, leaf_mass, rho, count, limit):  # type: ignore[no-untyped-def]
+    """Σ_S m_S R_p(ρ_S) over the leaves' means, abandoned as soon as it exceeds `limit`."""
     error = 0.0
     for i in range(count):
         error += leaf_mass[i] * remainder(rho[i], degree)
@@ -122,34 +156,34 @@ def error_of_series(degree, leaf_mass, rho, count, limit):  # type: ignore[no-un
 
 @compiled()
 def choose_degree(degrees, leaf_mass, rho, count, limit):  # type: ignore[no-untyped-def]
-    """Index of the least degree whose estimated error is within `limit`, or −1; the largest is tried first."""
+    """Index of the least degree whose guessed error is within `limit`, or −1; the largest is tried first."""
     chosen = -1
     for index in range(degrees.size - 1, -1, -1):
-        if not error_of_series(degrees[index], leaf_mass, rho, count, limit) <= limit:
+        if not guessed_error(degrees[index], leaf_mass, rho, count, limit) <= limit:
             break
         chosen = index
     return chosen
 
 
 @compiled()
-def expand(tilt, blocks, listed, count, shift, r, degree, L, powers, row, masses, leaf_mass):  # type: ignore[no-untyped-def]
-    """Moments L of the listed leaves with masses 2^{score − shift}, and the exact tilted mass of each leaf."""
+def expand(tilt, blocks, listed, count, shift, h, r, degree, L, powers, row, masses, work):  # type: ignore[no-untyped-def]
+    """Moments L of the listed leaves with masses 2^{score − shift}; returns Σ_j m_j R_p(ρ_j) over all their sources."""
     wide_vectors()
     L[:] = 0.0
+    error = 0.0
     for i in range(count):
         s = listed[i]
         _scores(tilt, 0, 0, blocks, s, row)
-        total = 0.0
         for j in range(row.size):
             masses[0, j] = exp2(row[j] - shift)
-        for j in range(row.size):
-            total += masses[0, j]
-        leaf_mass[i] = total
-        add_moments(blocks[0, s, 1:], masses, r, row.size, degree, L, powers)
+        block = blocks[0, s]
+        error += sum_remainders(block, h, r, degree, masses, work[0], work[1])
+        add_moments(block[1:], masses, r, row.size, degree, L, powers)
+    return error
 
 
 @compiled()
-def accepted(h, r, L, degree, leaf_mass, rho, count, epsilon):  # type: ignore[no-untyped-def]
+def accepted(h, L, error, epsilon):  # type: ignore[no-untyped-def]
     """The certificate of a series, from its own moments: relative error within `epsilon`."""
     d = h.size
     mass = L[0, 0, 0]
@@ -160,8 +194,7 @@ def accepted(h, r, L, degree, leaf_mass, rho, count, epsilon):  # type: ignore[n
         offset += h[1] * abs(L[0, 1, 0])
     if d > 2:
         offset += h[2] * abs(L[1, 0, 0])
-    limit = epsilon * mass * np.exp(-offset / mass)
-    return error_of_series(degree, leaf_mass, rho, count, limit) <= limit
+    return error <= epsilon * mass * np.exp(-offset / mass)
 
 
 @compiled()
@@ -183,26 +216,39 @@ def sum_series(Q, a, b, c, r, shift, L, degree, offsets, work, mean, logsumexp):
 
 
 @compiled()
-def sum_directly(bits, a, b, blocks, listed, count, row, sums, mean, logsumexp):  # type: ignore[no-untyped-def]
-    """Averages and log-sum-exp of queries a ≤ i < b over the listed leaves, as in `direct.py`."""
+def sum_directly(bits, a, b, blocks, listed, count, packed, row, largest, sums, mean, logsumexp):  # type: ignore[no-untyped-def]
+    """Averages and log-sum-exp of queries a ≤ i < b over the listed leaves, as in `direct.py`.
+
+    The leaves are gathered into long blocks, `packed` (1, 1, 1 + d, ·), which all queries of the cell then share.
+    """
     wide_vectors()
-    d = bits.shape[2]
-    for i in range(a, b):
-        largest = -np.inf
-        sums[:] = 0.0
-        for index in range(count):
-            top = _scores(bits, 0, i, blocks, listed[index], row)
-            if top <= largest - DROP_BITS:
+    d, length = bits.shape[2], blocks.shape[3]
+    together = packed.shape[3] // length
+    largest[:] = -np.inf
+    sums[:] = 0.0
+    for first in range(0, count, together):
+        gathered = min(together, count - first)
+        for part in range(gathered):
+            s = listed[first + part]
+            for c in range(1 + d):
+                for j in range(length):
+                    packed[0, 0, c, part * length + j] = blocks[0, s, c, j]
+        scores = row[: gathered * length]
+        for i in range(a, b):
+            top = _scores(bits, 0, i, packed, 0, scores)
+            shift = largest[i - a]
+            if top <= shift - DROP_BITS:
                 continue
-            if top > largest:
-                factor = exp2(largest - top)
+            if top > shift:
+                factor = exp2(shift - top)
                 for k in range(1 + d):
-                    sums[0, k] *= factor
-                largest = top
-            _accumulate(row, largest, blocks, 0, listed[index], 1, sums, 0)
-        logsumexp[i] = (largest + np.log2(sums[0, 0])) * LN_2
+                    sums[i - a, k] *= factor
+                largest[i - a] = shift = top
+            _accumulate(scores, shift, packed, 0, 0, 1, sums, i - a)
+    for i in range(a, b):
+        logsumexp[i] = (largest[i - a] + np.log2(sums[i - a, 0])) * LN_2
         for k in range(d):
-            mean[i, k] = sums[0, 1 + k] / sums[0, 0]
+            mean[i, k] = sums[i - a, 1 + k] / sums[i - a, 0]
 
 
 @compiled()
@@ -212,15 +258,15 @@ def visit(node, depth, queries, query_nodes, leaves, blocks, lists, kept, settin
     start, stop, child, box_low, box_high = query_nodes
     low, high, mean, mass, top_weight = leaves
     log_budget, epsilon, degrees, costs = settings
-    tilt, r, leaf_mass, rho, L, powers, row, masses, offsets, work, sums = space
+    tilt, r, leaf_mass, rho, L, powers, row, masses, remainders, offsets, work, packed, long_row, largest, sums = space
     a, b = start[node], stop[node]
     c, h = (box_low[node] + box_high[node]) / 2, (box_high[node] - box_low[node]) / 2 * (1 + 1e-15)
     listed = lists[depth]
     count = keep_relevant(c, h, log_budget, lists[depth - 1], kept[depth - 1], low, high, mean, mass, listed)
     kept[depth] = count
     if b - a >= costs[0]:
-        total = estimate(c, h, listed, count, mean, mass, low, high, r, leaf_mass, rho)
-        index = choose_degree(degrees, leaf_mass, rho, count, epsilon * total / 4)
+        total = estimate(c, h, listed, count, mean, mass, r, leaf_mass, rho)
+        index = choose_degree(degrees, leaf_mass, rho, count, GUESS * epsilon * total)
         if index >= 0 and costs[index] <= b - a:
             shift = -np.inf
             for i in range(count):
@@ -230,13 +276,13 @@ def visit(node, depth, queries, query_nodes, leaves, blocks, lists, kept, settin
                 shift = max(shift, bound)
             tilt[0, 0] = c * LOG2_E
             degree = degrees[index]
-            expand(tilt, blocks, listed, count, shift, r, degree, L, powers, row, masses, leaf_mass)
-            if accepted(h, r, L, degree, leaf_mass, rho, count, epsilon):
+            error = expand(tilt, blocks, listed, count, shift, h, r, degree, L, powers, row, masses, remainders)
+            if accepted(h, L, error, epsilon):
                 sum_series(Q, a, b, c, r, shift, L, degree, offsets, work, out[0], out[1])
                 return True
     if child[node] >= 0:
         return False
-    sum_directly(bits, a, b, blocks, listed, count, row, sums, out[0], out[1])
+    sum_directly(bits, a, b, blocks, listed, count, packed, long_row, largest, sums, out[0], out[1])
     return True
 
 
@@ -255,9 +301,13 @@ def descend(first, stop, queries, query_nodes, leaves, blocks, settings, out):  
         np.zeros((4, degree + 1, length)),
         np.empty(length),
         np.empty((1, length)),
+        np.empty((2, length)),
         np.empty((d, CHUNK)),
         np.empty((9, CHUNK)),
-        np.empty((1, 1 + d)),
+        np.empty((1, 1, 1 + d, GATHERED * length)),
+        np.empty(GATHERED * length),
+        np.empty(QUERY_LEAF),
+        np.empty((QUERY_LEAF, 1 + d)),
     )
     lists = np.empty((64, leaf_count), np.int32)
     kept = np.empty(64, np.int64)
