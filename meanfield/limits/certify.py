@@ -192,7 +192,6 @@ def _proof(run: Run, block: LeadingBlock) -> tuple[Proof | None, str]:
     """The best proof over the saved times, or None and why."""
     mass, representative = _merged(run)
     distinct = np.flatnonzero(representative == np.arange(len(mass)))
-    distinct = distinct[mass[distinct] > 0.0]
     phases = {k: p for k in range(len(run.times)) if (p := _phase(run, block, k, mass, distinct)) is not None}
     rough = {k: drift(p, _floor(p)) * np.exp(-block.value * run.times[k]) for k, p in phases.items()}
     rough = {k: value for k, value in rough.items() if np.isfinite(value)}
@@ -225,7 +224,8 @@ def _phase(run: Run, block: LeadingBlock, k: int, mass: Array, distinct: np.ndar
     V = np.asarray(run.model.V)
     x = run.positions[k] if run.model.frame is None else run.z[k] @ linear_flow(V, t).T
     B = np.asarray(run.model.K).T @ np.asarray(run.model.Q)
-    phase = phase_at(B, V, block, x[distinct], np.log(mass[distinct]))
+    with np.errstate(divide="ignore"):
+        phase = phase_at(B, V, block, x[distinct], np.log(mass[distinct]))
     return phase if np.isfinite(x).all() else None
 
 
@@ -326,13 +326,10 @@ def _followed(run: Run, block: LeadingBlock, proof: Proof | None) -> tuple[np.nd
     """Each token's leader (n,) and the rescaled position (n, d) it tends to, proved or as last seen."""
     mass, representative = _merged(run)
     distinct = np.flatnonzero(representative == np.arange(len(mass)))
-    distinct = distinct[mass[distinct] > 0.0]
-    position_of = np.full(len(mass), -1)
+    position_of = np.empty(len(mass), dtype=int)
     position_of[distinct] = np.arange(len(distinct))
     k, phase = (proof.k, proof.phase) if proof else _last_phase(run, block, mass, distinct)
-    here = position_of[representative]
-    chosen = np.where(here >= 0, phase.leaders[here], 0)
-    leaders = distinct[chosen]
+    leaders = distinct[phase.leaders[position_of[representative]]]
     return leaders, run.z[k if proof else -1][leaders]
 
 

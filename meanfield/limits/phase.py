@@ -54,7 +54,10 @@ def drift(phase: Phase, error: float) -> float:
     if not phase.consistent:
         return np.inf
     guess = 2.0 * _motion(phase, error, 0.0)
-    return guess if np.isfinite(guess) and _motion(phase, error, guess) <= guess else np.inf
+    # A bound beyond the size of the tokens says nothing.
+    if not guess <= float(np.linalg.norm(phase.x, axis=1).max()):
+        return np.inf
+    return guess if _motion(phase, error, guess) <= guess else np.inf
 
 
 def _motion(phase: Phase, error: float, drifted: float) -> float:
@@ -63,19 +66,22 @@ def _motion(phase: Phase, error: float, drifted: float) -> float:
     d = phase.x - phase.x[phase.leaders]
     size_d = np.linalg.norm(d, axis=1)
     same = phase.leaders[:, None] == phase.leaders[None, :]
-    others = same.copy()
+    # A token without mass attracts nobody: it is a row of these estimates and no column.
+    massive = np.isfinite(phase.log_w)
+    rivals = ~same & massive
+    others = same & massive
     np.fill_diagonal(others, False)
     others[np.arange(len(d)), phase.leaders] = False
     slope, start, reach = _follower_exponents(phase, d, size_d, rho_l, rho_d)
     floor, span = _rival_exponents(phase, d, size_d, rho_l, rho_d)
-    if (slope[others] <= 0.0).any() or (floor[~same] <= 0.0).any():
+    if (slope[others] <= 0.0).any() or (floor[rivals] <= 0.0).any():
         return np.inf
     ratio = np.exp(phase.log_w[None, :] - phase.log_w[phase.leaders][:, None])
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         inner = ratio * reach * np.exp(-np.clip(slope + start, -700.0, 700.0)) / slope
         outer = ratio * span * np.exp(-np.clip(floor, 0.0, 700.0)) / (2.0 * floor)
         follow = np.where(others, inner, 0.0)
-        rival = np.where(same, 0.0, outer)
+        rival = np.where(rivals, outer, 0.0)
         plain = (follow + rival).sum(axis=1)
         grown = (np.where(others, inner * (1.0 + 1.0 / slope), 0.0) + rival).sum(axis=1)
     factor = float(np.linalg.norm(phase.V, 2)) / phase.block.value

@@ -208,3 +208,28 @@ def test_continued_tokens_follow_the_closed_form_and_the_run():
     np.testing.assert_allclose(found.continued(later), ds.position.sel(time=later).values, rtol=1e-5, atol=1e-5)
     with pytest.raises(InvalidInput, match="phase_time"):
         found.continued([0.0])
+
+
+def test_a_token_without_mass_follows_but_does_not_lead():
+    x0 = np.vstack([random_points(18, 12, 2), [[5.0, 5.0], [0.3, -0.2]]])
+    weights = np.append(np.full(12, 1 / 12), [0.0, 0.0])
+    model = SelfAttention(np.eye(2), np.eye(2), np.eye(2))
+    found = certificate(model, x0, weights=weights)
+    assert found.status == "proved"
+    assert not np.isin([12, 13], found.leaders).any()
+    alone = certificate(model, x0[:12])
+    np.testing.assert_allclose(found.limits[:12], alone.limits, atol=1e-7)
+    late = simulate(model.rescaled(), x0, [0, 17], weights=weights, method=Adaptive(1e-11, 1e-13)).position.values[-1]
+    np.testing.assert_allclose(found.limits, late, atol=1e-5)
+
+
+@pytest.mark.parametrize("offset", [1e-3, 1e-7, 1e-9, 1e-11, 1e-13, 1e-16])
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_beside_a_saddle_the_right_side_or_nothing_is_proved(offset, side):
+    """By symmetry the middle token goes to the side it starts on, however small its offset is."""
+    line = certificate(SelfAttention(1.0, 1.0, 1.0), [-1.0, side * offset, 1.0])
+    corners = [[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]]
+    plane = certificate(SelfAttention(np.eye(2), np.eye(2), np.eye(2)), [*corners, [0.6, side * offset]])
+    for found, coordinate in ((line, line.limits[1, 0]), (plane, plane.limits[4, 1])):
+        assert found.status != "proved" or np.sign(coordinate) == side
+    assert offset < 1e-3 or "proved" == line.status == plane.status
