@@ -1,9 +1,20 @@
 """Studies: functions that return Datasets, configured in TOML, drawn and reported by `meanfield study`."""
 
+from meanfield.studies.clustered import clustered_limit
 from meanfield.studies.constants import Constants, constants
 from meanfield.studies.convergence import convergence
 from meanfield.studies.refinement import order, plot_order
 from meanfield.studies.stability import stability
 from meanfield.studies.tasks import Ledger, Runner
 
-__all__ = ["Constants", "Ledger", "Runner", "constants", "convergence", "order", "plot_order", "stability"]
+__all__ = [
+    "Constants",
+    "Ledger",
+    "Runner",
+    "clustered_limit",
+    "constants",
+    "convergence",
+    "order",
+    "plot_order",
+    "stability",
+]
