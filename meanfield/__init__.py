@@ -5,6 +5,7 @@ from meanfield.grid import Grid, GridMeasure
 from meanfield.laws import Mixture, Normal, Product, Uniform
 from meanfield.schemes.finite_volume import WENO, FiniteVolume, Upwind
 from meanfield.schemes.frozen_flow import FrozenFlow
+from meanfield.schemes.periodic import PeriodicFiniteVolume
 from meanfield.schemes.semi_lagrangian import SemiLagrangian
 from meanfield.solve import solve
 
@@ -16,6 +17,7 @@ __all__ = [
     "GridMeasure",
     "Mixture",
     "Normal",
+    "PeriodicFiniteVolume",
     "Product",
     "SemiLagrangian",
     "Uniform",

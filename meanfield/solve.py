@@ -133,12 +133,12 @@ def solve(
     `support` (time, marker, component), points of the boundary, and `returned_mass` (time,), accumulated.
     Raises RunStopped, with the Dataset so far; NotSupported for models whose particles are no point masses of R^d.
     """
-    check_model(model, initial)
-    model = model.in_dimension(initial.dim)
-    saves = as_times(times)
     scheme = FiniteVolume() if scheme is None else scheme
     if not isinstance(scheme, Scheme):
         raise InvalidInput(f"scheme must be Upwind, FiniteVolume, WENO, SemiLagrangian or FrozenFlow, got {scheme!r}")
+    check_model(model, initial, scheme)
+    model = model.in_dimension(initial.dim)
+    saves = as_times(times)
     positive(wall_tolerance, "wall_tolerance")
     cells = Cells(initial.grid, initial.masses)
     tails = choose_tails(model, cells) if tails is None else one_of(tails, TAILS, "tails")
@@ -151,7 +151,7 @@ def solve(
     return evolve(state, _layout(state, saves), label="solve", progress=progress, store=store, overwrite=overwrite)
 
 
-def check_model(model: VelocityField, initial: GridMeasure) -> None:
+def check_model(model: VelocityField, initial: GridMeasure, scheme: Scheme) -> None:
     """Refuse what has no meaning as an equation for a measure on a box of R^d."""
     if isinstance(model, DiscreteMap):
         raise NotSupported(f"{model!r} is a map in discrete time: it has no continuity equation; use simulate")
@@ -161,8 +161,15 @@ def check_model(model: VelocityField, initial: GridMeasure) -> None:
         raise InvalidInput(f"initial must be a GridMeasure, from grid.measure(...), got {type(initial).__name__}")
     if not model.exchangeable:
         raise NotSupported(f"in {model!r} the order of the tokens matters: it acts on no measure; use simulate")
-    if any(type(term).project is not VelocityField.project for term in model.terms):
-        raise NotSupported(f"{model!r} lives on a state space of its own, not on a box of R^d; use simulate")
+    elsewhere = any(type(term).project is not VelocityField.project for term in model.terms)
+    if elsewhere and not (scheme.periodic and model.state_space == "circle of angles"):
+        raise NotSupported(
+            f"{model!r} lives on a state space of its own, not on a box of R^d: use simulate, or for the circle "
+            "on_circle() and the scheme PeriodicFiniteVolume()"
+        )
+    if scheme.periodic and not elsewhere:
+        raise NotSupported(f"{type(scheme).__name__} serves fields on the circle, model.on_circle(): use FiniteVolume")
+    scheme.check_grid(initial.grid)
     if model.dim not in (None, initial.dim):
         raise InvalidInput(f"the model has dimension {model.dim}, the grid dimension {initial.dim}")
 

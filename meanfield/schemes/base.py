@@ -25,6 +25,12 @@ class Scheme(ABC):
     """A way to move cell masses: conservative and positive."""
 
     order: ClassVar[int]
+    periodic: ClassVar[bool] = False
+    """Whether the ends of the grid are one point: the scheme then serves fields on the circle, and only those."""
+
+    def check_grid(self, grid: Grid) -> None:
+        """Refuse a grid that the scheme cannot serve."""
+        return None
 
     @abstractmethod
     def step(self, model: VelocityField, t: float, t_end: float, grid: Grid, masses: Array) -> Moved:

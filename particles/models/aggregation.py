@@ -121,24 +121,31 @@ class LogAttraction(Attraction):
 
     With equal weights d/dt (1/n) Σ|x_i − x̄|² = −χ (n − 1)/n in any dimension until the first collision; a uniform disc
     of radius R collapses at R²/(2χ). Adding Diffusion(D) adds 2dD to that rate; tokens then do not merge.
+
+    `core` softens the attraction below that distance, W = χ log(|x|² + core²)/2. With noise on a line it is needed: there
+    the kicks of near pairs, dt χ/(n r) for a gap r, have no finite variance, and a run without it is their sum.
     """
 
     chi: float
+    core: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse a strength that is not positive."""
+        """Refuse a strength that is not positive, and a negative core."""
         super().__post_init__()
         positive(self.chi, "chi")
+        if self.core:
+            positive(self.core, "core")
 
     @property
     def collides(self) -> bool:
-        """Always."""
-        return True
+        """Without a core."""
+        return not self.core
 
     def attraction(self, squared: Array) -> Array:
-        """χ/|x|²."""
+        """χ/(|x|² + core²)."""
+        squared = squared + self.core**2
         return np.divide(self.chi, squared, out=np.zeros_like(squared), where=squared > 0)
 
     def potential(self, squared: Array) -> Array:
-        """χ log|x|."""
-        return np.asarray(self.chi * np.log(squared) / 2)
+        """χ log(|x|² + core²)/2."""
+        return np.asarray(self.chi * np.log(squared + self.core**2) / 2)

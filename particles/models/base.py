@@ -131,6 +131,12 @@ class VelocityField(ABC):
 
         return OnSphere(self)
 
+    def on_circle(self) -> VelocityField:
+        """A field of the plane on the unit circle, in the angle: `on_sphere()` in one dimension, for grids too."""
+        from particles.models.circle import OnCircle
+
+        return OnCircle(self)
+
     def __add__(self, other: object) -> VelocityField:
         if not isinstance(other, VelocityField):
             return NotImplemented

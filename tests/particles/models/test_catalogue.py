@@ -3,7 +3,7 @@ from particles.models.catalogue import catalogue
 NAMED = (
     "SelfAttention UnnormalizedAttention SinkhornAttention HardmaxAttention LinearAttention CausalAttention "
     "L2Attention OnSphere FeedForward Krause HegselmannKrause CuckerSmale Ensemble Vicsek PowerAttraction "
-    "LogAttraction Diffusion RescaledTransformer"
+    "LogAttraction OnCircle Diffusion RescaledTransformer"
 )
 
 
