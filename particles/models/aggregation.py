@@ -122,7 +122,7 @@ class LogAttraction(Attraction):
     With equal weights d/dt (1/n) Σ|x_i − x̄|² = −χ (n − 1)/n in any dimension until the first collision; a uniform disc
     of radius R collapses at R²/(2χ). Adding Diffusion(D) adds 2dD to that rate; tokens then do not merge.
 
-    `core` softens the attraction below that distance, W = χ log(|x|² + core²)/2. With noise on a line it is needed: there
+    `core` softens the attraction below that distance, W = χ log(|x|² + core²)/2. On a line noise needs it: there
     the kicks of near pairs, dt χ/(n r) for a gap r, have no finite variance, and a run without it is their sum.
     """
 

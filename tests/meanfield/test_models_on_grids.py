@@ -84,7 +84,7 @@ def test_models_that_are_no_fields_of_measures_say_why():
 def test_cucker_smale_in_phase_space_keeps_its_momentum_on_a_grid():
     model = CuckerSmale(0.5, 1.0)
     law = Normal([0.0, 0.2], [[0.2, 0.0], [0.0, 0.1]])
-    ds = solve(model, Grid([(-2.5, 2.5), (-1.5, 1.9)], (40, 40)).measure(law), [0.0, 0.5], wall_tolerance=1e-3)
+    ds = solve(model, Grid([(-2.5, 2.5), (-1.5, 1.9)], (28, 28)).measure(law), [0.0, 0.5], wall_tolerance=1e-3)
     start, end = measure_at(ds, 0), measure_at(ds, 1)
     np.testing.assert_allclose((end.weights @ end.points)[1], (start.weights @ start.points)[1], atol=1e-4)
     spread = [float(m.weights @ (m.points[:, 1] - 0.2) ** 2) for m in (start, end)]
