@@ -122,11 +122,11 @@ def solve(
 
     Parameters: `times` strictly increasing, the first is that of `initial`; `scheme` None is FiniteVolume(). The walls
     are closed; the mass that presses against them is recorded, and the run stops where it passes `wall_tolerance`.
-    `tails`, what is done about masses that the scheme leaves outside the true support, which in a moving frame come to
-    lead the field: "track" moves the boundary of the support along and puts back what is outside its convex hull;
-    "stop" ends the run at t*, when scores change by more than 1 across a cell; "ignore". None: "ignore" in the original
-    frame; in a moving one "track" where the initial density ends sharply (its median over the rim is at least 1e-2 of
-    its largest value), else "stop".
+    `tails`, what is done about masses that the scheme leaves outside the true support, which attention comes to follow,
+    in a moving frame above all: "track" moves the boundary of the support along and puts back what is outside its
+    convex hull; "stop" ends the run at t*, when scores change by more than 1 across a cell; "ignore". None, for
+    attention: "track" where the initial density ends sharply (its median over the rim is at least 1e-2 of its largest
+    value) and there is no noise, else "stop" in a moving frame and "ignore" in the original one.
 
     Returns a Dataset with `density` (time, x1, …, xd), cell averages at the cell centres, `cell_volume` (x1, …, xd),
     the cell edges `x1_edges`, …, and `wall_mass` (time, component, end), accumulated; where tracked,
@@ -142,6 +142,8 @@ def solve(
     positive(wall_tolerance, "wall_tolerance")
     cells = Cells(initial.grid, initial.masses)
     tails = choose_tails(model, cells) if tails is None else one_of(tails, TAILS, "tails")
+    if tails == "track" and model.noisy:
+        raise NotSupported("noise leaves no compact support to track: pass tails='stop' or 'ignore'")
     refuse_existing(store, overwrite=overwrite)
     grid = initial.grid
     volumes = grid.cell_volumes

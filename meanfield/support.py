@@ -19,9 +19,12 @@ from particles.measure import Atoms
 from particles.models.attention import SoftmaxField
 from particles.models.base import VelocityField
 
-MAX_MARKERS = 2048
-"""Most points that stand for the boundary of the support."""
+MAX_MARKERS = 512
+"""Most points, besides the vertices of its convex hull, that stand for the boundary of the support."""
 
+
+BATCH = 2**20
+"""Pairs of a cell and a face of the hull that are compared at a time, which bounds the memory."""
 
 TAILS = ("track", "stop", "ignore")
 """What a run does about the masses that a scheme leaves outside the true support."""
@@ -34,13 +37,18 @@ MAX_CONTRAST = 1.0
 
 
 def choose_tails(model: VelocityField, cells: Cells) -> str:
-    """The default: "ignore" in the original frame; in a moving one "track" a support that ends sharply, else "stop"."""
-    if model.frame is None:
+    """The default for attention: "track" a support that ends sharply; else "stop" in a moving frame, "ignore" outside.
+
+    Noise leaves no support to track. Fields that are no attention have no leaders: "ignore".
+    """
+    if not any(isinstance(term, SoftmaxField) for term in model.terms):
         return "ignore"
     full = cells.masses > 0
     density = cells.masses / cells.grid.cell_volumes
     rim = full & ~binary_erosion(full, border_value=0)
-    return "track" if np.median(density[rim]) >= SHARP * density.max() else "stop"
+    if not model.noisy and np.median(density[rim]) >= SHARP * density.max():
+        return "track"
+    return "ignore" if model.frame is None else "stop"
 
 
 def contrast(model: VelocityField, t: float, cells: Cells) -> float:
@@ -79,7 +87,10 @@ def return_tails(cells: Cells, markers: Array) -> tuple[Array, float]:
 
 
 def boundary_markers(grid: Grid, masses: Array) -> Array:
-    """Corners (m, d) of the outermost cells that carry mass, all that its convex hull touches; at most MAX_MARKERS."""
+    """Corners (m, d) of the outermost cells that carry mass: the vertices of its convex hull, and others between.
+
+    Of the others at most MAX_MARKERS.
+    """
     full = np.zeros([n + 1 for n in grid.shape], dtype=bool)
     for corner in np.ndindex(*[2] * grid.dim):
         full[tuple(slice(c, c + n) for c, n in zip(corner, grid.shape, strict=True))] |= masses > 0
@@ -89,7 +100,11 @@ def boundary_markers(grid: Grid, masses: Array) -> Array:
         ends |= full & ((np.cumsum(full, axis=k) == 1) | (np.flip(np.cumsum(np.flip(full, k), axis=k), k) == 1))
     where = np.nonzero(ends)
     points = np.stack([e[i] for e, i in zip(grid.edges, where, strict=True)], axis=1)
-    return points[:: -(-len(points) // MAX_MARKERS)]
+    if len(points) <= MAX_MARKERS:
+        return points
+    vertices = ConvexHull(points).vertices
+    others = np.delete(points, vertices, axis=0)
+    return np.concatenate([points[vertices], others[:: -(-len(others) // MAX_MARKERS)]])
 
 
 def touched(grid: Grid, markers: Array) -> npt.NDArray[np.bool_]:
@@ -105,5 +120,8 @@ def touched(grid: Grid, markers: Array) -> npt.NDArray[np.bool_]:
     faces = ConvexHull((markers[:, None] + corners).reshape(-1, grid.dim)).equations
     where = np.nonzero(inside)
     centres = np.stack([c[i] for c, i in zip(grid.centres, where, strict=True)], axis=1)
-    inside[where] = (centres @ faces[:, :-1].T + faces[:, -1] <= 1e-12).all(axis=1)
+    batch = max(1, BATCH // len(faces))
+    for a in range(0, len(centres), batch):
+        part = tuple(index[a : a + batch] for index in where)
+        inside[part] = (centres[a : a + batch] @ faces[:, :-1].T + faces[:, -1] <= 1e-12).all(axis=1)
     return inside

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from numbers import Integral
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -132,7 +133,7 @@ def _grids(
     if bounds is None:
         reach = 8 * np.sqrt(np.diag(initial.covariance()))
         bounds = list(zip(initial.mean() - reach, initial.mean() + reach, strict=True))
-    grids = [Grid(bounds, (s,) * initial.dim if isinstance(s, int) else s) for s in shapes]
+    grids = [Grid(bounds, (s,) * initial.dim if isinstance(s, Integral) else s) for s in shapes]
     if any(a.shape[0] >= b.shape[0] for a, b in pairwise(grids)):
         raise InvalidInput(f"shapes must go from coarse to fine, got {shapes!r}")
     return grids

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from meanfield import FiniteVolume, Grid, Normal, Uniform, solve
+from meanfield import FiniteVolume, Grid, Normal, Uniform, solve, wasserstein
 from meanfield.grid import Cells
 from meanfield.quadrature import gauss_nodes
 from meanfield.solve import measure_at
-from meanfield.support import boundary_markers, contrast, return_tails, touched
+from meanfield.support import MAX_MARKERS, boundary_markers, choose_tails, contrast, return_tails, touched
 from particles import EmpiricalMeasure, SelfAttention, resume, simulate
-from particles.errors import InvalidInput, RunStopped
+from particles.errors import InvalidInput, NotSupported, RunStopped
+from particles.models.noise import Diffusion
 
 RESCALED = SelfAttention(1, 1, 1).rescaled()
 
@@ -119,6 +120,36 @@ def test_tracked_run_resumes_bitwise(tmp_path):
     resumed = resume(tmp_path / "a.zarr")
     for name in ("density", "support", "returned_mass"):
         np.testing.assert_array_equal(resumed[name], whole[name])
+
+
+def test_tracking_in_the_original_frame_brings_the_grid_closer_to_the_truth():
+    model, times = SelfAttention(1, 1, 1), [0.0, 1.0]
+    nodes = gauss_nodes(Uniform((-1, 1)), 60)
+    truth = EmpiricalMeasure(simulate(model, nodes, times).position.values[-1], nodes.weights)
+    mu = Grid([(-6, 6)], 60).measure(Uniform((-1, 1)))
+    tracked, untracked = (
+        wasserstein(measure_at(solve(model, mu, times, tails=t), -1), truth) for t in (None, "ignore")
+    )
+    assert tracked < 0.6 * untracked
+
+
+def test_default_follows_the_measure_the_frame_and_the_noise():
+    grid = Grid([(-4, 4)], 40)
+    sharp, smooth = (Cells(grid, grid.measure(law).masses) for law in (Uniform((-1, 1)), Normal(0.0, 0.25)))
+    plain = SelfAttention(1, 1, 1)
+    assert choose_tails(plain, sharp) == choose_tails(RESCALED, sharp) == "track"
+    assert choose_tails(plain, smooth) == choose_tails(plain + Diffusion(0.1), sharp) == "ignore"
+    assert choose_tails(RESCALED, smooth) == choose_tails((plain + Diffusion(0.1)).in_frame([[1.0]]), sharp) == "stop"
+    assert choose_tails(Diffusion(0.1), sharp) == "ignore"
+    with pytest.raises(NotSupported, match="no compact support"):
+        solve(plain + Diffusion(0.1), grid.measure(Uniform((-1, 1))), [0, 1], tails="track")
+
+
+def test_many_markers_are_thinned_but_keep_the_vertices():
+    grid = Grid([(-2, 2)] * 3, (40,) * 3)
+    markers = boundary_markers(grid, grid.measure(Uniform([(-1, 1)] * 3)).masses)
+    assert len(markers) <= MAX_MARKERS + 8
+    assert (np.abs(markers) == 1).all(axis=1).sum() == 8
 
 
 def test_unknown_tails_are_refused():
