@@ -1,4 +1,4 @@
-"""One decorator: compile a kernel on its first call, keep the machine code on disk where that is possible."""
+"""Decorators: a kernel is compiled on its first call and kept on disk; its parts are compiled into it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
+from numba import types
 from numba.extending import intrinsic
 
 SUMS = {"contract", "reassoc", "nnan", "nsz", "arcp"}
@@ -16,22 +17,46 @@ ROUNDED = {"contract", "nnan", "nsz"}
 
 
 def compiled(*, flags: set[str] | None = None) -> Callable[[Callable[..., Any]], Any]:
-    """Numba's njit without the GIL, with a disk cache, compiled lazily: importing this package compiles nothing.
+    """For a kernel called from Python: compiled on its first call, its machine code kept on disk.
 
     Numba refuses to decorate where no cache directory can be written (read-only site-packages and home);
     the kernel is then compiled anew in each process instead of not importing at all.
     """
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": flags or False}
 
     def decorate(function: Callable[..., Any]) -> Any:
         try:
-            return numba.njit(cache=True, **options)(function)
+            return numba.njit(cache=True, **_options(flags))(function)
         except RuntimeError:
-            return numba.njit(**options)(function)
+            return numba.njit(**_options(flags))(function)
 
     return decorate
+
+
+def kernel_part(*, flags: set[str] | None = None) -> Callable[[Callable[..., Any]], Any]:
+    """For a function called from kernels only: compiled with its kernel, and never kept on disk by itself.
+
+    Its body starts with `merged()`. A part that stayed a function of its own would exist twice, compiled alone and
+    within its kernel, and which of the two a kernel calls would depend on whether it was compiled in this process or
+    taken from disk; they round differently, so the same inputs would give other last bits.
+    """
+    return lambda function: numba.njit(**_options(flags))(function)
+
+
+def _options(flags: set[str] | None) -> dict[str, Any]:
+    return {"nogil": True, "error_model": "numpy", "fastmath": flags or False}
 
 
 def instruction(build: Callable[..., Any]) -> Any:
     """Numba's `intrinsic`: a function given by the machine instructions it stands for."""
     return intrinsic(build)
+
+
+@instruction
+def merged(typing: Any) -> Any:
+    """Merge the calling function into its callers, so that no call to it is left."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.function.attributes.add("alwaysinline")
+        return context.get_dummy_value()
+
+    return types.void(), build

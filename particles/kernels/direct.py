@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from particles.checks import Array
-from particles.kernels.compiling import SUMS, compiled
+from particles.kernels.compiling import SUMS, compiled, kernel_part, merged
 from particles.kernels.exponential import LN_2, LOG2_E, exp2, larger, wide_vectors
 from particles.kernels.threads import spread
 
@@ -51,7 +51,7 @@ def empty_blocks(runs: int, n: int, rows: int, dtype: npt.DTypeLike, longest: in
     return memory[start : start + size * np.dtype(dtype).itemsize].view(dtype).reshape(runs, count, rows, length)
 
 
-@compiled()
+@kernel_part()
 def pack(queries, keys, values, log_weights, shared, blocks):  # type: ignore[no-untyped-def]
     """Scale the queries by log2 e in place and fill blocks (run, block, 1 + k + e, length): weights, keys, values.
 
@@ -82,9 +82,10 @@ def pack(queries, keys, values, log_weights, shared, blocks):  # type: ignore[no
     return finite
 
 
-@compiled(flags=SUMS)
+@kernel_part(flags=SUMS)
 def _scores(queries, run, i, blocks, s, buffer):  # type: ignore[no-untyped-def]
     """Fill `buffer` with the scores of query i against block s in bits; return their maximum."""
+    merged()
     largest = buffer.dtype.type(-np.inf)
     k = queries.shape[2]
     q0 = queries[run, i, 0]
@@ -109,7 +110,7 @@ def _scores(queries, run, i, blocks, s, buffer):  # type: ignore[no-untyped-def]
     return largest if k == 3 else _add_scores(queries, run, i, blocks, s, buffer)
 
 
-@compiled(flags=SUMS)
+@kernel_part(flags=SUMS)
 def _add_scores(queries, run, i, blocks, s, buffer):  # type: ignore[no-untyped-def]
     """Add the coordinates from the fourth on to the scores, four at a time; return the maximum."""
     k = queries.shape[2]
@@ -132,6 +133,7 @@ def _add_scores(queries, run, i, blocks, s, buffer):  # type: ignore[no-untyped-
 @compiled(flags=SUMS)
 def _accumulate(buffer, shift, blocks, run, s, first, sums, i):  # type: ignore[no-untyped-def]
     """Add Σ 2^{buffer − shift} (1, v) to row i of `sums`; the rows of the block from `first` on are v."""
+    merged()
     total = a0 = a1 = a2 = buffer.dtype.type(0)
     e = sums.shape[1] - 1
     for j in range(buffer.size):
@@ -162,6 +164,7 @@ def _accumulate(buffer, shift, blocks, run, s, first, sums, i):  # type: ignore[
 @compiled(flags=SUMS)
 def _accumulate_rest(buffer, blocks, run, s, first, sums, i):  # type: ignore[no-untyped-def]
     """Add the components of the values from the fourth on, three at a time."""
+    merged()
     e = sums.shape[1] - 1
     triples = e - e % 3
     for c in range(3, triples, 3):

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from particles.checks import Array
-from particles.kernels.compiling import compiled
+from particles.kernels.compiling import compiled, kernel_part, merged
 
 Numbers = npt.NDArray[np.int64]
 
@@ -51,7 +51,7 @@ def build_tree(points: Array, leaf: int) -> KdTree:
     return KdTree(points, order, start, stop, child, low, high)
 
 
-@compiled()
+@kernel_part()
 def _split(points, order, start, stop, child, low, high):  # type: ignore[no-untyped-def]
     """Fill a complete binary tree level by level."""
     n, d = points.shape
@@ -80,6 +80,7 @@ def _split(points, order, start, stop, child, low, high):  # type: ignore[no-unt
 @compiled()
 def _select(points, order, left, right, middle, k):  # type: ignore[no-untyped-def]
     """Hoare's selection: no point before `middle` has a larger coordinate k than any from `middle` on."""
+    merged()
     d = points.shape[1]
     while left < right:
         pivot = points[(left + right) // 2, k]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from particles.kernels.compiling import SUMS, compiled
+from particles.kernels.compiling import SUMS, kernel_part, merged
 
 
-@compiled(flags=SUMS)
+@kernel_part(flags=SUMS)
 def add_products(a, i, b, k, count, out, row, column):  # type: ignore[no-untyped-def]
     """out[row + 0…3, column + 0…3] += Σ_{j < count} a[i + ., j] b[k + ., j]."""
+    merged()
     s00 = s01 = s02 = s03 = s10 = s11 = s12 = s13 = a.dtype.type(0)
     s20 = s21 = s22 = s23 = s30 = s31 = s32 = s33 = a.dtype.type(0)
     for j in range(count):

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from particles.checks import Array
-from particles.kernels.compiling import SUMS, compiled
+from particles.kernels.compiling import SUMS, compiled, kernel_part, merged
 from particles.kernels.direct import CHUNK, SMALL, TILE, empty_blocks, pack
 from particles.kernels.exponential import LN_2, exp2, larger, wide_vectors
 from particles.kernels.products import add_products
@@ -22,9 +22,10 @@ BLOCK = 256
 """Sources in a block: with 64 coordinates a block of float64 fills an eighth of a 1 MiB second-level cache."""
 
 
-@compiled(flags=SUMS)
+@kernel_part(flags=SUMS)
 def _add_scores(queries, i, block, scores, row):  # type: ignore[no-untyped-def]
     """Add the inner products of queries i and i + 1 with a block to two rows of scores, three coordinates at a time."""
+    merged()
     for c in range(0, queries.shape[1], 3):
         p0, p1, p2 = queries[i, c], queries[i, c + 1], queries[i, c + 2]
         q0, q1, q2 = queries[i + 1, c], queries[i + 1, c + 1], queries[i + 1, c + 2]
@@ -34,9 +35,10 @@ def _add_scores(queries, i, block, scores, row):  # type: ignore[no-untyped-def]
             scores[row + 1, j] += q0 * z0 + q1 * z1 + q2 * z2
 
 
-@compiled(flags=SUMS)
+@kernel_part(flags=SUMS)
 def _exponentiate(scores, row, largest, total, i):  # type: ignore[no-untyped-def]
     """Online step of one row of scores: they become 2^{s − m}; return the factor 2^{m_old − m} of the sums so far."""
+    merged()
     top = largest[i]
     for j in range(scores.shape[1]):
         top = larger(scores[row, j], top)

@@ -1,0 +1,29 @@
+"""The process that compiles a kernel and those that take it from disk give the same bits."""
+
+import os
+import subprocess
+import sys
+
+SCRIPT = """
+import hashlib
+import numpy as np
+from particles.kernels.softmax import softmax_average
+
+rng, bits = np.random.default_rng(0), hashlib.sha256()
+for k in (1, 2, 3, 5, 16):
+    for n in (1, 9, 31, 33, 130):
+        x = rng.normal(size=(2, n, k))
+        values = rng.normal(size=(2, n, 2))
+        for v in (None, values):
+            result = softmax_average(x, x, v, None)
+            bits.update(result.mean.tobytes() + result.logsumexp.tobytes())
+print(bits.hexdigest())
+"""
+
+
+def test_compiled_here_or_taken_from_disk(tmp_path):
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", SCRIPT]
+    first, second = (subprocess.check_output(command, env=environment) for _ in range(2))
+    assert any(tmp_path.rglob("*.nbi"))
+    assert first == second
