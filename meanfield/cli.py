@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 
 from meanfield.data import data_folder
-from particles.errors import InvalidInput, LibraryError
+from particles.errors import InvalidInput, LibraryError, StoreError
 from particles.models.catalogue import catalogue
 
 
@@ -38,6 +38,11 @@ def _parser() -> argparse.ArgumentParser:
     study.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)")
     study.add_argument("--resume", action="store_true", help="take up the interrupted study in --out")
     study.set_defaults(run=_study)
+    figure = commands.add_parser("figure", help="draw the paper's figures")
+    figure.add_argument("which", help="1 to 13, table1, or all")
+    figure.add_argument("--as-published", action="store_true", help="also as the authors' scripts computed them")
+    figure.add_argument("--out", type=Path, help="a new folder for the pictures (default: figures-NNN here)")
+    figure.set_defaults(run=_figure)
     models = commands.add_parser("models", help="list every model with one line each")
     models.set_defaults(run=_models)
     return parser
@@ -62,12 +67,31 @@ def _study(options: argparse.Namespace) -> int:
     if options.seed is not None:
         config = replace(config, seed=options.seed)
     mpl.use("Agg")
-    folder = options.out or next(p for i in count(1) if not (p := Path(f"study-{i:03d}")).exists())
+    folder = options.out or _new_folder("study")
     print(f"{config.title} (seed {config.seed}, {options.workers} workers)")
     source = f"# seed used: {config.seed}\n{path.read_text(encoding='utf-8')}"
     run_study(config, source, folder, workers=options.workers, progress=True, resume=options.resume, say=print)
     print(f"\nResults, pictures and report.html are in\n{folder.resolve()}")
     return 0
+
+
+def _figure(options: argparse.Namespace) -> int:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from meanfield.figures.command import draw
+
+    folder = options.out or _new_folder("figures")
+    if folder.exists():
+        raise StoreError(f"the output folder {folder} exists: name another")
+    for file in draw(options.which, folder, options.as_published):
+        print(file)
+    print(f"\nPictures, animations and captions are in\n{folder.resolve()}")
+    return 0
+
+
+def _new_folder(stem: str) -> Path:
+    return next(path for i in count(1) if not (path := Path(f"{stem}-{i:03d}")).exists())
 
 
 def _models(options: argparse.Namespace) -> int:

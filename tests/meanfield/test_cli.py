@@ -195,3 +195,15 @@ def test_models_lists_every_model_with_one_line(capsys):
     assert len(lines) > 10
     assert any(re.match(r"SelfAttention +\S", line) for line in lines)
     assert all(len(line) < 200 for line in lines)
+
+
+def test_figure_draws_into_a_new_folder_and_refuses_another_number(tmp_path, capsys):
+    out = tmp_path / "pictures"
+    assert main(["figure", "2", "--out", str(out)]) == 0
+    assert capsys.readouterr().out.strip().splitlines()[-1] == str(out.resolve())
+    assert {path.name for path in out.iterdir()} == {"figure_2.png", "figure_2.txt"}
+    assert main(["figure", "2", "--out", str(out)]) == 2
+    assert "exists: name another" in capsys.readouterr().err
+    assert main(["figure", "14", "--out", str(tmp_path / "none")]) == 2
+    assert re.search("figure must be one of '1', .*'all', got '14'", capsys.readouterr().err)
+    assert not (tmp_path / "none").exists()
