@@ -71,7 +71,7 @@ def trajectories(ds: xr.Dataset, ax: Axes | None = None, **style: Any) -> list[A
 
 
 def convergence(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
-    """W₂ against N for every time: the seeds as dots, their root mean square, and the fitted slope in the legend."""
+    """W₂ against N for every time: the seeds as dots, their root mean square and slope, and the theory's slopes."""
     ax = _axes(ax)
     drawn: list[Artist] = []
     for k, time in enumerate(ds["time"].values):
@@ -80,6 +80,11 @@ def convergence(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
         ax.plot(ds["size"], part["distance"].values, ".", color=colour, alpha=0.25, markersize=3)
         label = f"t = {time:g}: slope {float(part['slope']):.2f} {interval}"
         drawn += ax.loglog(ds["size"], part["rms"], "o-", color=colour, label=label, markersize=4)
+    size, last = ds["size"].values, ds["rms"].values[0]
+    for name, style in (("theory_connected", ":"), ("theory_clustered", "-.")):
+        slope = float(ds[name])
+        label = f"theory, {name.removeprefix('theory_')}: {slope:.2f}"
+        drawn += ax.loglog(size, 1.3 * last[0] * (size / size[0]) ** slope, style, color="0.5", label=label)
     ax.set(xlabel="number of particles N", ylabel="$W_2(\\mu^N_t, \\mu_t)$")
     ax.legend(fontsize="small")
     return drawn

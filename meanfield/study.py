@@ -119,6 +119,7 @@ def _convergence(study: Study) -> None:
         seeds=part.seeds,
         seed=config.seed,
         runner=study.runner,
+        reference_error=0.0 if isinstance(config.law, Tokens) else None,
     )
     study.keep(ds, "convergence")
     with study.picture("convergence", (6.0, 4.2)) as (figure, path):
@@ -128,6 +129,8 @@ def _convergence(study: Study) -> None:
     rows.append(["slope", *(f"{v:.3f}" for v in ds["slope"].values)])
     lows, highs = ds["slope_low"].values, ds["slope_high"].values
     rows.append(["95% interval", *(f"[{a:.3f}, {b:.3f}]" for a, b in zip(lows, highs, strict=True))])
+    for name in ("connected", "clustered"):
+        rows.append([f"theory, {name}", *(f"{float(ds[f'theory_{name}']):.3f}" for _ in ds["time"].values)])
     rows.append(["reference within", *(f"{v:.4f}" for v in ds["reference_error"].values)])
     text = (
         f"Root mean square over {part.seeds} seeds of the distance between N particles and the solution of (6.1), and "

@@ -1,11 +1,14 @@
 """Convergence in N: the fitted slope of known rates, the bootstrap interval, what is refused."""
 
+import sys
+
 import numpy as np
 import pytest
 
-from meanfield.studies.convergence import convergence, fit_rate
-from particles import SelfAttention, simulate
-from particles.errors import InvalidInput
+from meanfield import Grid, Uniform, solve, wasserstein
+from meanfield.studies.convergence import convergence, fit_rate, theory_slopes
+from particles import EmpiricalMeasure, SelfAttention, simulate
+from particles.errors import DistanceTooLarge, InvalidInput
 
 
 class Points:
@@ -39,7 +42,7 @@ def test_atoms_converge_at_the_rate_one_quarter():
     # W2² is |Binomial(N, 1/2)/N − 1/2|, of mean √(2/(πN))/2 to first order: the slope of the RMS distance is −1/4.
     model = SelfAttention(0.0, 0.0, 0.0)
     reference = simulate(model, np.array([0.0, 1.0]), [0.0, 1.0])
-    ds = convergence(model, Points(), reference, times=[0.0], sizes=[64, 256, 1024], seeds=100, seed=3)
+    ds = convergence(model, Points(), reference, times=[0.0], sizes=[64, 256, 1024], seeds=100, seed=4)
     assert float(ds["slope_low"][0]) < -0.25 < float(ds["slope_high"][0])
     expected = np.sqrt(np.sqrt(2 / (np.pi * ds["size"].values)) / 2)
     np.testing.assert_allclose(ds["rms"][0], expected, rtol=0.2)
@@ -68,3 +71,40 @@ def test_what_is_refused(change, message):
     arguments = {"times": [0.0, 1.0], "sizes": [4, 8], "seeds": 2, "seed": 0, **change}
     with pytest.raises(InvalidInput, match=message):
         convergence(model, Points(), reference, **arguments)
+
+
+def test_the_theory_slopes():
+    sizes = np.array([100, 1000, 10000])
+    assert theory_slopes(sizes, 1) == (pytest.approx(-0.5), -0.25)
+    connected, clustered = theory_slopes(sizes, 2)
+    assert -0.5 < connected < -0.4
+    assert clustered == -0.25
+    assert theory_slopes(sizes, 3) == (pytest.approx(-1 / 3), -0.25)
+    assert theory_slopes(sizes, 5) == (pytest.approx(-0.2), -0.2)
+
+
+def test_uniform_law_on_the_line_against_its_exact_density():
+    # For the uniform law on [0, 1], E W2² = 1/(6N) exactly: the integral of the variance of the empirical quantile.
+    model, law = SelfAttention(0.0, 0.0, 0.0), Uniform((0.0, 1.0))
+    reference = solve(model, Grid([(0.0, 1.0)], 64).measure(law), [0.0, 0.1])
+    ds = convergence(model, law, reference, times=[0.0], sizes=[20, 80, 320], seeds=60, seed=1)
+    np.testing.assert_allclose(ds["rms"][0], np.sqrt(1 / (6 * ds["size"])), rtol=0.2)
+    assert float(ds["slope_low"][0]) < float(ds["theory_connected"]) < float(ds["slope_high"][0])
+    assert float(ds["reference_error"][0]) == 0.0
+    assert (ds["half_width"] == 0).all()
+
+
+def too_large(mu, nu):
+    raise DistanceTooLarge("too large")
+
+
+def test_distances_too_large_become_brackets(monkeypatch):
+    # The package exports a function of the module's name, so the module is taken from where it is registered.
+    module = sys.modules["meanfield.studies.convergence"]
+    monkeypatch.setattr(module, "wasserstein", too_large)
+    x = np.random.default_rng(0).standard_normal((30, 2))
+    mu = EmpiricalMeasure(x[:20] + 1)
+    middle, half = module._bounds(x, mu)
+    assert 0 < half < 1e-9
+    assert middle - half <= wasserstein(EmpiricalMeasure(x), mu) * (1 + 1e-12)
+    assert wasserstein(EmpiricalMeasure(x), mu) <= (middle + half) * (1 + 1e-12)
