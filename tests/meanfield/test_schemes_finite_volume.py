@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from meanfield import WENO, FiniteVolume, Grid, Normal, Upwind
 from meanfield.grid import Cells
+from meanfield.schemes import finite_volume
 from meanfield.schemes.finite_volume import spread_moments
 from meanfield.schemes.reconstruction import LIMITERS, central_weno, limited_linear
 from particles import SelfAttention, VelocityField
@@ -215,3 +216,37 @@ def test_weno_uses_the_spread_sources():
     cells = Cells(grid, grid.measure(Normal(0.0, 0.5)).masses)
     assert FiniteVolume().sources(cells) is cells
     assert not np.allclose(WENO().sources(cells).masses, cells.masses)
+
+
+@pytest.mark.parametrize("scheme", [Upwind(), FiniteVolume(limiter="mc"), WENO()], ids=["upwind", "muscl", "weno"])
+@pytest.mark.parametrize("dim", [2, 3])
+def test_fluxes_by_slabs_are_those_of_the_whole(scheme, dim, monkeypatch):
+    rng = np.random.default_rng(0)
+    grid = Grid.from_edges([np.cumsum(rng.uniform(0.5, 1.0, 12 + k)) for k in range(dim)])
+    masses = rng.dirichlet(np.ones(int(np.prod(grid.shape)))).reshape(grid.shape)
+    model = Prescribed(dim, lambda t, x: np.sin(x + x[:, ::-1]))
+    whole = scheme.step(model, 0.0, 0.3, grid, masses)
+    monkeypatch.setattr(finite_volume, "SLAB", 2 * masses.size // min(grid.shape))
+    slabs = scheme.step(model, 0.0, 0.3, grid, masses)
+    assert slabs.t == whole.t
+    np.testing.assert_allclose(slabs.masses, whole.masses, atol=1e-15)
+
+
+def test_weno_flux_in_the_plane_is_the_average_over_the_face():
+    """∫ u ρ over each face by Gauss quadrature; velocity times density of the face centres would err by O(h²)."""
+    nodes, weights = np.polynomial.legendre.leggauss(8)
+    errors = []
+    for n in (40, 80):
+        grid = Grid([(-4, 4)] * 2, (n, n))
+        law = Normal([0.1, -0.2], 0.4 * np.eye(2))
+        x, y = np.meshgrid(grid.edges[0], grid.centres[1], indexing="ij")
+        flux = WENO().flux(2 + np.sin(x + 2 * y), grid, grid.measure(law).masses, 0)
+        h = grid.widths[1][0]
+        exact = np.zeros_like(flux)
+        for s, w in zip(nodes, weights, strict=True):
+            shifted = y + s * h / 2
+            rho = law.density(np.column_stack([x.ravel(), shifted.ravel()])).reshape(x.shape)
+            exact += w * h / 2 * (2 + np.sin(x + 2 * shifted)) * rho
+        inner = slice(3, -3)
+        errors.append(np.abs(flux - exact)[inner].max() / h)
+    assert orders(errors)[-1] > 3.5

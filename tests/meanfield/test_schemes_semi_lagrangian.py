@@ -88,3 +88,20 @@ def test_refusals():
     grid = Grid([(-1, 1)], 8)
     with pytest.raises((NotSupported, RunStopped), match="without noise"):
         solve(NoisyShift([1.0]), grid.measure(np.full(8, 1 / 8)), [0, 0.1], SemiLagrangian())
+
+
+class Decay(VelocityField):
+    """x' = −x."""
+
+    dim = 1
+
+    def velocity(self, t, x, mu):
+        return -x
+
+
+def test_one_large_step_is_the_midpoint_rule():
+    """From x = 2 a midpoint step of length h leads to 2(1 − h + h²/2)."""
+    grid = Grid([(-4, 4)], 8)
+    moved = SemiLagrangian(cfl=100).step(Decay(), 0.0, 0.5, grid, np.eye(8)[6])
+    assert moved.t == 0.5
+    assert moved.masses @ grid.centres[0] == pytest.approx(2.5 * (1 - 0.5 + 0.125))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from particles.kernels import tensor
 from particles.kernels.direct import direct_average
 from particles.kernels.tensor import contraction_order, tensor_average, tensor_cost
 
@@ -68,3 +69,14 @@ def test_cost_counts_every_stage():
     assert contraction_order([5, 5], [5, 5], [0]) == [1, 0]
     assert contraction_order([5, 5], [5, 5], [1]) == [0, 1]
     assert tensor_cost([4, 4], [4, 4], [0, 1]) == 2 * 4**3
+
+
+def test_large_problems_go_by_slabs(monkeypatch):
+    rng = np.random.default_rng(5)
+    queries, sources = ([np.sort(rng.normal(size=n)) for n in shape] for shape in ((7, 5, 6), (4, 6, 5)))
+    logs = np.log(rng.dirichlet(np.ones(120)).reshape(4, 6, 5))
+    whole = tensor_average(queries, sources, logs, (0, 2))
+    monkeypatch.setattr(tensor, "ENTRIES", 300)
+    slabs = tensor_average(queries, sources, logs, (0, 2))
+    np.testing.assert_allclose(slabs[0], whole[0], atol=1e-14)
+    np.testing.assert_allclose(slabs[1], whole[1], atol=1e-14)
