@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from particles.checks import Array, positive
+from particles.errors import NotSupported
 from particles.kernels.pairwise import pair_sums
 from particles.measure import Measure
-from particles.models.base import AnyDimension, Event, check_points
+from particles.models.base import Event, check_points
+from particles.models.dimension import AnyDimension
 from particles.models.events import Meeting
 
 
@@ -122,8 +124,8 @@ class LogAttraction(Attraction):
     With equal weights d/dt (1/n) Σ|x_i − x̄|² = −χ (n − 1)/n in any dimension until the first collision; a uniform disc
     of radius R collapses at R²/(2χ). Adding Diffusion(D) adds 2dD to that rate; tokens then do not merge.
 
-    `core` softens the attraction below that distance, W = χ log(|x|² + core²)/2. On a line noise needs it: there
-    the kicks of near pairs, dt χ/(n r) for a gap r, have no finite variance, and a run without it is their sum.
+    `core` softens the attraction below that distance, W = χ log(|x|² + core²)/2. Particles on a line with noise need
+    it, and are refused without: the kicks of near pairs, dt χ/(n r) for a gap r, have no finite variance there.
     """
 
     chi: float
@@ -140,6 +142,14 @@ class LogAttraction(Attraction):
     def collides(self) -> bool:
         """Without a core."""
         return not self.core
+
+    def check_noise(self, d: int) -> None:
+        """Refuse noise on a line without a core."""
+        if d == 1 and not self.core:
+            raise NotSupported(
+                "tokens with noise on a line meet, and the steps that the logarithm makes of near pairs have no finite "
+                "variance: soften it, LogAttraction(chi, core=...) with a core of about √(chi dt), or use a grid"
+            )
 
     def attraction(self, squared: Array) -> Array:
         """χ/(|x|² + core²)."""

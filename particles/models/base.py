@@ -5,9 +5,9 @@ from __future__ import annotations
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -41,11 +41,11 @@ class VelocityField(ABC):
     @property
     @abstractmethod
     def dim(self) -> int | None:
-        """The dimension d of the state of one particle; None for a formula that holds in any (see AnyDimension)."""
+        """The dimension d of the state of one particle; None for a formula that holds in any (see dimension.py)."""
 
     def in_dimension(self, d: int) -> VelocityField:
         """The field on R^d: itself, or refused where it has another dimension. The doors call it."""
-        return _checked_dimension(self, d)
+        return checked_dimension(self, d)
 
     @abstractmethod
     def velocity(self, t: float, x: Array, mu: Measure) -> Array:
@@ -97,6 +97,10 @@ class VelocityField(ABC):
 
     def check_state(self, x: Array) -> None:
         """Refuse initial points (..., n, d) that are not states of the model."""
+        return None
+
+    def check_noise(self, d: int) -> None:
+        """Refuse to be a drift beside noise on R^d, where particles would leave all bounds."""
         return None
 
     @property
@@ -161,21 +165,11 @@ def check_points(field: VelocityField, x: npt.ArrayLike) -> Array:
     return as_points(x, "x", dim=field.dim)
 
 
-def _checked_dimension(model: Model, d: int) -> Model:
+def checked_dimension(model: Model, d: int) -> Model:
+    """The model itself where its tokens may have d components, else refused."""
     if model.dim not in (None, d):
         raise InvalidInput(f"the model has dimension {model.dim}, its tokens have {d} components: they must agree")
     return model
-
-
-@dataclass(frozen=True, eq=False)
-class AnyDimension(VelocityField):
-    """A field whose formula holds in any dimension; the doors, sums and frames settle which one it is."""
-
-    dim: int | None = field(default=None, kw_only=True)
-
-    def in_dimension(self, d: int) -> Self:
-        """The field on R^d."""
-        return replace(_checked_dimension(self, d), dim=d)
 
 
 def same_frame(a: VelocityField, b: VelocityField) -> bool:
@@ -245,9 +239,11 @@ class Sum(VelocityField):
         return self.summands[0].state_space
 
     def check_state(self, x: Array) -> None:
-        """Every term's check."""
+        """Every term's check, and with noise whether the drifts bear it."""
         for term in self.summands:
             term.check_state(x)
+            if self.noisy:
+                term.check_noise(x.shape[-1])
 
     def in_frame(self, A: npt.ArrayLike) -> VelocityField:
         """The sum of the terms in the frame x = e^{tA} z."""
@@ -385,7 +381,7 @@ class DiscreteMap(ABC):
 
     def in_dimension(self, d: int) -> DiscreteMap:
         """The map on R^d: itself, or refused where it has another dimension."""
-        return _checked_dimension(self, d)
+        return checked_dimension(self, d)
 
     def check_state(self, x: Array) -> None:
         """Refuse initial points (..., n, d) that are not states of the model."""

@@ -13,7 +13,8 @@ from particles.checks import Array, as_finite, positive
 from particles.errors import InvalidInput
 from particles.kernels.pairwise import pair_sums
 from particles.measure import Measure
-from particles.models.base import AnyDimension, DiscreteMap, check_points
+from particles.models.base import DiscreteMap, check_points
+from particles.models.dimension import AnyDimension
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from particles.checks import Array, as_finite, as_matrix, frozen
 from particles.errors import InvalidInput
 from particles.measure import Measure
-from particles.models.base import AnyDimension, check_points
+from particles.models.base import check_points
+from particles.models.dimension import AnyDimension
 
 
 @dataclass(frozen=True, eq=False)

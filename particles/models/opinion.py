@@ -12,7 +12,8 @@ from particles.checks import Array, positive
 from particles.errors import InvalidInput
 from particles.kernels.pairwise import Kernel, pair_sums
 from particles.measure import Measure
-from particles.models.base import AnyDimension, check_points
+from particles.models.base import check_points
+from particles.models.dimension import AnyDimension
 
 TIE = 1e-12
 """Distances this close to a radius, relatively, are equal to it: a tie in exact arithmetic stays one in float64."""

@@ -63,6 +63,8 @@ def test_fokker_planck_of_log_attraction_against_many_tokens():
     ds = solve(model, Grid([(-4.0, 4.6)], (172,)).measure(LAW), [0.0, T], FiniteVolume(), wall_tolerance=1e-4)
     end = measure_at(ds, 1)
     x0 = quantile_points(LAW, 300).points
+    with pytest.raises(NotSupported, match="core"):
+        simulate(LogAttraction(0.2) + Diffusion(0.4), x0, [0.0, T], EulerMaruyama(dt=0.01), rng=4)
     runs = simulate(model, np.broadcast_to(x0, (20, 300, 1)), [0.0, T], EulerMaruyama(dt=0.01), rng=4).position[:, -1]
     variance = float(np.var(runs.values, axis=1).mean())
     on_grid = float(end.weights @ (end.points[:, 0] - 0.3) ** 2)
@@ -100,3 +102,19 @@ def test_hardmax_on_a_grid_moves_all_to_their_side():
     )
     # Each half moves towards ±1: its mean ±1/4 goes to ±(1/2 − e^{−1}/4).
     np.testing.assert_allclose([left, right], [-0.5 + 0.25 * np.exp(-1), 0.5 - 0.25 * np.exp(-1)], atol=0.01)
+
+
+def test_fokker_planck_in_a_moving_frame_is_that_of_the_original():
+    """V = −1, B = 1: S' = −2S² + 2κ from S₀; in z = e^{−tA}x the variance is e^{−2tA}S and the tensor e^{−2tA}κ."""
+    kappa, A, S0 = 0.3, -0.4, 0.25
+    model = (SelfAttention(1.0, 1.0, -1.0) + Diffusion(kappa)).in_frame(A)
+    law = Normal([0.0], [[S0]])
+    ds = solve(model, Grid([(-4.5, 4.5)], (180,)).measure(law), [0.0, T], FiniteVolume(), tails="ignore")
+    end = measure_at(ds, 1)
+    root = np.sqrt(kappa)
+    # The solution of the Riccati equation: S = √κ tanh(2√κ t + artanh(S₀/√κ)).
+    S = root * np.tanh(2 * root * T + np.arctanh(S0 / root))
+    np.testing.assert_allclose(end.weights @ end.points[:, 0] ** 2, np.exp(-2 * T * A) * S, rtol=2e-3)
+    runs = simulate(model, quantile_points(law, 1000).points, [0.0, T], EulerMaruyama(0.01), rng=1)
+    # Monte Carlo error √(2/1000) = 4.5 %.
+    np.testing.assert_allclose(runs.position[-1].values.var(), np.exp(-2 * T * A) * S, rtol=0.12)
