@@ -168,7 +168,7 @@ class WENO(FluxScheme):
     """Fifth-order central WENO fluxes, a field integrated to fourth order, the three-stage SSP Runge–Kutta method.
 
     Overall order 3 or more on smooth data: 3 from the time step as cfl is fixed, 4 from the field and, in d ≥ 2, from
-    the averages over faces.
+    the averages over faces. Diffusion is of second order, as in FiniteVolume.
     """
 
     cfl: float = 0.45

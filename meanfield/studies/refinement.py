@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 
+from meanfield.cells import Density
 from meanfield.distances import wasserstein
 from meanfield.gaussian import gaussian_solution, stays_normal
 from meanfield.grid import Grid, Law
@@ -31,7 +32,7 @@ MAX_ATOMS = 2500
 
 def order(
     model: VelocityField,
-    initial: ProbabilityLaw,
+    initial: ProbabilityLaw | Density,
     scheme: Scheme,
     shapes: Sequence[int | tuple[int, ...]],
     *,
@@ -41,9 +42,10 @@ def order(
 ) -> xr.Dataset:
     """Errors of `scheme` at `final_time` on grids of the given shapes, and the observed orders between them.
 
-    Parameters: shapes, two or more, from coarse to fine; an integer is that many cells along every axis; bounds of the
-    box, None for eight standard deviations about the mean; reference, the exact law as a function of time. None takes
-    the normal law of the Gaussian closure where it holds, else WENO on twice the finest grid, which must then divide.
+    Parameters: initial, a law, or a density with `bounds`; shapes, two or more, from coarse to fine, an integer is that
+    many cells along every axis; bounds of the box, None for eight standard deviations about the mean; reference, the
+    exact law as a function of time. None takes the normal law of the Gaussian closure where it holds, else WENO on the
+    coarsest grid that refines all of them and is at least twice as fine as the finest.
 
     Returns a Dataset over `level` with `cells` (along the first axis), `width` h, `error_l1` = Σ|m − m_ref|, `error_w1`
     (exact W₁ between cell masses at the centres; NaN in space where it would be too large), `order_l1`, `order_w1` =
@@ -51,7 +53,7 @@ def order(
     """
     grids = _grids(initial, shapes, bounds)
     positive(final_time, "final_time")
-    exact, name = _reference(model, initial, grids[-1], final_time, reference)
+    exact, name = _reference(model, initial, grids, final_time, reference)
     l1, w1, seconds = [], [], []
     for grid in grids:
         start = time.perf_counter()
@@ -122,25 +124,33 @@ def signed_w1(grid: Grid, gap: Array) -> float:
 
 
 def _grids(
-    initial: ProbabilityLaw,
+    initial: ProbabilityLaw | Density,
     shapes: Sequence[int | tuple[int, ...]],
     bounds: Sequence[tuple[float, float]] | None,
 ) -> list[Grid]:
-    if not isinstance(initial, ProbabilityLaw):
-        raise InvalidInput(f"initial must be a law (Uniform, Normal, Product, Mixture), got {type(initial).__name__}")
+    if not isinstance(initial, ProbabilityLaw) and not callable(initial):
+        raise InvalidInput(
+            f"initial must be a law (Uniform, Normal, Product, Mixture) or a density, got {type(initial).__name__}"
+        )
     if len(shapes) < 2:
         raise InvalidInput(f"shapes must name two or more grids, from coarse to fine, got {shapes!r}")
     if bounds is None:
+        if not isinstance(initial, ProbabilityLaw):
+            raise InvalidInput("a density says nothing of its extent: pass bounds=, one pair (low, high) an axis")
         reach = 8 * np.sqrt(np.diag(initial.covariance()))
         bounds = list(zip(initial.mean() - reach, initial.mean() + reach, strict=True))
-    grids = [Grid(bounds, (s,) * initial.dim if isinstance(s, Integral) else s) for s in shapes]
+    grids = [Grid(bounds, (int(s),) * len(bounds) if isinstance(s, Integral) else s) for s in shapes]
     if any(a.shape[0] >= b.shape[0] for a, b in pairwise(grids)):
         raise InvalidInput(f"shapes must go from coarse to fine, got {shapes!r}")
     return grids
 
 
 def _reference(
-    model: VelocityField, initial: ProbabilityLaw, finest: Grid, t: float, given: Callable[[float], Law] | None
+    model: VelocityField,
+    initial: ProbabilityLaw | Density,
+    grids: list[Grid],
+    t: float,
+    given: Callable[[float], Law] | None,
 ) -> tuple[Callable[[Grid], Array], str]:
     if given is not None:
         law = given(t)
@@ -148,9 +158,22 @@ def _reference(
     if isinstance(initial, Normal) and stays_normal(model):
         normal = gaussian_solution(model, initial, 0.0, t)
         return lambda grid: grid.measure(normal).masses, f"Gaussian closure: {normal!r}"
-    fine = Grid(finest.bounds, tuple(2 * n for n in finest.shape))
+    fine = Grid(grids[0].bounds, _common_multiple([grid.shape for grid in grids]))
     masses = measure_at(solve(model, fine.measure(initial), [0.0, t], WENO()), -1).masses
     return lambda grid: coarsened(masses, grid.shape), f"WENO on a grid of shape {fine.shape}"
+
+
+def _common_multiple(shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    """The least common multiple of the shapes along each axis, at least twice the finest."""
+    common = np.lcm.reduce(np.array(shapes), axis=0)
+    finest = np.max(shapes, axis=0)
+    fine = common * -(-2 * finest // common)
+    if (fine > 4 * finest).any():
+        raise InvalidInput(
+            f"no grid of up to four times the finest refines all of {list(shapes)}, which the reference needs: choose "
+            "shapes that divide one another, or pass reference="
+        )
+    return tuple(int(n) for n in fine)
 
 
 def coarsened(masses: Array, shape: tuple[int, ...]) -> Array:

@@ -67,6 +67,17 @@ def test_reference_by_refinement_where_there_is_no_closed_form():
     assert float(ds.error_l1[1]) < 0.1
 
 
+def test_the_reference_refines_every_grid_and_a_density_will_do():
+    law = Normal(0.1, 0.4)
+    args = (SelfAttention(1, 1, -1), law.density, FiniteVolume(), (20, 30))
+    ds = order(*args, bounds=[(-4, 4)], final_time=0.2)
+    assert "WENO on a grid of shape (60,)" in ds.attrs["reference"]
+    with pytest.raises(InvalidInput, match="divide one another"):
+        order(*args[:3], (31, 37), bounds=[(-4, 4)], final_time=0.2)
+    with pytest.raises(InvalidInput, match="pass bounds="):
+        order(*args)
+
+
 def test_a_given_reference_is_used():
     ds = order(SelfAttention(1, 1, -1), Normal(0, 0.5), FiniteVolume(), (50, 100), reference=lambda t: Normal(0, 0.5))
     assert float(ds.error_l1[1]) > 0.1
@@ -111,7 +122,7 @@ def test_refusals():
         order(SelfAttention(1, 1, -1), Normal(0, 1), WENO(), (50,))
     with pytest.raises(InvalidInput, match="coarse to fine"):
         order(SelfAttention(1, 1, -1), Normal(0, 1), WENO(), (50, 20))
-    with pytest.raises(InvalidInput, match="must be a law"):
+    with pytest.raises(InvalidInput, match=r"law .* or a density"):
         order(SelfAttention(1, 1, -1), EmpiricalMeasure([0.0]), WENO(), (20, 40))
     with pytest.raises(NotSupported, match="softmax heads"):
         gaussian_solution(Odd(), Normal(0, 1), 0, 1)
