@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from meanfield.limits.spectrum import LeadingBlock
 from particles.checks import Array
@@ -125,8 +126,8 @@ def _rival_exponents(phase: Phase, d: Array, size_d: Array, rho_l: float, rho_d:
     gamma = -(columns @ d.T)
     lead_G = phase.x[phase.leaders] @ phase.block.dual_G.T
     size_G = float(np.linalg.norm(phase.block.G, 2)) if phase.block.G.shape[1] else 0.0
-    between_G = size_G * _distances(lead_G) + 2.0 * project_G * rho_l
-    between_F = _distances(lead_F) + size_d
+    between_G = size_G * cdist(lead_G, lead_G) + 2.0 * project_G * rho_l
+    between_F = cdist(lead_F, lead_F) + size_d
     here = (np.linalg.norm(lead_F, axis=1) + size_d)[:, None]
     rho_here, rho_between = norm_F * rho_l + rho_d, 2.0 * norm_F * rho_l + rho_d
     floor = _least_on_unit_interval(alpha, beta, gamma)
@@ -143,8 +144,3 @@ def _least_on_unit_interval(alpha: Array, beta: Array, gamma: Array) -> Array:
         inside = (gamma > 0.0) & (vertex > 0.0) & (vertex < 1.0)
         lowest = alpha - beta**2 / (4.0 * gamma)
     return np.asarray(np.where(inside, lowest, least))
-
-
-def _distances(points: Array) -> Array:
-    difference = points[:, None, :] - points[None, :, :]
-    return np.asarray(np.linalg.norm(difference, axis=2))
