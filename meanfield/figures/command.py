@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +21,25 @@ MOVING = ("1", "4", "5", "6", "7", "8", "12", "13")
 FRAMES = 31
 
 
-def draw(which: str, out: str | Path, as_published: bool = False) -> list[Path]:
+def draw(
+    which: str, out: str | Path, as_published: bool = False, say: Callable[[str], object] = lambda text: None
+) -> list[Path]:
     """Draw one figure ("1" to "13", "table1") or "all" into the folder `out`, made if missing; returns the files.
 
     Each gives figure_N.png and figure_N.txt (its caption), and figure_N.gif where tokens move. `as_published` adds
     figure_N_as_published.* computed as the scripts did. "all" also writes index.html with everything side by side.
+    `say` is told the files of each figure as soon as they are there.
     """
     chosen = NAMES if one_of(which, (*NAMES, "all"), "figure") == "all" else (which,)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
     for name in chosen:
-        written += _draw_one(name, folder, as_published=False)
-        if as_published and name not in ("2", "9", "table1"):
-            written += _draw_one(name, folder, as_published=True)
+        both = as_published and name not in ("2", "9", "table1")
+        for kind in (False, True) if both else (False,):
+            fresh = _draw_one(name, folder, as_published=kind)
+            say("\n".join(map(str, fresh)))
+            written += fresh
     if which == "all":
         written.append(_page(folder, written))
     return written

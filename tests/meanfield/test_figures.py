@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from meanfield import figures
+from meanfield.cli import main
 from meanfield.data import figure_cases
 from meanfield.figures import command, runs
 from meanfield.limits import hull
@@ -112,3 +113,11 @@ def test_command_writes_picture_caption_and_animation(tmp_path):
     moving = command.animate(6, tmp_path / "six.gif", frames=3)
     with Image.open(moving) as picture:
         assert picture.n_frames == 3
+
+
+def test_the_command_line_draws(tmp_path, capsys):
+    assert main(["figure", "9", "--out", str(tmp_path / "nine")]) == 0
+    assert "figure_9.png" in capsys.readouterr().out
+    assert (tmp_path / "nine" / "figure_9.txt").read_text().startswith("Figure 9")
+    assert main(["figure", "14", "--out", str(tmp_path)]) == 2
+    assert "table1" in capsys.readouterr().err

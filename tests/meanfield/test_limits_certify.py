@@ -233,3 +233,24 @@ def test_beside_a_saddle_the_right_side_or_nothing_is_proved(offset, side):
     for found, coordinate in ((line, line.limits[1, 0]), (plane, plane.limits[4, 1])):
         assert found.status != "proved" or np.sign(coordinate) == side
     assert offset < 1e-3 or "proved" == line.status == plane.status
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_vertices_of_a_limit_polytope_belong_to_its_set(seed):
+    d = 2 + seed % 2
+    found = certificate(SelfAttention(np.eye(d), np.eye(d), np.eye(d)), random_points(20 + seed, 25, d, 2.0))
+    assert found.status == "proved"
+    K, S = found.limit_set.polytope, found.limit_set.points
+    for vertex in K.vertices:
+        assert np.linalg.norm(S - vertex, axis=1).min() < 1e-9
+    assert K.boundary_distance(S[np.linalg.norm(S, axis=1) > 1e-9]).max() < 1e-6
+
+
+def test_collapse_follows_the_square_root_law():
+    """V = −I: 2t Cov(x(t)) tends to a projector, here of full rank; the correction is of order 1/t."""
+    x0 = random_points(30, 20, 2, 2.0)
+    run = simulate(SelfAttention(np.eye(2), np.eye(2), -np.eye(2)), x0, [0.0, 500.0, 1000.0])
+    last = run.position.values
+    for t, x, tolerance in ((500.0, last[1], 5e-3), (1000.0, last[2], 2.5e-3)):
+        eigenvalues = np.linalg.eigvalsh(2 * t * np.cov(x.T, bias=True))
+        np.testing.assert_allclose(eigenvalues, 1.0, atol=tolerance)
