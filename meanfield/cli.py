@@ -84,8 +84,7 @@ def _figure(options: argparse.Namespace) -> int:
     folder = options.out or _new_folder("figures")
     if folder.exists():
         raise StoreError(f"the output folder {folder} exists: name another")
-    for file in draw(options.which, folder, options.as_published):
-        print(file)
+    draw(options.which, folder, options.as_published, say=print)
     print(f"\nPictures, animations and captions are in\n{folder.resolve()}")
     return 0
 

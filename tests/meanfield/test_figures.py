@@ -119,5 +119,5 @@ def test_the_command_line_draws(tmp_path, capsys):
     assert main(["figure", "9", "--out", str(tmp_path / "nine")]) == 0
     assert "figure_9.png" in capsys.readouterr().out
     assert (tmp_path / "nine" / "figure_9.txt").read_text().startswith("Figure 9")
-    assert main(["figure", "14", "--out", str(tmp_path)]) == 2
+    assert main(["figure", "14", "--out", str(tmp_path / "none")]) == 2
     assert "table1" in capsys.readouterr().err
