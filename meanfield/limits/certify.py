@@ -271,9 +271,10 @@ def _integration_errors(run: Run, block: LeadingBlock, saves: list[int]) -> tupl
 
 
 def _certificate(run: Run, found: Hypotheses, block: LeadingBlock) -> LimitCertificate:
-    proof, reason = _proof(run, block)
     if found.theorem == "2.1" and len(np.unique(run.positions[0], axis=0)) < len(run.weights):
-        reason = "Theorem 2.1 needs pairwise distinct tokens; equal ones share the attention of their leader. " + reason
+        # Equal tokens share the attention of their leader: the next theorem speaks, P* is not Boolean.
+        found = replace(found, theorem=found.others[0], others=found.others[1:])
+    proof, reason = _proof(run, block)
     leaders, targets = _followed(run, block, proof)
     limit_set, member = _limit_set(run, found, block, leaders, targets, proof is not None)
     distances = np.stack([limit_set.distance(z) for z in run.z])

@@ -254,3 +254,20 @@ def test_collapse_follows_the_square_root_law():
     for t, x, tolerance in ((500.0, last[1], 5e-3), (1000.0, last[2], 2.5e-3)):
         eigenvalues = np.linalg.eigvalsh(2 * t * np.cov(x.T, bias=True))
         np.testing.assert_allclose(eigenvalues, 1.0, atol=tolerance)
+
+
+def test_equal_tokens_in_one_dimension_are_left_to_theorem_3_1():
+    """Theorem 2.1 needs pairwise distinct tokens: two equal leaders share the attention, and P* is not Boolean."""
+    found = certificate(SelfAttention(1.0, 1.0, 1.0), [-0.8, 0.3, 0.9, 0.9])
+    assert (found.theorem, found.status) == ("3.1", "proved")
+    np.testing.assert_allclose(found.attention_matrix(-1)[1], [0.0, 0.0, 0.5, 0.5], atol=1e-6)
+    assert found.limits[2, 0] == found.limits[3, 0]
+
+
+def test_other_models_get_a_certificate_without_a_theorem():
+    head = SelfAttention(np.eye(2), np.eye(2), np.eye(2))
+    for model in (head + head, head.in_frame(0.5 * np.eye(2))):
+        found = certificate(model, random_points(31, 6, 2), [0.0, 0.5])
+        assert (found.theorem, found.status, found.limit_set) == (None, "undecided", None)
+        assert str(found)
+        found.to_dataset()
