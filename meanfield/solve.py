@@ -21,8 +21,12 @@ from particles.dataset import Layout, Series, provenance, variable
 from particles.errors import InvalidInput, NotSupported, RunStopped
 from particles.evolution import evolve, refuse_existing
 from particles.models.base import DiscreteMap, VelocityField
+from particles.simulate import check_velocity
 
 ENDS = ("lower", "upper")
+
+PROBES = 8
+"""Most cells at which the door looks at the field."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +146,9 @@ def solve(
     positive(wall_tolerance, "wall_tolerance")
     cells = Cells(initial.grid, initial.masses)
     tails = choose_tails(model, cells) if tails is None else one_of(tails, TAILS, "tails")
+    # A few cells show whether the field has the right shape; its values are checked at every stage.
+    probe = cells.points[:: -(-len(cells.points) // PROBES)]
+    check_velocity(model, float(saves[0]), probe[None], np.full(len(probe), 1 / len(probe)))
     if tails == "track" and model.noisy:
         raise NotSupported("noise leaves no compact support to track: pass tails='stop' or 'ignore'")
     refuse_existing(store, overwrite=overwrite)

@@ -13,7 +13,8 @@ Softmax fields go axis by axis where the scores allow it. The score of query x a
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import singledispatch
 
 import numpy as np
@@ -22,6 +23,7 @@ from scipy.interpolate import NdBSpline, make_interp_spline
 
 from meanfield.grid import Cells, along, tensor_points
 from particles.checks import Array
+from particles.errors import OutOfRange
 from particles.kernels.tensor import tensor_average, tensor_cost
 from particles.measure import Atoms
 from particles.models.attention import SoftmaxField
@@ -164,7 +166,18 @@ def _interpolate(grid: Sequence[Array], values: Array, points: Array) -> Array:
 
 def cell_velocity(model: VelocityField, t: float, mu: Cells) -> tuple[Array, ...]:
     """X_t[mu] at the cell centres: d arrays of shape grid.shape."""
-    return tensor_velocity(model, t, mu.grid.centres, mu, tuple(range(mu.grid.dim)))
+    with _saying_when(t):
+        return tensor_velocity(model, t, mu.grid.centres, mu, tuple(range(mu.grid.dim)))
+
+
+@contextmanager
+def _saying_when(t: float) -> Iterator[None]:
+    try:
+        yield
+    except OutOfRange as error:
+        if error.time is not None:
+            raise
+        raise OutOfRange(f"{error} at t = {t:g}: stop before that time", time=t) from None
 
 
 def face_velocities(model: VelocityField, t: float, mu: Cells) -> tuple[Array, ...]:
@@ -173,5 +186,6 @@ def face_velocities(model: VelocityField, t: float, mu: Cells) -> tuple[Array, .
     out = []
     for k in range(grid.dim):
         axes = tuple(grid.edges[j] if j == k else grid.centres[j] for j in range(grid.dim))
-        out.append(tensor_velocity(model, t, axes, mu, (k,))[0])
+        with _saying_when(t):
+            out.append(tensor_velocity(model, t, axes, mu, (k,))[0])
     return tuple(out)

@@ -91,6 +91,19 @@ def test_models_without_a_continuity_equation_are_refused(model, reason):
         solve(model, GAUSS, [0, 1])
 
 
+class Flat(VelocityField):
+    dim = 1
+
+    def velocity(self, t, x, mu):
+        return x[:, 0]
+
+
+def test_scores_that_overflow_stop_the_run_and_say_when():
+    with pytest.raises(RunStopped, match=r"overflow.* at t = ") as caught:
+        solve(SelfAttention(1e150, 1e150, 1).rescaled(), GAUSS, [0, 20.0], tails="ignore")
+    assert 7 < caught.value.time < 10
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -98,6 +111,7 @@ def test_models_without_a_continuity_equation_are_refused(model, reason):
         (lambda: solve(MODEL, EmpiricalMeasure([0.0]), [0, 1]), "grid.measure"),
         (lambda: solve(MODEL, GAUSS, [0, 0]), "increasing"),
         (lambda: solve(MODEL, GAUSS, [0, 1], "muscl"), "scheme"),
+        (lambda: solve(Flat(), GAUSS, [0, 1]), "shape"),
         (lambda: solve("attention", GAUSS, [0, 1]), "VelocityField"),
         (lambda: solve(MODEL, GAUSS, [0, 1], wall_tolerance=0), "wall_tolerance"),
     ],
