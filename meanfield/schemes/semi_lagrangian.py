@@ -6,19 +6,23 @@ numerical schemes": conservative, positive, of any Courant number.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from scipy.interpolate import RegularGridInterpolator
 
-from meanfield.cells import deposit
+from meanfield.cells import Indices, deposit
 from meanfield.grid import Cells, Grid
 from meanfield.schemes.base import Moved, Scheme, check_velocities
 from meanfield.transforms import cell_velocity
 from particles.checks import Array, positive
 from particles.errors import NotSupported
 from particles.models.base import VelocityField
+
+SLAB = 2**18
+"""Cells pushed at a time, which bounds the memory."""
 
 
 @dataclass(frozen=True)
@@ -41,23 +45,38 @@ class SemiLagrangian(Scheme):
         """One step from t towards t_end: half a step to find the field at the midpoint, then a whole one in it."""
         if model.diffusion(t) is not None:
             raise NotSupported("SemiLagrangian moves mass along a field, without noise: use FiniteVolume or WENO")
-        cells = Cells(grid, masses)
-        points, weights = cells.points, masses[masses > 0]
-        first = self._velocity(model, t, cells)(points)
-        crossed = (np.abs(first) / np.array([w.min() for w in grid.widths])).max()
+        first = self._velocity(model, t, grid, masses)
+        index = np.flatnonzero(masses)
+        crossed = max(float(np.abs(v.ravel()[index]).max() / w.min()) for v, w in zip(first, grid.widths, strict=True))
         dt = (t_end - t) / max(1, np.ceil((t_end - t) * crossed / self.cfl))
-        middle, _ = deposit_within(points + dt / 2 * first, weights, grid)
-        velocity = self._velocity(model, t + dt / 2, Cells(grid, middle))
-        pushed, walls = deposit_within(points + dt * velocity(points + dt / 2 * first), weights, grid)
+        middle, _ = _push(grid, masses, index, lambda points, start: dt / 2 * start, first)
+        second = self._velocity(model, t + dt / 2, grid, middle)
+        field = RegularGridInterpolator(grid.centres, np.stack(second, axis=-1), bounds_error=False, fill_value=None)
+        del second, middle
+        pushed, walls = _push(grid, masses, index, lambda points, start: dt * field(points + dt / 2 * start), first)
         return Moved(t_end if dt == t_end - t else t + dt, pushed, walls)
 
     @staticmethod
-    def _velocity(model: VelocityField, t: float, cells: Cells) -> RegularGridInterpolator:
-        velocity = list(cell_velocity(model, t, cells))
+    def _velocity(model: VelocityField, t: float, grid: Grid, masses: Array) -> list[Array]:
+        velocity = list(cell_velocity(model, t, Cells(grid, masses)))
         check_velocities(velocity, t)
-        return RegularGridInterpolator(
-            cells.grid.centres, np.stack(velocity, axis=-1), bounds_error=False, fill_value=None
-        )
+        return velocity
+
+
+def _push(
+    grid: Grid, masses: Array, index: Indices, shift: Callable[[Array, Array], Array], velocity: list[Array]
+) -> tuple[Array, Array]:
+    """Cell masses after every cell of `index` moved by shift(its centre, its velocity), and what the walls held."""
+    out, walls = np.zeros(grid.shape), np.zeros((grid.dim, 2))
+    for a in range(0, len(index), SLAB):
+        part = index[a : a + SLAB]
+        where = np.unravel_index(part, grid.shape)
+        points = np.stack([c[i] for c, i in zip(grid.centres, where, strict=True)], axis=1)
+        start = np.stack([v[where] for v in velocity], axis=1)
+        moved, held = deposit_within(points + shift(points, start), masses[where], grid)
+        out += moved
+        walls += held
+    return out, walls
 
 
 def deposit_within(points: Array, weights: Array, grid: Grid) -> tuple[Array, Array]:

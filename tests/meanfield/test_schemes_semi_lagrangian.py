@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meanfield import Grid, Normal, SemiLagrangian, solve
+from meanfield.schemes import semi_lagrangian
 from meanfield.solve import measure_at
 from particles import SelfAttention, VelocityField
 from particles.errors import InvalidInput, NotSupported, RunStopped
@@ -105,3 +106,12 @@ def test_one_large_step_is_the_midpoint_rule():
     moved = SemiLagrangian(cfl=100).step(Decay(), 0.0, 0.5, grid, np.eye(8)[6])
     assert moved.t == 0.5
     assert moved.masses @ grid.centres[0] == pytest.approx(2.5 * (1 - 0.5 + 0.125))
+
+
+def test_cells_pushed_by_slabs_are_those_of_the_whole(monkeypatch):
+    grid = Grid([(-3, 3), (-2, 2)], (9, 7))
+    masses = np.random.default_rng(0).dirichlet(np.ones(63)).reshape(9, 7)
+    model = SelfAttention(np.eye(2), np.eye(2), -np.eye(2))
+    whole = SemiLagrangian().step(model, 0.0, 0.2, grid, masses)
+    monkeypatch.setattr(semi_lagrangian, "SLAB", 10)
+    np.testing.assert_allclose(SemiLagrangian().step(model, 0.0, 0.2, grid, masses).masses, whole.masses, atol=1e-16)
