@@ -26,6 +26,7 @@ CERTIFIED_RTOL = 1e-9
 """Relative width of the squared bracket at which "certify" stops."""
 
 _MATCHINGS = 16
+_MATCHINGS_DUAL = 64
 _PARTITIONS = 4
 _DUAL_ROUNDS = 2
 
@@ -145,7 +146,7 @@ def _in_space(pair: Pair, effort: str, labelled: bool) -> tuple[list[Bound], lis
     rng = np.random.default_rng(0)
     bases = [gelbrich_basis(pair), np.eye(d), *rotations(d, max(1, 8 // d), rng)]
     lowers = [(squared_lower(pair, basis), "sliced") for basis in bases]
-    plans = [(plan, "binary space partition") for plan in _partitions(pair, rng)]
+    plans = [(plan, "binary space partition") for plan in _partitions(pair, effort, rng)]
     if labelled:
         plans.append((permutation(np.arange(len(pair.x.weights)), pair.x.weights), "identity"))
     if effort != "cheap":
@@ -162,10 +163,11 @@ def _in_space(pair: Pair, effort: str, labelled: bool) -> tuple[list[Bound], lis
     return uppers, lowers
 
 
-def _partitions(pair: Pair, rng: np.random.Generator) -> list[Coupling]:
+def _partitions(pair: Pair, effort: str, rng: np.random.Generator) -> list[Coupling]:
     x, y = pair.x, pair.y
     if x.uniform and y.uniform and len(x.weights) == len(y.weights):
-        return [permutation(match_by_binary_space(x.points, y.points, _MATCHINGS), x.weights)]
+        restarts = _MATCHINGS if effort == "cheap" else _MATCHINGS_DUAL
+        return [permutation(match_by_binary_space(x.points, y.points, restarts), x.weights)]
     linear = gaussian_map(pair)
     # A half space {⟨y, v⟩ ≤ c} is the image of {⟨x, Hv⟩ ≤ c} under the linear map H, H symmetric.
     return [

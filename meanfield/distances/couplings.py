@@ -56,7 +56,7 @@ def _mean_square(x: Array, y: Array, plan: Coupling) -> float:
         return 0.0
     unit = 1.0 if largest > 1e-120 else 2.0 ** np.floor(np.log2(largest))
     difference /= unit
-    return float(unit * unit * np.dot(plan.mass, np.einsum("kd,kd->k", difference, difference)))
+    return float(unit * unit * np.einsum("k,k->", plan.mass, np.einsum("kd,kd->k", difference, difference)))
 
 
 def _shortfall(cloud: Cloud, index: Index, mass: Array, sign: float) -> float:

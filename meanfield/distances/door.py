@@ -22,21 +22,21 @@ class Atoms(NamedTuple):
 
 def as_atoms(mu: Measure, name: str) -> Atoms:
     """Points and masses of a measure; refused: arrays, densities, NaN, negative or missing mass, no points."""
-    if isinstance(mu, GridMeasure):
+    if isinstance(mu, EmpiricalMeasure):
+        points, weights = mu.points, mu.weights
+    elif isinstance(mu, GridMeasure):
         raise NotSupported(
             f"{name} is a density on a grid, points are needed here: EmpiricalMeasure({name}.points, {name}.weights) "
             f"takes its cells for atoms, wasserstein_bracket({name}, ...) bounds the distance of the density itself"
         )
-    if not isinstance(mu, Measure):
+    elif isinstance(mu, Measure):
+        points = as_points(mu.points, f"{name}.points")
+        weights = as_weights(mu.weights, len(points), f"{name}.weights")
+    else:
         raise InvalidInput(
             f"{name} must be a measure (EmpiricalMeasure, or a measure on a grid), got {type(mu).__name__}: "
             "write EmpiricalMeasure(points) or EmpiricalMeasure(points, weights)"
         )
-    if isinstance(mu, EmpiricalMeasure):
-        points, weights = mu.points, mu.weights
-    else:
-        points = as_points(mu.points, f"{name}.points")
-        weights = as_weights(mu.weights, len(points), f"{name}.weights")
     smallest, largest = float(weights.min()), float(weights.max())
     if smallest == 0.0:
         kept = weights > 0

@@ -39,7 +39,7 @@ def squared_on_line(x: Cloud, u: Array, y: Cloud, v: Array) -> float:
     i, j = np.argsort(u, kind="stable"), np.argsort(v, kind="stable")
     plan = corner(x.weights[i], y.weights[j])
     difference = u[i][plan.i] - v[j][plan.j]
-    cost = float(np.dot(plan.mass, difference * difference)) * (1.0 - gamma(len(plan.mass) + 8))
+    cost = float(np.einsum("k,k->", plan.mass, difference * difference)) * (1.0 - gamma(len(plan.mass) + 8))
     # Monotone, so optimal for its own marginals a', b'. Potentials of |x − y|² on a line of length D are 2D-Lipschitz
     # and D |a − a'|₁ / 2 bounds W₁(a, a'), so W₂² moves by at most D² (|a − a'|₁ + |b − b'|₁). Each step of the corner
     # rule rounds what is left of one row and one column by u of itself at most.
@@ -72,7 +72,7 @@ def rotations(d: int, count: int, rng: np.random.Generator) -> list[Array]:
 
 def _rounded_off(index: np.ndarray, weights: Array) -> float:
     steps = np.bincount(index, minlength=len(weights))
-    return UNIT * float(np.dot(steps, weights)) * (1.0 + gamma(len(weights) + 2))
+    return UNIT * float(np.einsum("k,k->", steps, weights)) * (1.0 + gamma(len(weights) + 2))
 
 
 def _covariance(cloud: Cloud) -> Array:

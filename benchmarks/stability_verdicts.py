@@ -1,0 +1,64 @@
+"""Verdicts of (6.6) on random models and pairs of measures, for the four spectra of Table 1 of the paper."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+
+from meanfield.studies import stability
+from meanfield.studies.stability import VERDICTS
+from particles import EmpiricalMeasure, SelfAttention
+
+
+def spectra(rng, d):
+    """Random V and QᵀK for the four rows: V = I, V = −I, λ₁ simple, λ₁ of multiplicity two and paranormal."""
+    basis = np.linalg.qr(rng.standard_normal((d, d)))[0]
+    values = rng.uniform(-0.5, 0.5, d)
+    simple, double = values.copy(), values.copy()
+    simple[0] = 1.0
+    double[:2] = 1.0
+    positive = rng.standard_normal((d, d))
+    positive = np.linalg.cholesky(positive @ positive.T / d + 0.1 * np.eye(d)).T
+    return {
+        "V = I, QᵀK > 0 (Theorem 3.1)": (positive, np.eye(d)),
+        "V = −I, QᵀK = I (Theorem 8.5)": (np.eye(d), -np.eye(d)),
+        "λ₁ simple (Theorem 4.2)": (positive, basis @ np.diag(simple) @ basis.T),
+        "λ₁ double (Theorem 5.2)": (positive, basis @ np.diag(double) @ basis.T),
+    }
+
+
+def main():
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 50
+    times = np.linspace(0.0, 2.0, 11)
+    print(f"{count} random models and pairs a row; verdicts over t = {times[1]:g} … {times[-1]:g}; rates: medians")
+    for name in spectra(np.random.default_rng(0), 2):
+        tally = {key: np.zeros(3, int) for key in ("verdict", "verdict_run")}
+        rates = []
+        for seed in range(count):
+            rng = np.random.default_rng(seed)
+            d = int(rng.integers(2, 5))
+            root, V = spectra(rng, d)[name]
+            n, m = int(rng.integers(5, 40)), int(rng.integers(5, 40))
+            mu = EmpiricalMeasure(rng.uniform(-0.7, 0.7, (n, d)), rng.dirichlet(np.ones(n)))
+            if seed % 2:
+                nu = EmpiricalMeasure(mu.points + 1e-3 * rng.standard_normal((n, d)), mu.weights)
+            else:
+                nu = EmpiricalMeasure(rng.uniform(-0.7, 0.7, (m, d)))
+            ds = stability(SelfAttention(root, root, V), mu, nu, times)
+            for key, found in tally.items():
+                found += np.bincount(ds[key].values[1:], minlength=3)
+            over = float(np.log(ds["distance"][-1] / ds["distance"][0]) / times[-1])
+            bound = float(ds["log_bound_run"][-1] - ds["log_bound_run"][0]) / times[-1]
+            rates.append([over, float(ds["log_growth_linear"][-1]) / times[-1], bound])
+        verdicts = "; ".join(
+            f"{'ball' if key == 'verdict' else 'run'}: "
+            + ", ".join(f"{word} {n}" for word, n in zip(VERDICTS, found, strict=True))
+            for key, found in tally.items()
+        )
+        observed, linear, bound = np.median(rates, axis=0)
+        print(f"{name:32s} {verdicts}; growth rate observed {observed:+.3f}, linear {linear:.3f}, (6.6) {bound:.3g}")
+
+
+if __name__ == "__main__":
+    main()
