@@ -28,7 +28,9 @@ class Attraction(AnyDimension):
     The gradient flow of ½ ∬ W dμ dμ: it never increases, the centre of mass stays, the diameter shrinks. Where
     φ is singular, tokens collide in finite time and then stay together: they keep their rows and weights and share a
     position, `group` and `meeting_time` of the Dataset say who and since when. They meet once they are within
-    `meeting_distance`, or have passed one another within a step. With noise nothing merges.
+    `meeting_distance`, or have passed one another within a step. With noise nothing merges. A fixed step gives the
+    meeting time to a step; Adaptive to about 100 rtol, or to what |x|^{2−p}/(2 − p) is at the meeting distance for
+    a kernel |x|^{p−2} with p near 2, whose last stretch takes long.
     """
 
     meeting_distance: float = field(default=1e-9, kw_only=True)
