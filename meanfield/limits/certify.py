@@ -242,7 +242,7 @@ def _why_not(phases: dict[int, Phase], run: Run) -> str:
         return f"at t = {run.times[max(phases)]:g} the leaders of {loose} token(s) still attend to others: run longer"
     return (
         f"at t = {run.times[max(phases)]:g} the margins of the leaders are too small: a token is still between "
-        "leaders, ends on a face, a saddle or at 0, or smaller eigenvalues of V still matter; run longer, save more times"
+        "leaders, ends on a face, a saddle or at 0, or smaller eigenvalues of V still matter; run longer"
     )
 
 
