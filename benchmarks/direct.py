@@ -1,12 +1,14 @@
 """The exact softmax average against torch, SciPy with the full matrix, and a bare vectorised exponential.
 
-python benchmarks/direct.py [--quick]    (torch 2.13.0 where it is installed, 2 threads everywhere)
+python benchmarks/direct.py [--one-thread]    (torch 2.13.0 where it is installed; 2 threads and wall time everywhere,
+or one thread and processor time, without SciPy, for a machine that is shared)
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import time
 
 import numpy as np
 from scipy.special import softmax
@@ -17,8 +19,6 @@ from particles.kernels.exponential import exp2, wide_vectors
 from particles.kernels.softmax import softmax_average
 from particles.kernels.threads import spread
 
-THREADS = 2
-
 
 @compiled(flags=SUMS)
 def _exponentials(x, y, start, stop):
@@ -28,15 +28,15 @@ def _exponentials(x, y, start, stop):
             y[j] = exp2(x[j])
 
 
-def exp_rate(dtype) -> tuple[float, float]:
-    """Exponentials per second of both threads on an array in the first-level cache, and their largest error."""
+def exp_rate(dtype, threads, clock) -> tuple[float, float]:
+    """Exponentials per second of all threads on an array in the first-level cache, and their largest error."""
     x = np.random.default_rng(0).uniform(-20, 0, 1024).astype(dtype)
     rounds = 100_000
-    call = {"exp": lambda: spread(lambda a, b: _exponentials(x, np.empty_like(x), a, b), rounds, THREADS, rounds // 8)}
+    call = {"exp": lambda: spread(lambda a, b: _exponentials(x, np.empty_like(x), a, b), rounds, threads, rounds // 8)}
     y = np.empty_like(x)
     _exponentials(x, y, 0, 1)
     error = float(np.max(np.abs(y / np.exp2(x.astype(np.longdouble)) - 1)))
-    return rounds * x.size / alternate(call, 5)["exp"], error
+    return rounds * x.size / alternate(call, 5, clock=clock)["exp"], error
 
 
 def largest_error(mean, queries, keys, rows) -> float:
@@ -50,30 +50,31 @@ def largest_error(mean, queries, keys, rows) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--quick", action="store_true", help="n = 4000 only, no SciPy")
-    quick = parser.parse_args().quick
+    parser.add_argument("--one-thread", action="store_true", help="one thread, processor time, no SciPy")
+    alone = parser.parse_args().one_thread
+    threads, clock, repeats = (1, time.process_time, 3) if alone else (2, time.perf_counter, 7)
     try:
         torch = importlib.import_module("torch")
-        torch.set_num_threads(THREADS)
+        torch.set_num_threads(threads)
     except ImportError:
         torch = None
-    rates = {np.float64: exp_rate(np.float64), np.float32: exp_rate(np.float32)}
+    rates = {dtype: exp_rate(dtype, threads, clock) for dtype in (np.float64, np.float32)}
     for dtype, (rate, error) in rates.items():
         print(f"bare exponential, {dtype.__name__}: {rate / 1e9:.2f} G/s, error {error:.1e}")
     heads = (("d", 3), ("n = m", 7), ("method", 8), ("Gpairs/s", 10), ("/torch", 8), ("/SciPy", 8), ("/exp", 7))
     print("dtype   " + "".join(f"{h:>{w}}" for h, w in (*heads, ("error", 9), ("torch err", 11))))
     for dtype in (np.float64, np.float32):
         for d in (1, 2, 3, 8, 16, 64):
-            for n in (4000,) if quick else (4000, 16000):
+            for n in (4000, 16000):
                 rng = np.random.default_rng(d)
                 x, y = rng.normal(size=(2, n, d)).astype(dtype)
-                calls = {"own": lambda x=x, y=y: softmax_average(x, y, threads=THREADS)}
+                calls = {"own": lambda x=x, y=y: softmax_average(x, y, threads=threads)}
                 if torch is not None:
                     tx, ty = (torch.from_numpy(a)[None, None] for a in (x, y))
                     attention = torch.nn.functional.scaled_dot_product_attention
                     calls["torch"] = lambda tx=tx, ty=ty, f=attention: f(tx, ty, ty, scale=1.0)
-                seconds = alternate(calls, 7)
-                if not quick and dtype == np.float64:
+                seconds = alternate(calls, repeats, clock=clock)
+                if not alone and dtype == np.float64:
                     seconds |= alternate({"scipy": lambda x=x, y=y: softmax(x @ y.T, axis=1) @ y}, 1)
                 result = softmax_average(x, y)
                 rows = np.arange(0, n, n // 16)

@@ -51,7 +51,7 @@ def main() -> None:
         for t in times:
             row(f"identity, d = {d}", SelfAttention(np.eye(d), np.eye(d), np.eye(d)).rescaled(), t, grid, bumps(grid))
     grid = Grid([(-5, 5)] * 2, (256, 256))
-    general = SelfAttention([[1.0, 0.5], [-0.3, 0.8]], np.eye(2), np.eye(2)).in_frame(np.zeros((2, 2)) + np.eye(2))
+    general = SelfAttention([[1.0, 0.5], [-0.3, 0.8]], np.eye(2), np.eye(2)).in_frame(np.eye(2))
     row("general, d = 2 (spline)", general, 0, grid, bumps(grid))
 
 

@@ -26,7 +26,7 @@ from particles.kernels.tree import tree_average
 TILES_FROM_COMPONENTS = 6
 """Mean of k and e from which sums in register tiles are faster than the plain fused sum, at any m and n."""
 
-TREE_FROM_PAIRS = {1: 4_000**2, 2: 24_000**2, 3: 100_000**2}
+TREE_FROM_PAIRS = {1: 3_000**2, 2: 6_000**2, 3: 20_000**2}
 TREE_FROM_POINTS = 1_000
 """Pairs, and points on either side, from which the tree is faster than the direct sum in d dimensions."""
 
