@@ -25,7 +25,7 @@ from particles.kernels.exponential import LN_2, LOG2_E, exp2, larger, wide_vecto
 from particles.kernels.threads import spread
 
 BLOCK = 1024
-"""Sources in a block: with four rows of float64 it fills two thirds of a 48 KiB first-level cache."""
+"""float64 sources in a block: four rows fill two thirds of a 48 KiB first-level cache. Of float32, twice as many."""
 
 TILE = 32
 """Queries that pass over a block together."""
@@ -232,7 +232,8 @@ def direct_average(
     """
     (runs, n, k), m = keys.shape, queries.shape[1]
     e = k if values is None else values.shape[2]
-    blocks = empty_blocks(runs, n, 1 + k + (0 if values is None else e), keys.dtype)
+    longest = BLOCK * 8 // keys.itemsize
+    blocks = empty_blocks(runs, n, 1 + k + (0 if values is None else e), keys.dtype, longest)
     if not pack(queries, keys, keys if values is None else values, log_weights, values is None, blocks):
         return np.empty(0), np.empty(0), False
     mean, logsumexp = np.empty((runs, m, e), keys.dtype), np.empty((runs, m), keys.dtype)

@@ -26,11 +26,12 @@ from __future__ import annotations
 import numpy as np
 
 from particles.checks import Array
-from particles.kernels.compiling import SUMS, compiled
+from particles.kernels.certificate import certified, expand, remainder
+from particles.kernels.compiling import compiled
 from particles.kernels.direct import DROP_BITS, _accumulate, _scores, empty_blocks
-from particles.kernels.exponential import LN_2, LOG2_E, exp2, larger, wide_vectors
+from particles.kernels.exponential import LN_2, LOG2_E, exp2, wide_vectors
 from particles.kernels.kdtree import KdTree, build_tree
-from particles.kernels.taylor import CHUNK, add_moments, evaluate
+from particles.kernels.taylor import CHUNK, evaluate
 from particles.kernels.threads import spread
 
 SOURCE_LEAF, QUERY_LEAF = 128, 32
@@ -76,42 +77,6 @@ def keep_relevant(c, h, log_budget, parent, count, low, high, mean, mass, listed
             listed[kept] = s
             kept += 1
     return kept
-
-
-@compiled()
-def remainder(rho, p):  # type: ignore[no-untyped-def]
-    """Σ_{k ≥ p} ρ^k / k! from above: 2 ρ^p / p! where 2ρ < p, otherwise ρ^p e^ρ / p!."""
-    term = 1.0
-    for k in range(1, p + 1):
-        term *= rho / k
-    return term * (2.0 if 2 * rho < p else np.exp(rho))
-
-
-@compiled(flags=SUMS)
-def sum_remainders(block, h, r, p, masses, rho, term):  # type: ignore[no-untyped-def]
-    """Σ_j m_j R_p(ρ_j) over one leaf, +∞ where some ρ_j exceeds 600; p = 3 modulo 4. `rho` and `term` are workspace."""
-    largest = 0.0
-    for j in range(rho.size):
-        rho[j] = h[0] * abs(block[1, j] - r[0])
-    for k in range(1, h.size):
-        for j in range(rho.size):
-            rho[j] += h[k] * abs(block[1 + k, j] - r[k])
-    for j in range(rho.size):
-        largest = larger(rho[j], largest)
-    if largest > 600.0:
-        return np.inf
-    for j in range(rho.size):
-        growth = exp2(rho[j] * LOG2_E)
-        term[j] = masses[0, j] * (2.0 if 2 * rho[j] < p else growth) * (rho[j] * rho[j] * rho[j] * (1 / 6))
-    for k in range(4, p + 1, 4):
-        scale = 1 / (k * (k + 1.0) * (k + 2.0) * (k + 3.0))
-        for j in range(rho.size):
-            square = rho[j] * rho[j]
-            term[j] *= square * square * scale
-    total = 0.0
-    for j in range(rho.size):
-        total += term[j]
-    return total
 
 
 @compiled()
@@ -163,38 +128,6 @@ def choose_degree(degrees, leaf_mass, rho, count, limit):  # type: ignore[no-unt
             break
         chosen = index
     return chosen
-
-
-@compiled()
-def expand(tilt, blocks, listed, count, shift, h, r, degree, L, powers, row, masses, work):  # type: ignore[no-untyped-def]
-    """Moments L of the listed leaves with masses 2^{score − shift}; returns Σ_j m_j R_p(ρ_j) over all their sources."""
-    wide_vectors()
-    L[:] = 0.0
-    error = 0.0
-    for i in range(count):
-        s = listed[i]
-        _scores(tilt, 0, 0, blocks, s, row)
-        for j in range(row.size):
-            masses[0, j] = exp2(row[j] - shift)
-        block = blocks[0, s]
-        error += sum_remainders(block, h, r, degree, masses, work[0], work[1])
-        add_moments(block[1:], masses, r, row.size, degree, L, powers)
-    return error
-
-
-@compiled()
-def accepted(h, L, error, epsilon):  # type: ignore[no-untyped-def]
-    """The certificate of a series, from its own moments: relative error within `epsilon`."""
-    d = h.size
-    mass = L[0, 0, 0]
-    if not mass > 2.0**-300:
-        return False
-    offset = h[0] * abs(L[0, 0, 1])
-    if d > 1:
-        offset += h[1] * abs(L[0, 1, 0])
-    if d > 2:
-        offset += h[2] * abs(L[1, 0, 0])
-    return error <= epsilon * mass * np.exp(-offset / mass)
 
 
 @compiled()
@@ -276,8 +209,8 @@ def visit(node, depth, queries, query_nodes, leaves, blocks, lists, kept, settin
                 shift = max(shift, bound)
             tilt[0, 0] = c * LOG2_E
             degree = degrees[index]
-            error = expand(tilt, blocks, listed, count, shift, h, r, degree, L, powers, row, masses, remainders)
-            if accepted(h, L, error, epsilon):
+            if certified(tilt, blocks, listed, count, shift, h, r, degree, epsilon, row, masses, remainders, sums[0]):
+                expand(tilt, blocks, listed, count, shift, r, degree, L, powers, row, masses)
                 sum_series(Q, a, b, c, r, shift, L, degree, offsets, work, out[0], out[1])
                 return True
     if child[node] >= 0:

@@ -85,13 +85,14 @@ def test_both_exact_methods_agree(average, k):
     assert np.max(np.abs(logsumexp[0] - expected_log)) < 200 * U
 
 
-def test_single_precision_is_asked_for_by_all_arrays():
+@pytest.mark.parametrize("n", [300, 2 * BLOCK + 70])
+def test_single_precision_is_asked_for_by_all_arrays(n):
     rng = np.random.default_rng(1)
-    q, y = rng.normal(size=(50, 2)), rng.normal(size=(300, 2))
+    q, y = rng.normal(size=(50, 2)), rng.normal(size=(n, 2))
     single = softmax_average(q.astype(np.float32), y.astype(np.float32))
     assert single.mean.dtype == single.logsumexp.dtype == np.float32
     assert softmax_average(q.astype(np.float32), y).mean.dtype == np.float64
-    mean, logsumexp = double_loop(q.astype(np.float32), y.astype(np.float32), y, np.full(300, -np.log(300)))
+    mean, logsumexp = double_loop(q.astype(np.float32), y.astype(np.float32), y, np.full(n, -np.log(n)))
     assert np.max(np.abs(single.mean - mean)) < 2e-6
     assert np.max(np.abs(single.logsumexp - logsumexp)) < 4e-6
 

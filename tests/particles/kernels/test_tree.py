@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from particles.errors import InvalidInput, OutOfRange
-from particles.kernels import tree
+from particles.kernels import certificate, tree
 from particles.kernels.direct import direct_average
 from particles.kernels.kdtree import build_tree
 from particles.kernels.softmax import choose_method, softmax_average
@@ -118,11 +118,11 @@ def test_the_remainder_bounds_the_rest_of_the_exponential_series():
         exact = np.exp(np.longdouble(rho)) - sum(
             np.longdouble(rho) ** k / np.prod(np.arange(1, k + 1, dtype=np.longdouble)) for k in range(11)
         )
-        assert tree.remainder(rho, 11) >= exact * (1 - 1e-9)
+        assert certificate.remainder(rho, 11) >= exact * (1 - 1e-9)
         block, masses, work = np.zeros((2, 16)), np.full((1, 16), 0.5), np.empty((2, 16))
         block[1] = np.where(np.arange(16) % 2, rho, -rho)
-        total = tree.sum_remainders(block, np.ones(1), np.zeros(1), 11, masses, work[0], work[1])
-        assert total == pytest.approx(8 * tree.remainder(rho, 11), rel=1e-12)
+        total = certificate.sum_remainders(block, np.ones(1), np.zeros(1), 11, masses, work[0], work[1])
+        assert total == pytest.approx(8 * certificate.remainder(rho, 11), rel=1e-12)
 
 
 @pytest.mark.parametrize("d", [1, 2, 3])
@@ -130,13 +130,13 @@ def test_the_certificate_sees_every_source(d):
     """One source far from the others, heavy enough to matter: the series over a wide cell must be refused."""
     masses, r, h = np.full((1, 16), 1.0), np.zeros(d), np.full(d, 0.1)
     block = np.zeros((1 + d, 16))
-    small = tree.sum_remainders(block, h, r, 15, masses, np.empty(16), np.empty(16))
+    small = certificate.sum_remainders(block, h, r, 15, masses, np.empty(16), np.empty(16))
     block[1:, 7] = 100.0
-    large = tree.sum_remainders(block, h, r, 15, masses, np.empty(16), np.empty(16))
+    large = certificate.sum_remainders(block, h, r, 15, masses, np.empty(16), np.empty(16))
     assert small == 0.0
-    assert large >= tree.remainder(10.0 * d, 15) * (1 - 1e-12)
+    assert large >= certificate.remainder(10.0 * d, 15) * (1 - 1e-12)
     block[1:, 7] = 1e4
-    assert tree.sum_remainders(block, h, r, 15, masses, np.empty(16), np.empty(16)) == np.inf
+    assert certificate.sum_remainders(block, h, r, 15, masses, np.empty(16), np.empty(16)) == np.inf
 
 
 def test_threads_change_no_bit():
