@@ -52,8 +52,8 @@ def report(name, d, sizes, values, clustered):
 def along_a_run(law, name):
     """d = 1, Q = K = V = 1, rescaled, the law spread out fourfold about 0, so that tokens on one side share a leader.
 
-    At every finite t the flow is a smooth map of the line, so the rate for N → ∞ is that of the initial law. Once nearly
-    all mass sits in clusters, the N of practice see the clustered slope: the connected law turns from one to the other.
+    At every finite t the flow is a smooth map of the line, so the rate for N → ∞ is that of the initial law. Once
+    nearly all mass sits in clusters, the N of practice see the clustered slope: the connected law turns to it.
     """
     times = [0.0, 0.5, 1.0, 2.0]
     model = SelfAttention(1.0, 1.0, 1.0).rescaled()
