@@ -9,11 +9,10 @@ import numpy as np
 from meanfield.distances.certify import certify
 from meanfield.distances.clouds import Pair, as_pair
 from meanfield.distances.coarse import coarse_transport
-from meanfield.distances.couplings import Coupling, binary_space, corner, permutation, squared_upper, whole
+from meanfield.distances.couplings import Coupling, binary_space, corner, merged, permutation, squared_upper, whole
 from meanfield.distances.door import as_atoms, require_same_dim
 from meanfield.distances.dual import close
 from meanfield.distances.exact import wasserstein
-from meanfield.distances.pot import match_by_binary_space
 from meanfield.distances.rounding import above, below, gamma
 from meanfield.distances.sliced import gaussian_map, gelbrich_basis, rotations, squared_lower, squared_on_line
 from meanfield.grid import GridMeasure, along
@@ -25,9 +24,7 @@ EFFORTS = ("cheap", "dual", "certify")
 CERTIFIED_RTOL = 1e-9
 """Relative width of the squared bracket at which "certify" stops."""
 
-_MATCHINGS = 16
-_MATCHINGS_DUAL = 64
-_PARTITIONS = 4
+_PARTITIONS = 8
 _DUAL_ROUNDS = 2
 
 
@@ -146,7 +143,7 @@ def _in_space(pair: Pair, effort: str, labelled: bool) -> tuple[list[Bound], lis
     rng = np.random.default_rng(0)
     bases = [gelbrich_basis(pair), np.eye(d), *rotations(d, max(1, 8 // d), rng)]
     lowers = [(squared_lower(pair, basis), "sliced") for basis in bases]
-    plans = [(plan, "binary space partition") for plan in _partitions(pair, effort, rng)]
+    plans = [(plan, "binary space partition") for plan in _partitions(pair, rng)]
     if labelled:
         plans.append((permutation(np.arange(len(pair.x.weights)), pair.x.weights), "identity"))
     if effort != "cheap":
@@ -163,14 +160,14 @@ def _in_space(pair: Pair, effort: str, labelled: bool) -> tuple[list[Bound], lis
     return uppers, lowers
 
 
-def _partitions(pair: Pair, effort: str, rng: np.random.Generator) -> list[Coupling]:
+def _partitions(pair: Pair, rng: np.random.Generator) -> list[Coupling]:
     x, y = pair.x, pair.y
-    if x.uniform and y.uniform and len(x.weights) == len(y.weights):
-        restarts = _MATCHINGS if effort == "cheap" else _MATCHINGS_DUAL
-        return [permutation(match_by_binary_space(x.points, y.points, restarts), x.weights)]
     linear = gaussian_map(pair)
     # A half space {⟨y, v⟩ ≤ c} is the image of {⟨x, Hv⟩ ≤ c} under the linear map H, H symmetric.
-    return [
+    plans = [
         binary_space(x, y, whole(x), whole(y), (linear @ v).T, v.T)
         for v in rotations(x.points.shape[1], _PARTITIONS, rng)
     ]
+    if x.uniform and y.uniform and len(x.weights) == len(y.weights):
+        return [permutation(merged(x.points, y.points, plans), x.weights)]
+    return plans

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from numba import njit
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from meanfield.distances.clouds import Cloud
 from meanfield.distances.rounding import exact_sum, gamma
@@ -72,6 +74,34 @@ def permutation(order: npt.ArrayLike, weights: Array) -> Coupling:
     """Point i to point order[i]; exact where both clouds carry the same weights in that order."""
     j = np.asarray(order, dtype=np.intp)
     return Coupling(np.arange(len(j)), j, weights, exact=True)
+
+
+def merged(x: Array, y: Array, plans: list[Coupling]) -> Index:
+    """One permutation (n,) out of several couplings of n points with n points of equal mass.
+
+    Two permutations differ by cycles of points; on each cycle the cheaper of the two is taken.
+    """
+    n = len(x)
+    best = _as_order(plans[0], n)
+    for plan in plans[1:]:
+        other = _as_order(plan, n)
+        cost, rival = (((x - y[order]) ** 2).sum(axis=1) for order in (best, other))
+        rows = np.arange(n)
+        edges = csr_array((np.ones(2 * n, np.int8), (np.r_[rows, rows], np.r_[best, other] + n)), shape=(2 * n, 2 * n))
+        cycle = connected_components(edges, directed=False)[1][:n]
+        cheaper = np.bincount(cycle, rival) < np.bincount(cycle, cost)
+        best = np.where(cheaper[cycle], other, best)
+    return best
+
+
+def _as_order(plan: Coupling, n: int) -> Index:
+    """The permutation that a coupling of equal masses is, slivers of rounding left out."""
+    heavy = plan.mass > 0.5 / n
+    order = np.full(n, -1)
+    order[plan.i[heavy]] = plan.j[heavy]
+    # Points that rounding left without a partner take the free ones in order.
+    order[order < 0] = np.setdiff1d(np.arange(n), order)
+    return order
 
 
 def corner(a: Array, b: Array) -> Coupling:

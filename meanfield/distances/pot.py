@@ -68,18 +68,6 @@ def optimal_sparse_plan(
     return SparsePlan(i.astype(np.intp), j.astype(np.intp), np.asarray(mass), np.asarray(u), np.asarray(v))
 
 
-def match_by_binary_space(x: Array, y: Array, restarts: int) -> Index:
-    """A permutation (n,) that sends x_i near y_σ(i): `restarts` binary space partitions, merged; deterministic."""
-    from ot.bsp import compute_bspot_bijection
-
-    gaussian = x.shape[1] <= 64
-    _, order, _ = compute_bspot_bijection(x, y, n_plans=restarts, gaussian_slicing=gaussian, seed=0)
-    order = np.asarray(order, dtype=np.intp)
-    if not np.array_equal(np.sort(order), np.arange(len(x))):
-        raise NotConverged(f"binary space matching of {len(x)} points returned no permutation")
-    return order
-
-
 def _require_optimal(status: int, cost: float, n: int, m: int) -> None:
     if status != _OPTIMAL or not np.isfinite(cost):
         raise NotConverged(
