@@ -14,9 +14,10 @@ from meanfield.checkpoints import sentence_embeddings, trained_heads
 from meanfield.grid import Grid, GridMeasure
 from meanfield.laws import Normal, ProbabilityLaw, Uniform
 from meanfield.schemes.finite_volume import FiniteVolume
-from particles import SelfAttention, VelocityField
+from particles import VelocityField
 from particles.checks import Array, as_times, one_of
 from particles.errors import InvalidInput, LibraryError
+from particles.models.catalogue import build_model
 
 _REQUIRED = object()
 
@@ -48,6 +49,10 @@ class Table:
         """A table below this one, None where it is absent."""
         content = self.get(key, _table, None)
         return None if content is None else Table(content, f"{self._name}.{key}" if self._name else key)
+
+    def rest(self) -> list[str]:
+        """The keys that nobody has asked for yet."""
+        return [key for key in self._content if key not in self._known]
 
     def close(self) -> None:
         """Refuse unknown keys."""
@@ -138,7 +143,7 @@ def read_study(path: Path) -> StudyConfig:
         seed,
         model,
         law,
-        _grid(top.table("grid"), law, model.dim),
+        _grid(top.table("grid"), law),
         _convergence(top.table("convergence")),
         _stability(top.table("stability")),
         _limit(top.table("limit")),
@@ -154,21 +159,26 @@ def _needed(top: Table, key: str) -> Table:
     return table
 
 
-def _model(table: Table) -> SelfAttention:
+def _model(table: Table) -> VelocityField:
     frame = table.get("frame", lambda v: one_of(_text(v), ("original", "rescaled"), "frame"), "original")
-    name = table.get("head", _text, None)
-    if name is None:
-        Q, K, V = (table.get(key, _matrix) for key in "QKV")
-    else:
-        heads = {f"layer{head.layer}_head{head.head}": head for head in trained_heads()}
-        head = heads[one_of(name, sorted(heads), "head")]
-        Q, K, V = head.Q, head.K, head.V
-    table.close()
-    model = SelfAttention(Q, K, V)
-    return model.rescaled() if frame == "rescaled" else model
+    name, head = table.get("name", _text), table.get("head", _text, None)
+    parameters = {key: table.get(key, _parameter) for key in table.rest()}
+    if head is not None:
+        heads = {f"layer{h.layer}_head{h.head}": h for h in trained_heads()}
+        found = heads[one_of(head, sorted(heads), "head")]
+        parameters |= {"Q": found.Q, "K": found.K, "V": found.V}
+    model = build_model(name, parameters)
+    if not isinstance(model, VelocityField):
+        raise InvalidInput(f"a study needs a velocity field, {name} is a map in discrete time")
+    if frame == "original":
+        return model
+    values = getattr(model, "V", None)
+    if values is None:
+        raise InvalidInput(f"frame = 'rescaled' needs a model with a matrix V, {name} has none")
+    return model.in_frame(values)
 
 
-def _law(table: Table, dim: int) -> ProbabilityLaw | Tokens:
+def _law(table: Table, dim: int | None) -> ProbabilityLaw | Tokens:
     kind = table.get("law", lambda v: one_of(_text(v), ("uniform", "normal", "sentence"), "law"))
     law: ProbabilityLaw | Tokens
     if kind == "uniform":
@@ -179,22 +189,22 @@ def _law(table: Table, dim: int) -> ProbabilityLaw | Tokens:
         law = Tokens(sentence_embeddings()[1])
     table.close()
     found = law.points.shape[1] if isinstance(law, Tokens) else law.dim
-    if found != dim:
+    if dim not in (None, found):
         raise InvalidInput(f"the law of [initial] lives in R^{found}, the model of [model] in R^{dim}")
     return law
 
 
-def _grid(table: Table | None, law: ProbabilityLaw | Tokens, dim: int) -> GridPart | None:
+def _grid(table: Table | None, law: ProbabilityLaw | Tokens) -> GridPart | None:
     if table is None:
         return None
     bounds, shape = table.get("bounds", _matrix), table.get("shape", _counts)
     scheme = FiniteVolume(limiter=table.get("limiter", _text, "van_leer"), cfl=table.get("cfl", _number, 0.45))
     table.close()
-    grid = Grid([(low, high) for low, high in bounds], shape)
-    if grid.dim != dim:
-        raise InvalidInput(f"the grid of [grid] has dimension {grid.dim}, the model of [model] {dim}")
     if isinstance(law, Tokens):
         raise InvalidInput("[grid] needs an initial law with a density: leave it out where law = 'sentence'")
+    grid = Grid([(low, high) for low, high in bounds], shape)
+    if grid.dim != law.dim:
+        raise InvalidInput(f"the grid of [grid] has dimension {grid.dim}, the law of [initial] {law.dim}")
     return GridPart(grid.measure(law), scheme)
 
 
@@ -251,6 +261,12 @@ def _counts(value: Any) -> tuple[int, ...]:
     if not isinstance(value, Sequence) or isinstance(value, str) or not value:
         raise TypeError("must be a list of whole numbers")
     return tuple(_count(item) for item in value)
+
+
+def _parameter(value: Any) -> Any:
+    if isinstance(value, bool | str):
+        return value
+    return _matrix(value) if isinstance(value, list) else float(value) if isinstance(value, float) else value
 
 
 def _matrix(value: Any) -> Array:

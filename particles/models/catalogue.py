@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
+from collections.abc import Mapping
 from importlib import import_module
+from typing import Any
 
 import particles.models
+from particles.checks import one_of
+from particles.errors import InvalidInput
 from particles.models.base import DiscreteMap, VelocityField
 
 
@@ -16,10 +20,28 @@ def catalogue() -> dict[str, str]:
     `meanfield models` prints it. A class counts that derives from VelocityField or DiscreteMap, is defined in
     particles/models outside base.py, is not abstract, and has no specialisation of its own here.
     """
+    return {name: _line(cls) for name, cls in sorted(_classes().items())}
+
+
+def build_model(name: str, parameters: Mapping[str, Any]) -> Any:
+    """The model of that name in the catalogue, from its parameters by name; refused with the names that there are."""
+    classes = _classes()
+    cls: Any = classes[one_of(name, sorted(classes), "the name of the model")]
+    known = list(inspect.signature(cls.__init__).parameters.values())[1:]
+    unknown = sorted(set(parameters) - {p.name for p in known})
+    missing = [p.name for p in known if p.default is p.empty and p.name not in parameters]
+    if unknown or missing:
+        raise InvalidInput(
+            f"{name} {f'has no parameter {unknown[0]!r}' if unknown else f'needs the parameter {missing[0]!r}'}: "
+            f"its parameters are {', '.join(p.name for p in known)}"
+        )
+    return cls(**parameters)
+
+
+def _classes() -> dict[str, type]:
     for module in pkgutil.iter_modules(particles.models.__path__):
         import_module(f"{particles.models.__name__}.{module.name}")
-    found = {cls.__name__: _line(cls) for root in (VelocityField, DiscreteMap) for cls in _leaves(root)}
-    return dict(sorted(found.items()))
+    return {cls.__name__: cls for root in (VelocityField, DiscreteMap) for cls in _leaves(root)}
 
 
 def _leaves(cls: type) -> list[type]:

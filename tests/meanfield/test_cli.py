@@ -18,6 +18,7 @@ SMALL = """
 title = "A small study"
 seed = 1
 [model]
+name = "SelfAttention"
 frame = "rescaled"
 Q = 1.0
 K = 1.0
@@ -138,7 +139,10 @@ def test_ctrl_c_keeps_what_is_done_and_says_so_in_one_line(small, tmp_path):
         (("seed = 1", "sede = 1"), "unknown key 'sede' at the top: allowed are title"),
         (('law = "uniform"', 'law = "unifrom"'), "`initial.law`.*one of 'uniform', 'normal'.*got 'unifrom'"),
         (("times = [0.0, 0.25]", "times = [0.25, 0.0]"), "`convergence.times`.*strictly increasing"),
-        (("V = 1.0", "V = nan"), "`model.V`.*finite"),
+        (("V = 1.0", "W = 1.0"), "SelfAttention has no parameter 'W': its parameters are Q, K, V"),
+        (("V = 1.0", ""), "SelfAttention needs the parameter 'V'"),
+        (("SelfAttention", "SelfAtention"), "the name of the model must be one of 'CausalAttention', .*'SelfAtention'"),
+        (("V = 1.0", "V = nan"), "V must be finite"),
         (("Q = 1.0", "Q = [[1.0], [2.0]]"), "Q and K must have one shape"),
         (("[initial]", "[intial]"), "lacks the table \\[initial\\]"),
         (('title = "A small study"', "title = A small study"), "not valid TOML.*line 2"),
@@ -187,6 +191,18 @@ def test_a_folder_of_another_study_is_not_taken_up(small, tmp_path, capsys):
     (out / "study.toml").write_text("title = 'other'")
     assert run(small, "--out", out, "--resume") == 2
     assert "holds another study" in capsys.readouterr().err
+
+
+def test_a_study_of_another_model(small, tmp_path):
+    small.write_text(
+        SMALL.replace(
+            'name = "SelfAttention"\nframe = "rescaled"\nQ = 1.0\nK = 1.0\nV = 1.0',
+            'name = "HegselmannKrause"\nradius = 0.3',
+        ).split("[stability]")[0]
+    )
+    assert run(small, "--out", tmp_path / "out", "--workers", 1) == 0
+    with xr.open_dataset(tmp_path / "out" / "solution.nc", engine="h5netcdf") as ds:
+        assert float((ds["density"][-1] * ds["cell_volume"]).sum()) == pytest.approx(1.0, abs=1e-13)
 
 
 def test_models_lists_every_model_with_one_line(capsys):
