@@ -10,24 +10,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from particles.kernels.compiling import SUMS, compiled
+from particles.kernels.compiling import SUMS, kernel_part, merged
 from particles.kernels.direct import _scores
-from particles.kernels.exponential import LOG2_E, exp2, larger, wide_vectors
+from particles.kernels.exponential import LOG2_E, exp2, larger
 from particles.kernels.taylor import add_moments
 
 
-@compiled()
+@kernel_part()
 def remainder(rho, p):  # type: ignore[no-untyped-def]
     """Σ_{k ≥ p} ρ^k / k! from above: 2 ρ^p / p! where 2ρ < p, otherwise ρ^p e^ρ / p!."""
+    merged()
     term = 1.0
     for k in range(1, p + 1):
         term *= rho / k
     return term * (2.0 if 2 * rho < p else np.exp(rho))
 
 
-@compiled(flags=SUMS)
+@kernel_part(flags=SUMS)
 def sum_remainders(block, h, r, p, masses, rho, term):  # type: ignore[no-untyped-def]
     """Σ_j m_j R_p(ρ_j) over one leaf, +∞ where some ρ_j exceeds 600; p = 3 modulo 4. `rho` and `term` are workspace."""
+    merged()
     largest = 0.0
     for j in range(rho.size):
         rho[j] = h[0] * abs(block[1, j] - r[0])
@@ -52,17 +54,19 @@ def sum_remainders(block, h, r, p, masses, rho, term):  # type: ignore[no-untype
     return total
 
 
-@compiled()
+@kernel_part()
 def tilted(tilt, blocks, s, shift, row, masses):  # type: ignore[no-untyped-def]
     """Masses 2^{score − shift} of the sources of one leaf."""
+    merged()
     _scores(tilt, 0, 0, blocks, s, row)
     for j in range(row.size):
         masses[0, j] = exp2(row[j] - shift)
 
 
-@compiled(flags=SUMS)
+@kernel_part(flags=SUMS)
 def add_offset(block, r, masses, first):  # type: ignore[no-untyped-def]
     """Add Σ_j m_j (1, y_j − r) of one leaf to `first`."""
+    merged()
     total = 0.0
     for j in range(masses.shape[1]):
         total += masses[0, j]
@@ -74,10 +78,10 @@ def add_offset(block, r, masses, first):  # type: ignore[no-untyped-def]
         first[1 + k] += total
 
 
-@compiled()
+@kernel_part()
 def certified(tilt, blocks, listed, count, shift, h, r, degree, epsilon, row, masses, work, first):  # type: ignore[no-untyped-def]
     """Whether Σ_j m_j R_p(ρ_j), summed over every source of the listed leaves, is within epsilon · D."""
-    wide_vectors()
+    merged()
     error = 0.0
     first[:] = 0.0
     for i in range(count):
@@ -93,10 +97,10 @@ def certified(tilt, blocks, listed, count, shift, h, r, degree, epsilon, row, ma
     return error <= epsilon * first[0] * np.exp(-offset / first[0])
 
 
-@compiled()
+@kernel_part()
 def expand(tilt, blocks, listed, count, shift, r, degree, L, powers, row, masses):  # type: ignore[no-untyped-def]
     """Moments L of the listed leaves with masses 2^{score − shift}."""
-    wide_vectors()
+    merged()
     L[:] = 0.0
     for i in range(count):
         tilted(tilt, blocks, listed[i], shift, row, masses)

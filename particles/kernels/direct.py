@@ -51,7 +51,7 @@ def empty_blocks(runs: int, n: int, rows: int, dtype: npt.DTypeLike, longest: in
     return memory[start : start + size * np.dtype(dtype).itemsize].view(dtype).reshape(runs, count, rows, length)
 
 
-@kernel_part()
+@compiled()
 def pack(queries, keys, values, log_weights, shared, blocks):  # type: ignore[no-untyped-def]
     """Scale the queries by log2 e in place and fill blocks (run, block, 1 + k + e, length): weights, keys, values.
 
@@ -130,7 +130,7 @@ def _add_scores(queries, run, i, blocks, s, buffer):  # type: ignore[no-untyped-
     return largest
 
 
-@compiled(flags=SUMS)
+@kernel_part(flags=SUMS)
 def _accumulate(buffer, shift, blocks, run, s, first, sums, i):  # type: ignore[no-untyped-def]
     """Add Σ 2^{buffer − shift} (1, v) to row i of `sums`; the rows of the block from `first` on are v."""
     merged()
@@ -161,7 +161,7 @@ def _accumulate(buffer, shift, blocks, run, s, first, sums, i):  # type: ignore[
     sums[i, 1] += a0
 
 
-@compiled(flags=SUMS)
+@kernel_part(flags=SUMS)
 def _accumulate_rest(buffer, blocks, run, s, first, sums, i):  # type: ignore[no-untyped-def]
     """Add the components of the values from the fourth on, three at a time."""
     merged()

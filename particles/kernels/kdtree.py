@@ -51,7 +51,7 @@ def build_tree(points: Array, leaf: int) -> KdTree:
     return KdTree(points, order, start, stop, child, low, high)
 
 
-@kernel_part()
+@compiled()
 def _split(points, order, start, stop, child, low, high):  # type: ignore[no-untyped-def]
     """Fill a complete binary tree level by level."""
     n, d = points.shape
@@ -77,7 +77,7 @@ def _split(points, order, start, stop, child, low, high):  # type: ignore[no-unt
             start[left], stop[left], start[left + 1], stop[left + 1] = a, middle, middle, b
 
 
-@compiled()
+@kernel_part()
 def _select(points, order, left, right, middle, k):  # type: ignore[no-untyped-def]
     """Hoare's selection: no point before `middle` has a larger coordinate k than any from `middle` on."""
     merged()

@@ -10,17 +10,17 @@ axes: length 1). The moments are inner products of rows of powers over a chunk o
 
 from __future__ import annotations
 
-from particles.kernels.compiling import SUMS, compiled
-from particles.kernels.exponential import wide_vectors
+from particles.kernels.compiling import SUMS, kernel_part, merged
 from particles.kernels.products import add_products
 
 CHUNK = 256
 """Sources, or queries, whose powers stay in the cache together."""
 
 
-@compiled(flags=SUMS)
+@kernel_part(flags=SUMS)
 def _powers(coordinates, row, centre, count, degree, out):  # type: ignore[no-untyped-def]
     """out[i] = (y − centre)^i / i! for i ≤ degree along a row of coordinates."""
+    merged()
     for j in range(count):
         out[0, j] = 1.0
     for i in range(1, degree + 1):
@@ -28,16 +28,18 @@ def _powers(coordinates, row, centre, count, degree, out):  # type: ignore[no-un
             out[i, j] = out[i - 1, j] * ((coordinates[row, j] - centre) * (1.0 / i))
 
 
-@compiled(flags=SUMS)
+@kernel_part(flags=SUMS)
 def _times(a, i, b, out, o, count):  # type: ignore[no-untyped-def]
     """out[o] = a[i] · b, elementwise; `b` is one row."""
+    merged()
     for j in range(count):
         out[o, j] = a[i, j] * b[0, j]
 
 
-@compiled(flags=SUMS)
+@kernel_part(flags=SUMS)
 def _sums_of_powers(coordinates, centre, masses, count, degree, L):  # type: ignore[no-untyped-def]
     """One variable: L[0, 0, i] += Σ m (y − r)^i / i!; `masses` is overwritten."""
+    merged()
     for i in range(degree + 1):
         total = 0.0
         scale = 1.0 / (i + 1)
@@ -47,13 +49,13 @@ def _sums_of_powers(coordinates, centre, masses, count, degree, L):  # type: ign
         L[0, 0, i] += total
 
 
-@compiled()
+@kernel_part()
 def add_moments(coordinates, masses, centre, count, degree, L, powers):  # type: ignore[no-untyped-def]
     """Add the moments of `count` sources, coordinates (d, ·) and masses (1, ·), to L; degree + 1 a multiple of 4.
 
     `powers` (4, degree + 1, CHUNK) is workspace. Of each square of moments only the blocks that meet |a| ≤ degree.
     """
-    wide_vectors()
+    merged()
     d = coordinates.shape[0]
     if d == 1:
         _sums_of_powers(coordinates, centre, masses, count, degree, L)
@@ -75,9 +77,10 @@ def add_moments(coordinates, masses, centre, count, degree, L, powers):  # type:
                 add_products(weighted, i, powers[0], k, count, L[plane], i, k)
 
 
-@compiled(flags=SUMS)
+@kernel_part(flags=SUMS)
 def _horner_axis(L, a3, a2, degree, x, first, count, value, slope):  # type: ignore[no-untyped-def]
     """Innermost axis: value = Σ_i L[a3, a2, i] x^i and its derivative at a chunk of offsets x[0]."""
+    merged()
     for t in range(count):
         value[t] = 0.0
         slope[t] = 0.0
@@ -88,13 +91,13 @@ def _horner_axis(L, a3, a2, degree, x, first, count, value, slope):  # type: ign
             value[t] = value[t] * x[0, first + t] + c
 
 
-@compiled(flags=SUMS)
+@kernel_part(flags=SUMS)
 def evaluate(L, degree, d, x, first, count, work):  # type: ignore[no-untyped-def]
     """Series and gradient at offsets x (d, ·), numbers first … first + count − 1.
 
     Results in rows 0 (value) and 1 … d (gradient) of `work` (9, CHUNK); nested Horner rule with derivatives.
     """
-    wide_vectors()
+    merged()
     work[:4] = 0.0
     for a3 in range(degree if d == 3 else 0, -1, -1):
         work[4:7] = 0.0

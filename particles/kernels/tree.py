@@ -27,7 +27,7 @@ import numpy as np
 
 from particles.checks import Array
 from particles.kernels.certificate import certified, expand, remainder
-from particles.kernels.compiling import compiled
+from particles.kernels.compiling import compiled, kernel_part, merged
 from particles.kernels.direct import DROP_BITS, _accumulate, _scores, empty_blocks
 from particles.kernels.exponential import LN_2, LOG2_E, exp2, wide_vectors
 from particles.kernels.kdtree import KdTree, build_tree
@@ -53,9 +53,10 @@ GUESS = 0.25
 """Share of the allowed error that the guess from the leaves' means may use."""
 
 
-@compiled()
+@kernel_part()
 def keep_relevant(c, h, log_budget, parent, count, low, high, mean, mass, listed):  # type: ignore[no-untyped-def]
     """Fill `listed` with the leaves of `parent[:count]` that pruning keeps; return how many. `mass` in natural logs."""
+    merged()
     d = c.size
     best, reference = -np.inf, 0
     for i in range(count):
@@ -79,9 +80,10 @@ def keep_relevant(c, h, log_budget, parent, count, low, high, mean, mass, listed
     return kept
 
 
-@compiled()
+@kernel_part()
 def estimate(c, h, listed, count, mean, mass, r, leaf_mass, rho):  # type: ignore[no-untyped-def]
     """Tilted masses, their centre r and ρ as if each leaf sat in its mean; returns the total mass."""
+    merged()
     d = c.size
     top = -np.inf
     for i in range(count):
@@ -108,9 +110,10 @@ def estimate(c, h, listed, count, mean, mass, r, leaf_mass, rho):  # type: ignor
     return total
 
 
-@compiled()
+@kernel_part()
 def guessed_error(degree, leaf_mass, rho, count, limit):  # type: ignore[no-untyped-def]
     """Σ_S m_S R_p(ρ_S) over the leaves' means, abandoned as soon as it exceeds `limit`."""
+    merged()
     error = 0.0
     for i in range(count):
         error += leaf_mass[i] * remainder(rho[i], degree)
@@ -119,9 +122,10 @@ def guessed_error(degree, leaf_mass, rho, count, limit):  # type: ignore[no-unty
     return error
 
 
-@compiled()
+@kernel_part()
 def choose_degree(degrees, leaf_mass, rho, count, limit):  # type: ignore[no-untyped-def]
     """Index of the least degree whose guessed error is within `limit`, or −1; the largest is tried first."""
+    merged()
     chosen = -1
     for index in range(degrees.size - 1, -1, -1):
         if not guessed_error(degrees[index], leaf_mass, rho, count, limit) <= limit:
@@ -130,9 +134,10 @@ def choose_degree(degrees, leaf_mass, rho, count, limit):  # type: ignore[no-unt
     return chosen
 
 
-@compiled()
+@kernel_part()
 def sum_series(Q, a, b, c, r, shift, L, degree, offsets, work, mean, logsumexp):  # type: ignore[no-untyped-def]
     """Averages and log-sum-exp of queries a ≤ i < b from the series."""
+    merged()
     d = c.size
     for first in range(a, b, CHUNK):
         count = min(CHUNK, b - first)
@@ -148,13 +153,13 @@ def sum_series(Q, a, b, c, r, shift, L, degree, offsets, work, mean, logsumexp):
             logsumexp[first + t] = logarithm
 
 
-@compiled()
+@kernel_part()
 def sum_directly(bits, a, b, blocks, listed, count, packed, row, largest, sums, mean, logsumexp):  # type: ignore[no-untyped-def]
     """Averages and log-sum-exp of queries a ≤ i < b over the listed leaves, as in `direct.py`.
 
     The leaves are gathered into long blocks, `packed` (1, 1, 1 + d, ·), which all queries of the cell then share.
     """
-    wide_vectors()
+    merged()
     d, length = bits.shape[2], blocks.shape[3]
     together = packed.shape[3] // length
     largest[:] = -np.inf
@@ -184,9 +189,10 @@ def sum_directly(bits, a, b, blocks, listed, count, packed, row, largest, sums, 
             mean[i, k] = sums[i - a, 1 + k] / sums[i - a, 0]
 
 
-@compiled()
+@kernel_part()
 def visit(node, depth, queries, query_nodes, leaves, blocks, lists, kept, settings, space, out):  # type: ignore[no-untyped-def]
     """Treat one query cell: True when its queries are done, False when its children are to be visited."""
+    merged()
     Q, bits = queries
     start, stop, child, box_low, box_high = query_nodes
     low, high, mean, mass, top_weight = leaves
@@ -222,6 +228,7 @@ def visit(node, depth, queries, query_nodes, leaves, blocks, lists, kept, settin
 @compiled()
 def descend(first, stop, queries, query_nodes, leaves, blocks, settings, out):  # type: ignore[no-untyped-def]
     """Treat the query cells first ≤ node < stop and all below them."""
+    wide_vectors()
     leaf_count, length, d = blocks.shape[1], blocks.shape[3], queries[0].shape[1]
     degree = settings[2][-1]
     planes, rows = (degree + 1 if d == 3 else 1), (degree + 1 if d > 1 else 1)

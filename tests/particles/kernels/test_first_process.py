@@ -4,7 +4,9 @@ import os
 import subprocess
 import sys
 
-SCRIPT = """
+import pytest
+
+EXACT = """
 import hashlib
 import numpy as np
 from particles.kernels.softmax import softmax_average
@@ -20,10 +22,26 @@ for k in (1, 2, 3, 5, 16):
 print(bits.hexdigest())
 """
 
+TREE = """
+import hashlib
+import numpy as np
+from particles.kernels.tree import tree_average
 
-def test_compiled_here_or_taken_from_disk(tmp_path):
+rng, bits = np.random.default_rng(0), hashlib.sha256()
+for d in (1, 2, 3):
+    for scale in (1, 20):
+        x, logs = scale * rng.uniform(-5, 5, (1, 2500, d)), rng.normal(size=(1, 2500))
+        for tolerance in (1e-10, 1e-3):
+            mean, logsumexp, _ = tree_average(x, x, logs, tolerance, 1)
+            bits.update(mean.tobytes() + logsumexp.tobytes())
+print(bits.hexdigest())
+"""
+
+
+@pytest.mark.parametrize("script", [EXACT, TREE], ids=["exact", "tree"])
+def test_compiled_here_or_taken_from_disk(tmp_path, script):
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
-    command = [sys.executable, "-c", SCRIPT]
+    command = [sys.executable, "-c", script]
     first, second = (subprocess.check_output(command, env=environment) for _ in range(2))
     assert any(tmp_path.rglob("*.nbi"))
     assert first == second
