@@ -52,6 +52,7 @@ def _study(options: argparse.Namespace) -> int:
     from dataclasses import replace
 
     import matplotlib as mpl
+    from threadpoolctl import threadpool_limits
 
     from meanfield.studies.config import read_study
     from meanfield.study import run_study
@@ -70,7 +71,9 @@ def _study(options: argparse.Namespace) -> int:
     folder = options.out or _new_folder("study")
     print(f"{config.title} (seed {config.seed}, {options.workers} workers)")
     source = f"# seed used: {config.seed}\n{path.read_text(encoding='utf-8')}"
-    run_study(config, source, folder, workers=options.workers, progress=True, resume=options.resume, say=print)
+    # The products of a study are small: threads would only wait for each other, and other cores for other bits.
+    with threadpool_limits(limits=1, user_api="blas"):
+        run_study(config, source, folder, workers=options.workers, progress=True, resume=options.resume, say=print)
     print(f"\nResults, pictures and report.html are in\n{folder.resolve()}")
     return 0
 

@@ -16,13 +16,14 @@ from matplotlib.figure import Figure
 from meanfield import limits, plots
 from meanfield.report import Section, TextTable, html_report
 from meanfield.solve import solve
+from meanfield.studies.clustered import clustered_limit
 from meanfield.studies.config import StudyConfig, Tokens
 from meanfield.studies.convergence import convergence
 from meanfield.studies.stability import VERDICTS, stability
 from meanfield.studies.tasks import Ledger, Runner, seeded
 from particles import EmpiricalMeasure, simulate, write_netcdf
 from particles.checks import Array
-from particles.errors import StoreError
+from particles.errors import InvalidInput, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -222,9 +223,32 @@ def _limit(study: Study) -> None:
             "Trajectories of the tokens, and the rank of the attention matrix over time. No theorem of the paper "
             "applies to this model, for the reasons given, so there is no set to measure a distance to."
         )
-    else:
-        text = (
-            "Trajectories of the tokens, the distance of each to the set that the theorem predicts, and the rank of "
-            "the attention matrix. The distance falls at an exponential rate once each token attends to one leader."
-        )
-    study.add(Section("Geometry of the limit", text, picture=path, verbatim=str(certificate)))
+        study.add(Section("Geometry of the limit", text, picture=path, verbatim=str(certificate)))
+        return
+    text = (
+        "Trajectories of the tokens, the distance of each to the set that the theorem predicts, and the rank of "
+        "the attention matrix. The distance falls at an exponential rate once each token attends to one leader."
+    )
+    study.add(Section("Geometry of the limit", text, _decay(study, ds, certificate), path, str(certificate)))
+
+
+def _decay(study: Study, ds: xr.Dataset, certificate: limits.LimitCertificate) -> TextTable | None:
+    """The fitted rate at which W₂ to the limit decays; None where the run is too short for a fit."""
+    try:
+        decay = study.keep(clustered_limit(ds, certificate=certificate), "clustered")
+    except InvalidInput as error:
+        log.info("no rate of decay: %s", error)
+        return None
+    slope, low, high = (float(decay[name]) for name in ("slope", "slope_low", "slope_high"))
+    window = f"[{float(decay['fit_start']):g}, {float(decay['fit_stop']):g}]"
+    return TextTable(
+        ["W2 to the limit", "rate", "over its windows", "fitted for t in"],
+        [
+            [
+                f"{float(decay['distance'][-1]):.3g} at the end",
+                f"{decay.attrs['rate_kind']}, {slope:.4f}",
+                f"[{low:.4f}, {high:.4f}]",
+                window,
+            ]
+        ],
+    )

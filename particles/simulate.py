@@ -187,6 +187,8 @@ def _layout(state: ParticleState, times: Array, entropy: str) -> Layout:
         "times": times,
     }
     attributes, matrices = provenance(call, entropy)
+    if isinstance(state.model, VelocityField) and (chosen := state.model.summation(x.shape[1])):
+        attributes["summation"] = chosen
     coords = {
         "time": variable("time", times, "time"),
         "particle": variable("particle", np.arange(x.shape[1]), "particle index"),

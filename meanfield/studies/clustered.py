@@ -34,19 +34,21 @@ class Rate(NamedTuple):
     stop: float
 
 
-def clustered_limit(ds: xr.Dataset, effort: str = "cheap") -> xr.Dataset:
+def clustered_limit(
+    ds: xr.Dataset, effort: str = "cheap", *, certificate: LimitCertificate | None = None
+) -> xr.Dataset:
     """W₂(μ_t, μ_∞) along one run, μ_∞ the masses of the tokens at their certified limits, and its rate of decay.
 
-    The limits and the frame are those of `limits.certify`. Where every token has a limit point, each distance is a
-    `wasserstein_bracket` against the atoms, labelled (a token belongs to its limit), widened by (Σ w bound²)^{1/2}
-    where the limits are proved. Where tokens tend to a set only (hyperplanes, say) it is the distance to the measures
-    on that set, (Σ w dist²)^{1/2}. See `fit_decay` for the rate.
+    The limits and the frame are those of `limits.certify`, or of a `certificate` of this run that is there already.
+    Where every token has a limit point, each distance is a `wasserstein_bracket` against the atoms, labelled (a token
+    belongs to its limit), widened by (Σ w bound²)^{1/2} where the limits are proved. Where tokens tend to a set only
+    (hyperplanes, say) it is the distance to the measures on that set, (Σ w dist²)^{1/2}. See `fit_decay` for the rate.
 
     Returns a Dataset with `lower`, `upper`, `distance` (time), `slope`, `slope_low`, `slope_high` and the attributes
     `rate_kind`, `theorem`, `limit_status`. Refused: runs to which no theorem applies, fewer than 6 saved times with a
     distance to fit.
     """
-    certificate = certify(ds)
+    certificate = certify(ds) if certificate is None else certificate
     if certificate.limit_set is None:
         raise NotSupported(f"no limit is predicted for this run: {certificate.reason or 'no theorem applies'}")
     positions = _in_frame(ds, certificate)

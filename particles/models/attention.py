@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from particles.checks import Array, one_of, positive
 from particles.errors import OutOfRange
-from particles.kernels.softmax import softmax_average
+from particles.kernels.softmax import choose_method, softmax_average
 from particles.measure import Measure
 from particles.models.base import check_points
 from particles.models.bilinear import BilinearField, Matrix, log_of, row_softmax
@@ -48,6 +48,11 @@ class SoftmaxField(BilinearField):
             return softmax_average(queries, keys, values, log_of(w), tolerance=self.tolerance).mean
         except OutOfRange as error:
             raise OutOfRange(f"{error} at t = {t:g}: stop before that time", time=t) from None
+
+    def summation(self, n: int) -> str:
+        """The kernel that softmax_average takes for n tokens: "direct", "tiles" or "tree"."""
+        k, own_values = min(len(self.query_matrix(0.0)), self.dim), len(self.query_matrix(0.0)) < self.dim
+        return choose_method(n, n, k, self.dim, self.tolerance, own_values=own_values)
 
     def aggregate(self, t: float, x: Array, y: Array, w: Array) -> Array:
         """The softmax average of the sources themselves at each x."""

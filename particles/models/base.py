@@ -82,6 +82,10 @@ class VelocityField(ABC):
         """Whether the field has noise: whether `diffusion` returns a tensor."""
         return type(self).diffusion is not VelocityField.diffusion
 
+    def summation(self, n: int) -> str:
+        """How the sums over n particles are computed, for the record in a Dataset; "" where nothing is chosen."""
+        return ""
+
     def diffusion(self, t: float) -> Array | None:
         """The tensor D (d, d) of the noise √(2D) dW, so that (6.1) gains div(D∇μ); None without noise."""
         return None
@@ -269,6 +273,10 @@ class Sum(VelocityField):
     def noisy(self) -> bool:
         """True where a term is."""
         return any(term.noisy for term in self.summands)
+
+    def summation(self, n: int) -> str:
+        """The methods of the terms, each once."""
+        return ", ".join(dict.fromkeys(filter(None, (term.summation(n) for term in self.summands))))
 
     def diffusion(self, t: float) -> Array | None:
         """Σ_h D_h: independent noises add their tensors."""

@@ -26,6 +26,7 @@ from particles import (
 )
 from particles.dataset import config_of, frame_name, read_commit
 from particles.errors import InvalidInput, RunStopped, StoreError
+from particles.kernels.softmax import softmax_average
 
 I2 = np.eye(2)
 V2 = np.array([[1.0, 0.3], [-0.2, 0.5]])
@@ -71,7 +72,8 @@ def test_every_variable_says_what_it_is(run):
 
 
 def test_attributes_are_complete_and_plain(run):
-    assert set(run.attrs) == {"config", "frame", "status", "seed_entropy", "source", "history", "references"}
+    expected = {"config", "frame", "status", "seed_entropy", "source", "history", "references", "summation"}
+    assert set(run.attrs) == expected
     assert all(isinstance(value, str) for value in run.attrs.values())
     assert run.attrs["status"] == "completed"
     assert run.attrs["source"].startswith("attention-meanfield ")
@@ -262,3 +264,16 @@ def test_a_store_in_a_folder_to_be_made_and_as_text(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     simulate(HEAD, X, [0, 1], store="a/b/run.zarr")
     assert open_store("a/b/run.zarr").sizes["time"] == 2
+
+
+def test_the_kernel_that_was_chosen_is_on_record():
+    rng = np.random.default_rng(0)
+    short, long = SelfAttention(np.eye(2), np.eye(2), np.eye(2)), SelfAttention(*np.eye(40)[None].repeat(3, 0))
+    allowed = SelfAttention(np.eye(2), np.eye(2), np.eye(2), tolerance=1e-6)
+    for model, n, expected in ((short, 5, "direct"), (long, 5, "tiles"), (short + short, 5, "direct")):
+        ds = simulate(model, rng.normal(size=(n, model.dim)), [0.0, 0.1], RK4(dt=0.1))
+        assert ds.attrs["summation"] == expected
+    assert allowed.summation(100) == "direct"
+    assert allowed.summation(100_000) == "tree"
+    x = rng.normal(size=(7000, 2))
+    assert softmax_average(x, x, tolerance=1e-6).method == allowed.summation(7000) == "tree"
