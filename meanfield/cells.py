@@ -119,13 +119,18 @@ def deposit(points: Array, weights: Array, centres: tuple[Array, ...]) -> Array:
 
     points (n, d) within the outermost centres, weights (n,); returns masses (N_1, …, N_d).
     """
-    shape = tuple(map(len, centres))
+    masses = np.zeros(tuple(map(len, centres)))
+    add_deposit(masses, points, weights, centres)
+    return masses
+
+
+def add_deposit(masses: Array, points: Array, weights: Array, centres: tuple[Array, ...]) -> None:
+    """Add the deposit of point masses to contiguous cell masses, in place."""
     lower, share = zip(*(hat_weights(points[:, k], c) for k, c in enumerate(centres)), strict=True)
-    masses = np.zeros(math.prod(shape))
-    for corner in np.ndindex(*[2] * len(shape)):
+    flat = masses.reshape(-1)
+    for corner in np.ndindex(*[2] * len(centres)):
         part, cell = weights, []
         for k, up in enumerate(corner):
             part = part * (share[k] if up else 1.0 - share[k])
             cell.append(lower[k] + up)
-        masses += np.bincount(np.ravel_multi_index(cell, shape), weights=part, minlength=len(masses))
-    return masses.reshape(shape)
+        np.add.at(flat, np.ravel_multi_index(cell, masses.shape), part)

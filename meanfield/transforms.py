@@ -33,6 +33,9 @@ from particles.models.bilinear import log_of
 PAIRS = 2**22
 """Pairs of query and source that the default evaluates at a time, which bounds its memory."""
 
+SLAB = 16
+"""Indices along the first axis at which the components of the field are put together at a time."""
+
 TOLERANCE = 1e-8
 """Error of the spline for a general B, relative to the largest distance of a source from the mean, where the model
 names no tolerance of its own."""
@@ -97,7 +100,13 @@ def _(
             return _point_by_point(model, t, axes, mu, components)
         averages = found
     means = dict(zip(needed, averages, strict=True))
-    return tuple(_component(c, V, A, means, axes) for c in components)
+    out = tuple(np.empty(tuple(map(len, axes))) for _ in components)
+    # By slabs of the first axis, so that the terms of the sums take little memory beside the means.
+    for part in (slice(a, a + SLAB) for a in range(0, len(axes[0]), SLAB)):
+        piece = {k: mean[part] for k, mean in means.items()}
+        for c, total in zip(components, out, strict=True):
+            total[part] = _component(c, V, A, piece, (axes[0][part], *axes[1:]))
+    return out
 
 
 def _component(c: int, V: Array, A: Array | None, means: dict[int, Array], axes: Sequence[Array]) -> Array:

@@ -235,9 +235,12 @@ def keep_positive(fluxes: list[Array], masses: Array, dt: float) -> None:
         f = np.moveaxis(flux, k, 0)
         out += np.moveaxis(np.maximum(f[1:], 0) + np.maximum(-f[:-1], 0), 0, k)
     out *= dt
-    if not (out > KEEP * masses).any():
+    kept = KEEP * masses
+    over = out > kept
+    if not over.any():
         return
-    part = np.where(out > KEEP * masses, KEEP * masses / np.where(out > 0, out, 1.0), 1.0)
+    part = np.divide(kept, out, out=np.ones_like(masses), where=over)
+    del out, kept, over
     for k, flux in enumerate(fluxes):
         f, p = np.moveaxis(flux, k, 0), np.moveaxis(part, k, 0)
         f[1:-1] *= np.where(f[1:-1] > 0, p[:-1], p[1:])
@@ -286,6 +289,8 @@ def spread_moments(masses: Array, edges: Array) -> Array:
     down = (second - first * right) / (left * (left + right))
     up = (second + first * left) / (right * (left + right))
     net = np.zeros((len(masses) + 1, *masses.shape[1:]))
-    net[1:-1] = up[:-1] - down[1:]
+    np.subtract(up[:-1], down[1:], out=net[1:-1])
+    # Gone before the limiting needs as much: four arrays of the size of the masses.
+    del first, second, down, up
     keep_positive([net], masses, 1.0)
     return masses - np.diff(net, axis=0)

@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.interpolate import RegularGridInterpolator
 
-from meanfield.cells import Indices, deposit
+from meanfield.cells import add_deposit, deposit
 from meanfield.grid import Cells, Grid
 from meanfield.schemes.base import Moved, Scheme, check_velocities
 from meanfield.transforms import cell_velocity
@@ -21,7 +21,7 @@ from particles.checks import Array, positive
 from particles.errors import NotSupported
 from particles.models.base import VelocityField
 
-SLAB = 2**18
+SLAB = 2**16
 """Cells pushed at a time, which bounds the memory."""
 
 
@@ -46,14 +46,18 @@ class SemiLagrangian(Scheme):
         if model.diffusion(t) is not None:
             raise NotSupported("SemiLagrangian moves mass along a field, without noise: use FiniteVolume or WENO")
         first = self._velocity(model, t, grid, masses)
-        index = np.flatnonzero(masses)
-        crossed = max(float(np.abs(v.ravel()[index]).max() / w.min()) for v, w in zip(first, grid.widths, strict=True))
+        full = masses > 0
+        crossed = max(float(np.abs(v[full]).max() / w.min()) for v, w in zip(first, grid.widths, strict=True))
         dt = (t_end - t) / max(1, np.ceil((t_end - t) * crossed / self.cfl))
-        middle, _ = _push(grid, masses, index, lambda points, start: dt / 2 * start, first)
+        middle, _ = _push(grid, masses, lambda points, start: dt / 2 * start, first)
         second = self._velocity(model, t + dt / 2, grid, middle)
-        field = RegularGridInterpolator(grid.centres, np.stack(second, axis=-1), bounds_error=False, fill_value=None)
-        del second, middle
-        pushed, walls = _push(grid, masses, index, lambda points, start: dt * field(points + dt / 2 * start), first)
+        # Gone before the field of the midpoint is laid out for interpolation, as are its components one by one.
+        del middle, full
+        values = np.empty((*grid.shape, grid.dim))
+        for k in reversed(range(grid.dim)):
+            values[..., k] = second.pop()
+        field = RegularGridInterpolator(grid.centres, values, bounds_error=False, fill_value=None)
+        pushed, walls = _push(grid, masses, lambda points, start: dt * field(points + dt / 2 * start), first)
         return Moved(t_end if dt == t_end - t else t + dt, pushed, walls)
 
     @staticmethod
@@ -64,26 +68,32 @@ class SemiLagrangian(Scheme):
 
 
 def _push(
-    grid: Grid, masses: Array, index: Indices, shift: Callable[[Array, Array], Array], velocity: list[Array]
+    grid: Grid, masses: Array, shift: Callable[[Array, Array], Array], velocity: list[Array]
 ) -> tuple[Array, Array]:
-    """Cell masses after every cell of `index` moved by shift(its centre, its velocity), and what the walls held."""
+    """Cell masses after every cell with mass moved by shift(its centre, its velocity), and what the walls held."""
     out, walls = np.zeros(grid.shape), np.zeros((grid.dim, 2))
-    for a in range(0, len(index), SLAB):
-        part = index[a : a + SLAB]
-        where = np.unravel_index(part, grid.shape)
+    flat = masses.ravel()
+    for a in range(0, masses.size, SLAB):
+        where = np.unravel_index(a + np.flatnonzero(flat[a : a + SLAB]), grid.shape)
         points = np.stack([c[i] for c, i in zip(grid.centres, where, strict=True)], axis=1)
         start = np.stack([v[where] for v in velocity], axis=1)
-        moved, held = deposit_within(points + shift(points, start), masses[where], grid)
-        out += moved
-        walls += held
+        held, pressed = hold_within(points + shift(points, start), masses[where], grid)
+        add_deposit(out, held, masses[where], grid.centres)
+        walls += pressed
     return out, walls
 
 
 def deposit_within(points: Array, weights: Array, grid: Grid) -> tuple[Array, Array]:
     """Deposit, with points beyond the outermost centres held there; and the masses (d, 2) that were held."""
+    held, walls = hold_within(points, weights, grid)
+    return deposit(held, weights, grid.centres), walls
+
+
+def hold_within(points: Array, weights: Array, grid: Grid) -> tuple[Array, Array]:
+    """Points, with those beyond the outermost centres held there; and the masses (d, 2) that were held."""
     walls, held = np.zeros((grid.dim, 2)), points.copy()
     for k, c in enumerate(grid.centres):
         below, above = points[:, k] < c[0], points[:, k] > c[-1]
         walls[k] = weights[below].sum(), weights[above].sum()
         held[below, k], held[above, k] = c[0], c[-1]
-    return deposit(held, weights, grid.centres), walls
+    return held, walls

@@ -21,7 +21,7 @@ import numpy as np
 from particles.checks import Array
 from particles.kernels.softmax import softmax_average
 
-ENTRIES = 2**20
+ENTRIES = 2**18
 """Entries of a slab of one-axis problems held at a time."""
 
 
@@ -67,23 +67,23 @@ def _contract(
     k: int, q: Array, y: Array, state: Array, means: dict[int, Array], wanted: bool
 ) -> tuple[Array, dict[int, Array]]:
     """Replace the source axis k of the log-masses and of the means so far by a query axis."""
-    lines = np.moveaxis(state, k, -1)
+    lines, *carried = (np.moveaxis(values, k, -1)[None] for values in (state, *means.values()))
     shape = lines.shape[:-1]
-    lines = lines.reshape(-1, len(y))
-    carried = [np.moveaxis(mean, k, -1).reshape(-1, len(y)) for mean in means.values()]
-    massive = np.flatnonzero((lines > -np.inf).any(axis=1))
-    logs = np.full((len(lines), len(q)), -np.inf)
-    averages = np.zeros((len(means) + wanted, len(lines), len(q)))
+    massive = np.flatnonzero((lines > -np.inf).any(axis=-1))
+    logs = np.full((math.prod(shape), len(q)), -np.inf)
+    averages = np.zeros((len(means) + wanted, *logs.shape))
     slab = max(1, ENTRIES // (len(y) * (2 + len(carried))))
     for first in range(0, len(massive), slab):
         rows = massive[first : first + slab]
+        # Gathered from views of any strides: reshaping them would copy the whole.
+        where = np.unravel_index(rows, shape)
         own = np.broadcast_to(y, (len(rows), len(y)))
-        values = np.stack([c[rows] for c in carried] + [own] * wanted, axis=-1) if carried else None
+        values = np.stack([c[where] for c in carried] + [own] * wanted, axis=-1) if carried else None
         part = softmax_average(
-            np.broadcast_to(q[:, None], (len(rows), len(q), 1)), own[:, :, None], values, lines[rows]
+            np.broadcast_to(q[:, None], (len(rows), len(q), 1)), own[:, :, None], values, lines[where]
         )
         logs[rows] = part.logsumexp
         averages[:, rows] = np.moveaxis(part.mean, -1, 0)[: len(averages)]
     names = [*means, k] if wanted else list(means)
-    back = [np.moveaxis(a.reshape(*shape, len(q)), -1, k) for a in (logs, *averages)]
+    back = [np.moveaxis(a.reshape(*shape[1:], len(q)), -1, k) for a in (logs, *averages)]
     return back[0], dict(zip(names, back[1:], strict=True))

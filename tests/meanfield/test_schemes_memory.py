@@ -1,0 +1,24 @@
+"""Memory of a step in three dimensions, beside the array of cell masses."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from meanfield import WENO, FiniteVolume, Grid, Normal, SemiLagrangian
+from particles import SelfAttention
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", [FiniteVolume(), WENO(), SemiLagrangian()])
+def test_a_step_on_128_cubed_cells_takes_at_most_twelve_times_the_masses(scheme):
+    grid = Grid([(-4, 4)] * 3, (128,) * 3)
+    source = grid.measure(Normal([0.2, 0.1, 0.0], np.diag([0.5, 0.3, 0.4]))).masses
+    tracemalloc.start()
+    try:
+        masses = source.copy()
+        scheme.step(SelfAttention(np.eye(3), np.eye(3), -np.eye(3)), 0.0, 1.0, grid, masses)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak <= 12 * masses.nbytes
