@@ -7,6 +7,7 @@ from oracles.gaussian import closure
 
 from meanfield import WENO, FiniteVolume, Grid, Normal, Uniform, Upwind
 from meanfield.gaussian import gaussian_solution
+from meanfield.studies import refinement
 from meanfield.studies.refinement import coarsened, order, plot_order, signed_w1
 from particles import EmpiricalMeasure, SelfAttention
 from particles.errors import InvalidInput, NotSupported
@@ -83,17 +84,35 @@ def test_a_given_reference_is_used():
     assert float(ds.error_l1[1]) > 0.1
 
 
-def test_signed_w1_is_w1():
+def test_signed_w1_is_w1(monkeypatch):
     rng = np.random.default_rng(0)
     grid = Grid([(0, 1), (0, 2)], (4, 5))
     a, b = rng.dirichlet(np.ones(20)), rng.dirichlet(np.ones(20))
     from meanfield import wasserstein
 
     expected = wasserstein(EmpiricalMeasure(grid.points, a), EmpiricalMeasure(grid.points, b), p=1)
-    assert signed_w1(grid, (a - b).reshape(4, 5)) == pytest.approx(expected, rel=1e-4)
-    assert signed_w1(grid, np.zeros((4, 5))) == 0.0
+    gap = (a - b).reshape(4, 5)
+    assert signed_w1(grid, gap) == pytest.approx((expected, expected), rel=1e-4)
+    assert signed_w1(grid, np.zeros((4, 5))) == (0.0, 0.0)
     line = Grid([(0, 1)], 4)
-    assert signed_w1(line, np.array([0.5, 0, 0, -0.5])) == pytest.approx(0.375)
+    assert signed_w1(line, np.array([0.5, 0, 0, -0.5])) == pytest.approx((0.375, 0.375))
+    monkeypatch.setattr(refinement, "MAX_ATOMS", 3)
+    lower, upper = signed_w1(grid, gap)
+    assert 0.2 * expected < lower < expected < upper < 4 * expected
+
+
+def test_w1_is_an_interval_where_it_is_too_large(monkeypatch):
+    args = (SelfAttention(B, np.eye(2), V), LAW, Upwind(), (10, 20))
+    exact = order(*args, bounds=[(-3.5, 3.5)] * 2, final_time=0.2)
+    monkeypatch.setattr(refinement, "MAX_ATOMS", 10)
+    ds = order(*args, bounds=[(-3.5, 3.5)] * 2, final_time=0.2)
+    np.testing.assert_array_equal(exact.w1_lower, exact.w1_upper)
+    assert (ds.w1_lower < exact.error_w1).all()
+    assert (exact.error_w1 < ds.w1_upper).all()
+    np.testing.assert_array_equal(ds.error_w1, ds.w1_upper)
+    assert np.isnan(ds.order_w1).all()
+    lines = plot_order(ds, mpl.figure.Figure().add_subplot())
+    assert lines[1].get_label() == "W1, at most"
 
 
 def test_coarsened():
