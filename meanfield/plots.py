@@ -91,13 +91,17 @@ def convergence(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
 
 
 def stability(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
-    """W₂ between two solutions over time, and both bounds (6.6) as far as they fit into the picture."""
+    """W₂ between two solutions, its largest growth to first order, and both bounds (6.6) where they fit the picture."""
     ax = _axes(ax)
     time, distance = ds["time"].values, ds["distance"].values
     low, top = np.log10(distance.min()) - 0.3, np.log10(distance.max()) + 3
     fine = np.linspace(time[0], time[-1], 400)
     (curve,) = ax.semilogy(time, distance, "o-", color=COLOURS[0], markersize=3, label="$W_2(\\mu_t, \\nu_t)$")
-    drawn: list[Artist] = [curve]
+    first_order = distance[0] * np.exp(ds["log_growth_linear"])
+    drawn: list[Artist] = [
+        curve,
+        *ax.semilogy(time, first_order, ":", color=COLOURS[0], label="to first order, at most"),
+    ]
     for name, label, colour in (
         ("log_bound", "(6.6) on the ball", COLOURS[1]),
         ("log_bound_run", "(6.6) along the run", COLOURS[2]),
@@ -125,7 +129,7 @@ def limit_distance(certificate: xr.Dataset, ax: Axes | None = None) -> list[Arti
     tokens = np.maximum(certificate["token_distance"].transpose("time", "particle").values, np.finfo(float).tiny)
     drawn += ax.semilogy(time, tokens, color=COLOURS[5], linewidth=0.4, alpha=0.5)
     drawn += ax.semilogy(time, certificate["distance"], color=COLOURS[6], label="largest distance")
-    ax.set(ylabel="distance to the limit set", ylim=(1e-10, None))
+    ax.set(ylabel="distance to the limit set", ylim=(1e-10, 3 * float(certificate["distance"].max())))
     ax.legend(fontsize="small")
     return drawn
 

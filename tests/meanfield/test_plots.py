@@ -1,0 +1,61 @@
+"""Pictures: drawn on the axes given or on new ones, for d = 1, 2, 3, without a trace in matplotlib's settings."""
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from meanfield import Grid, Normal, plots, solve
+from particles import RK4, SelfAttention, simulate
+from particles.errors import InvalidInput
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind(monkeypatch):
+    monkeypatch.setattr(plt, "show", lambda: pytest.fail("a picture must not be shown"))
+    plt.switch_backend("agg")
+    before = mpl.rcParams.copy()
+    yield
+    plt.close("all")
+    assert mpl.rcParams == before
+
+
+def run(d):
+    model = SelfAttention(np.eye(d), np.eye(d), np.eye(d)).rescaled()
+    return simulate(model, np.random.default_rng(0).uniform(-1, 1, size=(6, d)), [0.0, 0.5, 1.0], RK4(dt=0.25))
+
+
+def solution(d):
+    start = Grid([(-3, 3)] * d, (12,) * d).measure(Normal(np.zeros(d), 0.25 * np.eye(d)))
+    return solve(SelfAttention(np.eye(d), np.eye(d), -np.eye(d)), start, [0.0, 0.1])
+
+
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_particles_and_their_paths(d):
+    ds = run(d)
+    drawn = plots.particles(ds, 0.4)
+    shown = np.ma.getdata(drawn._offsets3d[0] if d == 3 else drawn.get_offsets()[:, 0])
+    np.testing.assert_array_equal(np.sort(shown), np.sort(ds["position"].sel(time=0.5)[:, 0]))
+    lines = plots.trajectories(ds)
+    assert len(lines) == 6
+    column = lines[2].get_ydata() if d == 1 else lines[2].get_xdata()
+    np.testing.assert_array_equal(column, ds["position"][:, 2, 0])
+
+
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_density(d):
+    ds = solution(d)
+    drawn = plots.density(ds, 0.1)
+    if d == 1:
+        np.testing.assert_array_equal(drawn.get_ydata(), ds["density"][-1])
+    else:
+        # The map is a density of the first two coordinates: its mass is 1.
+        assert drawn.get_array().sum() * 0.25 == pytest.approx(1.0, abs=1e-3)
+
+
+def test_the_axes_given_are_used_and_a_wrong_dataset_is_refused():
+    _, ax = plt.subplots()
+    drawn = plots.density(solution(1), 0.0, ax)
+    assert drawn.axes is ax
+    with pytest.raises(InvalidInput, match=r"has no variable 'density'; it has .*position"):
+        plots.density(run(1), 0.0)
