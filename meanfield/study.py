@@ -225,6 +225,14 @@ def _limit(study: Study) -> None:
         )
         study.add(Section("Geometry of the limit", text, picture=path, verbatim=str(certificate)))
         return
+    if certificate.theorem is None:
+        text = (
+            "Trajectories of the tokens, the distance of each to the parallel subspaces that the run shows at its end, "
+            "and the rank of the attention matrix. No theorem of the paper applies to this model: that there are at "
+            "most three such subspaces is its codimension conjecture."
+        )
+        study.add(Section("Geometry of the limit", text, picture=path, verbatim=str(certificate)))
+        return
     text = (
         "Trajectories of the tokens, the distance of each to the set that the theorem predicts, and the rank of "
         "the attention matrix. The distance falls at an exponential rate once each token attends to one leader."

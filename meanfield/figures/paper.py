@@ -12,8 +12,7 @@ from meanfield.data import FigureCase, figure_cases
 from meanfield.figures import panels as draw
 from meanfield.figures.runs import Trajectory, exact, published, without_attention
 from meanfield.figures.schematics import boolean_pattern, candidate_points, table_1
-from meanfield.limits import certify, hypotheses
-from particles import SelfAttention, simulate
+from meanfield.limits import hypotheses
 from particles.checks import one_of
 
 NUMBERS = tuple(str(k) for k in range(1, 14))
@@ -130,7 +129,9 @@ def _caption(run: Trajectory, measured: str) -> str:
     case = run.case
     name = f"Figure {case.number}{', ' + case.panel if case.panel else ''}"
     head = f"{name}. Computed: {run.how}; n = {case.n}, d = {case.d}, "
-    head += f"tokens uniform on [{case.low:g}, {case.high:g}]^{case.d}, seed {case.seed}, {case.frame} frame."
+    head += (
+        f"tokens uniform on [{case.low:g}, {case.high:g}]^{case.d}, seed {case.seed}; shown in the {case.frame} frame."
+    )
     lines = [head]
     if run.certificate is not None:
         found = run.certificate
@@ -143,20 +144,3 @@ def _caption(run: Trajectory, measured: str) -> str:
         lines.append("Not stated there, chosen here: " + "; ".join(case.entry["chosen"]) + ".")
     lines += [f"Note: {note}" for note in case.entry.get("notes", [])]
     return "\n".join(lines)
-
-
-def summary_of_theorems(seed: int = 0) -> list[tuple[str, str, str, str]]:
-    """Table 1 checked by one run a row: (V, QᵀK, predicted set found, theorem and status)."""
-    rng = np.random.default_rng(seed)
-    rows = [
-        ("I", "positive definite", np.diag([1.0, 2.0]), np.eye(2)),
-        ("diag(1, −0.3)", "I", np.eye(2), np.diag([1.0, -0.3])),
-        ("diag(1, 1, −1/2)", "I", np.eye(3), np.diag([1.0, 1.0, -0.5])),
-        ("−I", "I", np.eye(2), -np.eye(2)),
-    ]
-    out = []
-    for name, product, Q, V in rows:
-        model = SelfAttention(Q, np.eye(len(V)), V)
-        found = certify(simulate(model, rng.uniform(-1, 1, size=(40, len(V))), np.linspace(0, 12, 61)))
-        out.append((name, product, str(found.limit_set), f"Theorem {found.theorem}, {found.status}"))
-    return out

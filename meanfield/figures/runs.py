@@ -68,7 +68,7 @@ def exact(case: FigureCase, times: Array) -> Trajectory:
         shown = np.minimum(times, ROWS_END / rate)
         run = simulate(model, case.initial(), np.unique(shown), method=Adaptive(1e-10, 1e-12))
         positions = run.position.sel(time=shown).values
-        how = "Adaptive, tolerance 1e-10, original frame"
+        how = "Adaptive, tolerance 1e-10"
         ends = f"Past λ₁t = {ROWS_END:g} rounding decides the rows of P"
         return Trajectory(case, model, times, shown, positions, None, how, ends)
     horizon = TRUSTED / rate
@@ -101,7 +101,7 @@ def published(case: FigureCase, times: Array) -> Trajectory:
     end = SCORES_END * case.dt / np.log(largest) if case.frame == "original" and largest > 1.0 else np.inf
     shown = np.minimum(times, np.floor(end / case.dt) * case.dt) if np.isfinite(end) else times
     run = simulate(field, case.initial(), np.unique(shown), method=Euler(case.dt))
-    how = f"Euler, dt = {case.dt:g}, {case.frame} frame"
+    how = f"Euler, dt = {case.dt:g}"
     if case.frame == "original" and leading_rate(case) * times[-1] > ROWS_END:
         how += "; where rows have several equal entries float64 cannot tell those tokens apart any more"
     positions = run.position.sel(time=shown).values

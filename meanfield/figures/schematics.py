@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from meanfield.figures.panels import COLOURS, GREY, figure_with, polytope_edges, tidy
-from meanfield.limits import candidate_set, hull
+from meanfield.limits import candidate_set, certify, hull
+from particles import SelfAttention, simulate
 
 
 def boolean_pattern(ax: Any | None = None) -> tuple[Any, str]:
@@ -65,8 +66,6 @@ def candidate_points(ax: Any | None = None, radius: float = 0.22) -> tuple[Any, 
 
 def table_1(ax: Any | None = None) -> tuple[Any, str]:
     """Table 1, each row checked by a run and its certificate; returns the axes and a caption."""
-    from meanfield.figures.paper import summary_of_theorems
-
     axes = figure_with(1, 1, width=9.6, height=2.2)[0] if ax is None else ax
     rows = summary_of_theorems()
     axes.set_axis_off()
@@ -84,3 +83,20 @@ def table_1(ax: Any | None = None) -> tuple[Any, str]:
         "Table 1. One run of 40 random tokens to t = 12 for each row of the published table, with the limit that its "
         "certificate found and what the certificate says about it."
     )
+
+
+def summary_of_theorems(seed: int = 0) -> list[tuple[str, str, str, str]]:
+    """Table 1 checked by one run a row: (V, QᵀK, predicted set found, theorem and status)."""
+    rng = np.random.default_rng(seed)
+    rows = [
+        ("I", "positive definite", np.diag([1.0, 2.0]), np.eye(2)),
+        ("diag(1, −0.3)", "I", np.eye(2), np.diag([1.0, -0.3])),
+        ("diag(1, 1, −1/2)", "I", np.eye(3), np.diag([1.0, 1.0, -0.5])),
+        ("−I", "I", np.eye(2), -np.eye(2)),
+    ]
+    out = []
+    for name, product, Q, V in rows:
+        model = SelfAttention(Q, np.eye(len(V)), V)
+        found = certify(simulate(model, rng.uniform(-1, 1, size=(40, len(V))), np.linspace(0, 12, 61)))
+        out.append((name, product, str(found.limit_set), f"Theorem {found.theorem}, {found.status}"))
+    return out

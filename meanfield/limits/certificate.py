@@ -26,7 +26,8 @@ class LimitCertificate:
 
     theorem: "2.1", "3.1", "4.2", "5.2", "8.5" or None. status: "proved" (every limit below holds within its bound,
     given `assumptions`), "observed" (the theorem applies and the run is near the predicted set, but which limit each
-    token has is not proved), "undecided" (neither; `reason` says why).
+    token has is not proved; or none applies and the run shows what the codimension conjecture says), "undecided"
+    (neither; `reason` says why).
 
     frame: "rescaled" (z = e^{−tV} x) for all theorems but 8.5, "original" there: all positions below are in it.
     limits (n, d): the limit of each token with kind "point"; with kind "on set" the point of the token's predicted

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from meanfield.limits.certificate import LimitCertificate
+from meanfield.limits.conjecture import by_conjecture, nothing_known
 from meanfield.limits.hypotheses import Hypotheses, hypotheses
 from meanfield.limits.phase import Phase, drift, phase_at
 from meanfield.limits.sets import BooleanMatrix, LimitSet, Origin, free_row_values, hyperplanes, polytope_set
@@ -59,8 +60,12 @@ def certify(ds: xr.Dataset) -> LimitCertificate:
     follows one leader for good (see `phase.drift`); from there the limit is known in closed form, with a bound that
     holds for all states within the integration error of the saved one. That error is measured against a second
     integration with tolerance 1e-11 from the first saved time. Runs in the original frame are carried to the rescaled
-    one. Refused: an ensemble (certify ds.isel(run=k)), a Dataset without `position`.
+    one. Refused: an ensemble (certify ds.isel(run=k)), a Dataset without
+    `position`, a solution on a grid. Where no theorem applies, what the run shows of the codimension conjecture is
+    reported, never as proved.
     """
+    if "density" in ds:
+        raise InvalidInput("a grid solution has no tokens; certify a run of simulate")
     if "position" not in ds or ds.position.dims != ("time", "particle", "component"):
         found = ds.position.dims if "position" in ds else tuple(ds.data_vars)
         raise InvalidInput(f"certify takes one run, dims (time, particle, component); got {found}; take ds.isel(run=k)")
@@ -69,9 +74,11 @@ def certify(ds: xr.Dataset) -> LimitCertificate:
     times, positions, weights = ds.time.values, ds.position.values, ds.weight.values
     if found_hypotheses.theorem == "8.5":
         return _collapse(model, found_hypotheses, times, positions, weights)
-    if found_hypotheses.theorem is None or found_hypotheses.block is None:
-        return _nothing(model, found_hypotheses, times, positions, weights, ds.attrs["frame"])
+    if not len(found_hypotheses.eigenvalues) or (found_hypotheses.theorem is None and found_hypotheses.positive == 0):
+        return nothing_known(model, found_hypotheses, times, positions, weights, ds.attrs["frame"])
     keep = _in_range(model, times)
+    if found_hypotheses.theorem is None or found_hypotheses.block is None:
+        return by_conjecture(model, found_hypotheses, times[keep], positions[keep], weights)
     block = found_hypotheses.block
     run = Run(model, times[keep], positions[keep], _rescaled(model, block, times[keep], positions[keep]), weights)
     return _certificate(run, found_hypotheses, block)
@@ -130,33 +137,6 @@ def _collapse(
         assumptions=_rounding_assumptions(found, "8.5"),
         phase_positions=None,
         model=model,
-        positions=positions,
-        weights=weights,
-    )
-
-
-def _nothing(
-    model: object, found: Hypotheses, times: Array, positions: Array, weights: Array, frame: str
-) -> LimitCertificate:
-    _, n, d = positions.shape
-    return LimitCertificate(
-        theorem=None,
-        status="undecided",
-        reason=found.reason,
-        hypotheses=found,
-        frame=frame,
-        limit_set=None,
-        leaders=np.full(n, -1),
-        limits=np.full((n, d), np.nan),
-        limit_kind=np.full(n, "unknown"),
-        bound=np.full(n, np.inf),
-        times=times,
-        token_distance=np.full((len(times), n), np.nan),
-        phase_time=np.nan,
-        integration_error=np.nan,
-        assumptions=(),
-        phase_positions=None,
-        model=model if isinstance(model, SoftmaxField) else None,
         positions=positions,
         weights=weights,
     )

@@ -70,6 +70,39 @@ class Origin(LimitSet):
         return "the origin, approached like t^(−1/2)"
 
 
+MOST_SUBSPACES = 3
+"""How many parallel subspaces the codimension conjecture allows."""
+
+
+@dataclass(frozen=True, eq=False)
+class ParallelSubspaces(LimitSet):
+    """The codimension conjecture of Section 4, no theorem: at most three parallel subspaces {L x = c_j}.
+
+    L = `conormal` (k, d) spans the left-invariant subspace of the k eigenvalues of V with positive real part (complex
+    pairs and defective ones included), c_j = `values`[j]. V = I violates the statement trivially: every vertex of the
+    limit polytope is a subspace of codimension k = d then, and there may be more than three; Theorems 3.1 and 5.2
+    speak about such V. More than three subspaces are refused.
+    """
+
+    def __post_init__(self) -> None:
+        if len(self.points) > MOST_SUBSPACES:
+            raise InvalidInput(f"the conjecture allows {MOST_SUBSPACES} subspaces, got {len(self.points)}")
+
+    @property
+    def values(self) -> Array:
+        """c_j, (m, k)."""
+        return np.asarray(self.points @ self.conormal.T)
+
+    def to_dataset(self) -> xr.Dataset:
+        """As LimitSet, and `value` (member, codimension)."""
+        values = variable(("member", "codimension"), self.values, "value of L on each parallel subspace")
+        return super().to_dataset().assign(value=values)
+
+    def __str__(self) -> str:
+        shown = ", ".join("(" + ", ".join(f"{c:.4g}" for c in row) + ")" for row in self.values)
+        return f"{super().__str__()} (codimension conjecture, not a theorem): L x = {shown}"
+
+
 @dataclass(frozen=True, eq=False)
 class PolytopePoints(LimitSet):
     """Theorem 8.1: the finite set S of the polytope K; its vertices belong to it."""
@@ -182,6 +215,11 @@ def hyperplanes(block: LeadingBlock, values: Array) -> Hyperplanes:
     """The hyperplanes φ₁* = c for distinct values c (m,)."""
     levels = np.unique(values)
     return Hyperplanes(levels[:, None] * block.F[:, 0], block.complement, block.dual_F[0], levels)
+
+
+def parallel_subspaces(L: Array, values: Array) -> ParallelSubspaces:
+    """The subspaces {L x = c} for the rows c of values (m, k), L (k, d) with orthonormal rows."""
+    return ParallelSubspaces(values @ L, L)
 
 
 def polytope_set(points: Array, product: Array, block: LeadingBlock) -> PolytopePoints:

@@ -122,6 +122,19 @@ def leading_block(V: Array, spec: Spectrum) -> LeadingBlock | None:
     )
 
 
+def positive_part(V: Array, eigenvalues: np.ndarray) -> tuple[Array, Array]:
+    """L (k, d) with orthonormal rows and N (k, k), L V = N L, N with the eigenvalues of positive real part.
+
+    From a real Schur form of Vᵀ, so that complex pairs and defective V need no eigenvectors; `eigenvalues` (d,) of V
+    place the cut half-way between the smallest positive real part and the others.
+    """
+    real = eigenvalues.real
+    rest = real[real <= 0.0]
+    cut = 0.5 * (float(real[real > 0.0].min()) + (float(rest.max()) if rest.size else 0.0))
+    T, Z, k = linalg.schur(V.T, output="real", sort=lambda re, im: re > cut)
+    return np.asarray(Z[:, :k].T), np.asarray(T[:k, :k].T)
+
+
 def _contracting(A: Array) -> Array:
     """C (m, m) with |C e^{τA} x| ≤ |C x| for τ ≥ 0, for A with spectrum left of 0: Lyapunov's equation, P = CᵀC."""
     P = linalg.solve_continuous_lyapunov(A.T, -np.eye(len(A)))

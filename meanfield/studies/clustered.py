@@ -49,7 +49,7 @@ def clustered_limit(
     distance to fit.
     """
     certificate = certify(ds) if certificate is None else certificate
-    if certificate.limit_set is None:
+    if certificate.theorem is None or certificate.limit_set is None:
         raise NotSupported(f"no limit is predicted for this run: {certificate.reason or 'no theorem applies'}")
     positions = _in_frame(ds, certificate)
     if (certificate.limit_kind == "point").all():

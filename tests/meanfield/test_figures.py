@@ -26,6 +26,7 @@ def test_figures_draw_and_say_what_they_are(name, tmp_path):
     for run in drawn.trajectories:
         assert f"seed {run.case.seed}" in drawn.caption
         assert run.case.entry["source"] in drawn.caption
+        assert f"shown in the {run.case.frame} frame" in drawn.caption
 
 
 @pytest.mark.slow
