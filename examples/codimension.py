@@ -6,9 +6,8 @@ k is the number of eigenvalues of V with positive real part. V has standard norm
 of them, each at least a quarter of the spectral radius, so that float64 sees the end; Q = K = I, 20 tokens uniform on
 [−1, 1]^d. What has to converge is the part of z in the invariant subspace of those eigenvalues,
 along the others. Where Theorem 4.2 applies a leader phase proves it: then at most 2 leaders remain and every token
-follows one of them in that part. Elsewhere the run is integrated to λt = 17, λ the largest real part, and read as limits.certify
-reads it (meanfield.limits.conjecture): clusters linked at 5 % of the initial spread, within 1 % at the end to count as
-observed.
+follows one of them in that part. Elsewhere the run is integrated to λt = 17, λ the largest real part, and read as
+limits.certify reads it: clusters linked at 5 % of the initial spread, within 1 % at the end to count as observed.
 
 The failures are real, not slow. They have a complex leading pair, which is to the conjecture what V = λI is: in its
 plane the tokens keep the corners of a polygon. Eight of them, SEEDS 100, were integrated on to λt = 34; the count of
