@@ -136,13 +136,17 @@ def _accumulate(buffer, shift, blocks, run, s, first, sums, i):  # type: ignore[
     merged()
     total = a0 = a1 = a2 = buffer.dtype.type(0)
     e = sums.shape[1] - 1
+    if e == 1:  # few enough sums that the constants of the exponential stay in registers beside them
+        for j in range(buffer.size):
+            p = exp2(buffer[j] - shift)
+            total += p
+            a0 += p * blocks[run, s, first, j]
+        sums[i, 0] += total
+        sums[i, 1] += a0
+        return
     for j in range(buffer.size):
         buffer[j] = exp2(buffer[j] - shift)
-    if e == 1:
-        for j in range(buffer.size):
-            total += buffer[j]
-            a0 += buffer[j] * blocks[run, s, first, j]
-    elif e == 2:
+    if e == 2:
         for j in range(buffer.size):
             total += buffer[j]
             a0 += buffer[j] * blocks[run, s, first, j]
