@@ -102,7 +102,7 @@ def _regridded(ds: xr.Dataset, out: xr.Dataset, flows: list[Array], grid: Grid |
     masses = ds["density"].values * source.cell_volumes
     density = np.stack([_push(m, source, flow, target) for m, flow in zip(masses, flows, strict=True)])
     axes = tuple(f"x{k + 1}" for k in range(target.dim))
-    out = out.drop_vars([*axes, "density", "cell_volume", "wall_mass", *(f"{x}_edges" for x in axes)])
+    out = out.drop_vars([*axes, "density", "cell_volume", "wall_mass", "score_change", *(f"{x}_edges" for x in axes)])
     fresh = {
         f"{x}_edges": variable(f"{x}_edge", e, ds[f"{x}_edges"].long_name)
         for x, e in zip(axes, target.edges, strict=True)

@@ -34,7 +34,7 @@ class GridState:
     """Cell masses as a state of the time loop.
 
     walls (d, 2): the mass pressed against each wall so far; markers (m, d): the boundary of the support where it is
-    tracked; returned: the mass put back into the support so far.
+    tracked; returned: the mass put back into the support so far; change: the largest change of a score across a cell.
     """
 
     model: VelocityField
@@ -46,6 +46,7 @@ class GridState:
     tails: str = "ignore"
     markers: Array | None = None
     returned: float = 0.0
+    change: float = 0.0
 
     def advance(self, t0: float, t1: float) -> Self:
         """The cell masses at t1; the run stops where more than `wall_tolerance` has pressed against the walls."""
@@ -64,7 +65,9 @@ class GridState:
             self._check_tails(t, cells)
         # The saved density, not the masses, is what a resumed run starts from.
         volumes = self.grid.cell_volumes
-        return replace(self, masses=masses / volumes * volumes, walls=walls, markers=markers, returned=returned)
+        change = contrast(self.model, t1, Cells(self.grid, masses))
+        masses = masses / volumes * volumes
+        return replace(self, masses=masses, walls=walls, markers=markers, returned=returned, change=change)
 
     def _check_tails(self, t: float, cells: Cells) -> None:
         if self.tails != "stop" or (change := contrast(self.model, t, cells)) <= MAX_CONTRAST:
@@ -89,7 +92,11 @@ class GridState:
 
     def record(self) -> Mapping[str, Array]:
         """Density, wall masses and, where it is tracked, the support."""
-        out = {"density": self.masses / self.grid.cell_volumes, "wall_mass": self.walls}
+        out = {
+            "density": self.masses / self.grid.cell_volumes,
+            "wall_mass": self.walls,
+            "score_change": np.array(self.change),
+        }
         if self.markers is not None:
             out |= {"support": self.markers, "returned_mass": np.array(self.returned)}
         return out
@@ -104,6 +111,7 @@ class GridState:
         grid = grid_of(ds)
         masses = ds["density"].values * grid.cell_volumes
         state = cls(call["model"], call["scheme"], grid, masses, ds["wall_mass"].values, call["wall_tolerance"])
+        state = replace(state, change=float(ds["score_change"]))
         if call["tails"] != "track":
             return replace(state, tails=call["tails"])
         markers, returned = ds["support"].values, float(ds["returned_mass"])
@@ -133,7 +141,9 @@ def solve(
     value) and there is no noise, else "stop" in a moving frame and "ignore" in the original one.
 
     Returns a Dataset with `density` (time, x1, …, xd), cell averages at the cell centres, `cell_volume` (x1, …, xd),
-    the cell edges `x1_edges`, …, and `wall_mass` (time, component, end), accumulated; where tracked,
+    the cell edges `x1_edges`, …, `wall_mass` (time, component, end), accumulated, and `score_change` (time,), the
+    largest change of an attention score across a cell with mass: where it passes 1, single cells lead the field and
+    the grid is too coarse, whatever `tails` says (0 for fields that are no attention). Where tracked,
     `support` (time, marker, component), points of the boundary, and `returned_mass` (time,), accumulated.
     Raises RunStopped, with the Dataset so far; NotSupported for models whose particles are no point masses of R^d.
     """
@@ -157,6 +167,7 @@ def solve(
     masses = initial.masses / volumes * volumes
     markers = boundary_markers(grid, masses) if tails == "track" else None
     state = GridState(model, scheme, grid, masses, np.zeros((grid.dim, 2)), wall_tolerance, tails, markers)
+    state = replace(state, change=contrast(model, float(saves[0]), Cells(grid, masses)))
     return evolve(state, _layout(state, saves), label="solve", progress=progress, store=store, overwrite=overwrite)
 
 
@@ -221,6 +232,7 @@ def _layout(state: GridState, times: Array) -> Layout:
     series = {
         "density": Series(("time", *axes), "cell averages of the density"),
         "wall_mass": Series(("time", "component", "end"), "mass pressed against the lower and upper wall of each axis"),
+        "score_change": Series(("time",), "largest change of an attention score across a cell with mass"),
     }
     if state.markers is not None:
         series["support"] = Series(("time", "marker", "component"), "points of the boundary of the support")

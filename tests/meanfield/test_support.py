@@ -155,3 +155,16 @@ def test_many_markers_are_thinned_but_keep_the_vertices():
 def test_unknown_tails_are_refused():
     with pytest.raises(InvalidInput, match="'track', 'stop', 'ignore'"):
         solve(RESCALED, Grid([(-1, 1)], 20).measure(Uniform((-1, 1))), [0, 1], tails="clip")
+
+
+@pytest.mark.parametrize("tails", ["stop", "ignore"])
+def test_the_dataset_says_where_scores_change_too_much_across_a_cell(tails):
+    law, times = Normal(0.0, 0.25), [0.0, 0.25]
+    model = SelfAttention(1, 1, -1)
+    coarse, fine = (solve(model, Grid([(-4, 4)], n).measure(law), times, tails="ignore") for n in (16, 160))
+    # Scores change by |x| h across a cell of width h, and the outermost centre with mass is next to the wall.
+    assert float(coarse.score_change[0]) == pytest.approx(0.5 * (4 - 0.25))
+    assert (coarse.score_change > 1).all()
+    assert (fine.score_change <= 1).all()
+    ds = solve(model.rescaled(), Grid([(-4, 4)], 160).measure(law), times, tails=tails)
+    np.testing.assert_allclose(ds.score_change, np.exp(-2 * ds.time) * fine.score_change[0], rtol=1e-12)
