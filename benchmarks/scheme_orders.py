@@ -2,7 +2,7 @@
 
     python benchmarks/scheme_orders.py [fine]
 
-With `fine` the second-order scheme alone, V = −I in d = 2 and 3, on grids where its order has settled (minutes).
+With `fine` the second-order scheme alone, V = −I in d = 2 and 3, on finer grids (minutes).
 V = −I in d = 1, 2, 3; V = J antisymmetric in d = 2 over one period; general Q, K, V and an anisotropic covariance.
 """
 
