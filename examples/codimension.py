@@ -9,8 +9,9 @@ along the others. Where Theorem 4.2 applies a leader phase proves it: then at mo
 follows one of them in that part. Elsewhere the run is integrated to λt = 17, λ the largest real part, and read as
 limits.certify reads it: clusters linked at 5 % of the initial spread, within 1 % at the end to count as observed.
 
-The failures are real, not slow. They have a complex leading pair, which is to the conjecture what V = λI is: in its
-plane the tokens keep the corners of a polygon. Eight of them, SEEDS 100, were integrated on to λt = 34; the count of
+The failures examined are real, not slow. They have a complex leading pair, which is to the conjecture what V = λI is:
+where k = 2, every cluster is a corner of a convex polygon in its plane. Eight of them, SEEDS 100, were integrated on to
+λt = 34; the count of
 clusters is the same from λt = 10 on, and what is left of their diameters, relative to the initial spread, is
 
     (k, d, seed)   clusters    λt = 10    λt = 17    λt = 34    smallest distance between clusters
