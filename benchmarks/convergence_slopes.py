@@ -92,8 +92,9 @@ def interval(statistic, squares):
 def with_the_logarithm(sizes, values):
     """The connected law in the plane against the rate with its logarithm, three ways.
 
-    For the unit square N E W₂² = log N / (2π) + O(1) between two clouds (Ambrosio, Stra, Trevisan 2019), so the slope
-    against N alone, or against log N / N with the O(1) left out, is that of the limit only up to 1 / log N.
+    For the unit square the leading term of N E W₂² between two clouds is log N / (2π) (Ambrosio, Stra, Trevisan 2019).
+    With a constant beside it, which they do not prove, the slope against N alone, or against log N / N, is that of the
+    limit only up to 1 / log N.
     """
     N, squares = np.array(sizes, float), np.array(values) ** 2
     fits = {
