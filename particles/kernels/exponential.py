@@ -13,6 +13,7 @@ around it vectorise.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from numba.extending import overload
 from particles.checks import Array
 from particles.kernels.compiling import ROUNDED, instruction
 
-LOG2_E = float(np.log2(np.e))
+LOG2_E = math.log2(math.e)
 LN_2 = float(np.log(2.0))
 
 
