@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,20 +11,16 @@ from particles.checks import Array
 from particles.errors import InvalidInput, NotSupported
 from particles.measure import Atoms, Measure
 from particles.models.base import VelocityField, check_points
-
-if TYPE_CHECKING:
-    from particles.steppers import Method
+from particles.models.manifold import OnManifold
 
 
 @dataclass(frozen=True, eq=False)
-class OnCircle(VelocityField):
+class OnCircle(OnManifold):
     """A field of the plane on the unit circle, in the angle: θ_i' = ⟨X_t[μ](x_i), x_i^⊥⟩, x_i = (cos θ_i, sin θ_i).
 
     The same dynamics as `on_sphere()` for d = 2, on angles in [0, 2π). On a grid of one period it is solved by the
     scheme PeriodicFiniteVolume. Isotropic noise D·I becomes D∂²_θ. Refused: fields of another dimension than 2.
     """
-
-    field: VelocityField
 
     def __post_init__(self) -> None:
         """Bind the field to the plane; the sphere refuses what has no meaning on it."""
@@ -43,27 +38,6 @@ class OnCircle(VelocityField):
     def state_space(self) -> str | None:
         """The circle."""
         return "circle of angles"
-
-    @property
-    def exchangeable(self) -> bool:  # type: ignore[override]
-        """As for the field."""
-        return self.field.exchangeable
-
-    @property
-    def noisy(self) -> bool:
-        """As for the field."""
-        return self.field.noisy
-
-    @property
-    def terms(self) -> tuple[VelocityField, ...]:
-        """The terms of the field, each on the circle."""
-        inner = self.field.terms
-        return (self,) if len(inner) == 1 else tuple(OnCircle(term) for term in inner)
-
-    @property
-    def default_method(self) -> Method | None:
-        """As for the field."""
-        return self.field.default_method
 
     def velocity(self, t: float, x: npt.ArrayLike, mu: Measure) -> Array:
         """Angular velocities at the angles x (m, 1); the atoms of mu are angles too."""

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from particles.checks import Array
 from particles.errors import InvalidInput, NotSupported
 from particles.measure import Measure
-from particles.models.base import VelocityField
-
-if TYPE_CHECKING:
-    from particles.steppers import Method
+from particles.models.manifold import OnManifold
 
 ON_SPHERE = 1e-9
 """The largest deviation of |x| from 1 that is taken for rounding."""
 
 
 @dataclass(frozen=True, eq=False)
-class OnSphere(VelocityField):
+class OnSphere(OnManifold):
     """A field projected onto the unit sphere: x_i' = P_x X_t[μ](x_i), P_x = I − x xᵀ/|x|².
 
     With attention at QᵀK = βI, V = I these are the SA (normalization "softmax") and USA ("none") dynamics of
@@ -30,8 +26,6 @@ class OnSphere(VelocityField):
     stepper's full order. Isotropic noise D becomes Brownian motion on the sphere, of generator D Δ_S.
     Refused: d = 1, a moving frame, events, noise that is not isotropic, initial points off the sphere by over 1e-9.
     """
-
-    field: VelocityField
 
     def __post_init__(self) -> None:
         """Refuse fields that have no meaning on the sphere."""
@@ -57,27 +51,6 @@ class OnSphere(VelocityField):
     def state_space(self) -> str | None:
         """The sphere."""
         return "unit sphere"
-
-    @property
-    def exchangeable(self) -> bool:  # type: ignore[override]
-        """As for the field."""
-        return self.field.exchangeable
-
-    @property
-    def noisy(self) -> bool:
-        """As for the field."""
-        return self.field.noisy
-
-    @property
-    def terms(self) -> tuple[VelocityField, ...]:
-        """The terms of the field, each on the sphere."""
-        inner = self.field.terms
-        return (self,) if len(inner) == 1 else tuple(OnSphere(term) for term in inner)
-
-    @property
-    def default_method(self) -> Method | None:
-        """As for the field."""
-        return self.field.default_method
 
     def velocity(self, t: float, x: Array, mu: Measure) -> Array:
         """P_x X_t[mu](x): x (m, d) to (m, d), tangent to the sphere through x."""
