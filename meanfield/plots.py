@@ -91,23 +91,27 @@ def convergence(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
 
 
 def stability(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
-    """W₂ between two solutions, its largest growth to first order, and both bounds (6.6) where they fit the picture."""
+    """W₂ between two solutions, its largest growth to first order, and both bounds (6.6) where they fit the picture.
+
+    Of many pairs (a dimension `seed`) every distance is drawn, with the least of the bounds of any pair.
+    """
     ax = _axes(ax)
-    time, distance = ds["time"].values, ds["distance"].values
+    if "seed" not in ds.dims:
+        ds = ds.expand_dims("seed")
+    time, distance = ds["time"].values, ds["distance"].transpose("time", "seed").values
     low, top = np.log10(distance.min()) - 0.3, np.log10(distance.max()) + 3
     fine = np.linspace(time[0], time[-1], 400)
-    (curve,) = ax.semilogy(time, distance, "o-", color=COLOURS[0], markersize=3, label="$W_2(\\mu_t, \\nu_t)$")
-    first_order = distance[0] * np.exp(ds["log_growth_linear"])
-    drawn: list[Artist] = [
-        curve,
-        *ax.semilogy(time, first_order, ":", color=COLOURS[0], label="to first order, at most"),
-    ]
+    drawn: list[Artist] = list(ax.semilogy(time, distance, "o-", color=COLOURS[0], markersize=3))
+    drawn[0].set_label("$W_2(\\mu_t, \\nu_t)$")
+    first_order = distance[0, 0] * np.exp(ds["log_growth_linear"].max("seed"))
+    drawn += ax.semilogy(time, first_order, ":", color=COLOURS[0], label="to first order, at most")
     for name, label, colour in (
         ("log_bound", "(6.6) on the ball", COLOURS[1]),
         ("log_bound_run", "(6.6) along the run", COLOURS[2]),
     ):
         # Far above the picture the bound may leave float64; clipped there, its visible part is unchanged.
-        log10_bound = np.interp(fine, time, np.minimum(ds[name].values, 1e6)) / np.log(10)
+        least = ds[name].min("seed").values
+        log10_bound = np.interp(fine, time, np.minimum(least, 1e6)) / np.log(10)
         drawn += ax.semilogy(fine, 10 ** np.minimum(log10_bound, top + 1), "--", color=colour, label=label)
     ax.set(xlabel="t", ylabel="$W_2$", ylim=(10**low, 10**top))
     ax.legend(fontsize="small")

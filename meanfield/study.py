@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import indent
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -19,9 +20,10 @@ from meanfield.solve import solve
 from meanfield.studies.clustered import clustered_limit
 from meanfield.studies.config import StudyConfig, Tokens
 from meanfield.studies.convergence import convergence
-from meanfield.studies.stability import VERDICTS, stability
+from meanfield.studies.pairs import stability_of_law
+from meanfield.studies.stability import VERDICTS
 from meanfield.studies.tasks import Ledger, Runner, seeded
-from particles import EmpiricalMeasure, simulate, write_netcdf
+from particles import simulate, write_netcdf
 from particles.checks import Array
 from particles.errors import InvalidInput, StoreError
 
@@ -173,34 +175,49 @@ def _tokens(config: StudyConfig, n: int, key: int) -> Array:
 def _stability(study: Study) -> None:
     config, part = study.config, study.config.stability
     assert part is not None
-    x = config.law.sample(part.particles, seeded(config.seed, 4))
-    direction = seeded(config.seed, 5).standard_normal(x.shape[1])
-    moved = x + part.shift * direction / np.linalg.norm(direction)
-    ds = study.keep(stability(config.model, EmpiricalMeasure(x), EmpiricalMeasure(moved), part.times), "stability")
+    ds = stability_of_law(
+        config.model,
+        config.law,
+        times=part.times,
+        particles=part.particles,
+        shift=part.shift,
+        seeds=part.seeds,
+        seed=config.seed,
+        runner=study.runner,
+    )
+    study.keep(ds, "stability")
     with study.picture("stability", (6.0, 4.2)) as (figure, path):
         plots.stability(ds, figure.add_subplot())
-    first, scale = ds.isel(time=0), np.log(10)
-    rows = [
-        [
-            f"{float(row['time']):g}",
-            f"[{float(row['lower']):.6g}, {float(row['upper']):.6g}]",
-            f"{float(np.log(row['distance'] / first['distance'])) / scale:+.3f}",
-            f"{float(row['log_growth_linear']) / scale:.3f}",
-            f"{float(row['log_bound_run'] - first['log_bound_run']) / scale:.4g}",
-            f"{float(row['log_bound'] - first['log_bound']) / scale:.4g}",
-            VERDICTS[int(row["verdict_run"])],
-        ]
-        for row in (ds.isel(time=k) for k in range(ds.sizes["time"]))
-    ]
-    header = ["t", "W2 in", "log10 growth", "to first order", "(6.6) along the run", "(6.6) on the ball", "verdict"]
-    table = TextTable(header, rows)
     text = (
         f"Two solutions from laws that a shift of {part.shift:g} sets apart: the distance between them over time, with "
-        "certified bounds, and the growth that (6.6) allows with constants on the smallest ball and on the hull of the "
-        "computed run. A bound counts as verified where even the upper end of the distance obeys it; how far it lies "
-        "above the first-order rate shows how much the worst case gives away."
+        f"certified bounds, for {part.seeds} pairs, and the growth that (6.6) allows with constants on the smallest "
+        "ball and on the hull of the computed run. A bound counts as verified where even the upper end of the distance "
+        "obeys it; how far it lies above the first-order rate shows how much the worst case gives away."
     )
-    study.add(Section("Stability of the solution", text, table, path))
+    study.add(Section("Stability of the solution", text, _stability_table(ds), path))
+
+
+def _stability_table(ds: xr.Dataset) -> TextTable:
+    """Growth over all pairs against the least bound of any pair, and how many pairs have which verdict."""
+    ten, first = np.log(10), ds.isel(time=0)
+    growth = np.log(ds["distance"] / first["distance"]) / ten
+    first_order = ds["log_growth_linear"] / ten
+    bounds = [((ds[name] - first[name]) / ten).min("seed").values for name in ("log_bound_run", "log_bound")]
+    rows = []
+    for k, time in enumerate(ds["time"].values):
+        found = np.bincount(ds["verdict_run"].values[:, k], minlength=len(VERDICTS))
+        rows.append(
+            [
+                f"{time:g}",
+                f"[{float(ds['lower'][:, k].min()):.6g}, {float(ds['upper'][:, k].max()):.6g}]",
+                f"{float(growth[:, k].min()):+.3f} … {float(growth[:, k].max()):+.3f}",
+                f"{float(first_order[:, k].max()):.3f}",
+                *(f"{values[k]:.4g}" for values in bounds),
+                ", ".join(f"{n} {word}" for word, n in zip(VERDICTS, found, strict=True) if n),
+            ]
+        )
+    header = ["t", "W2 in", "log10 growth", "to first order", "(6.6) along the run", "(6.6) on the ball", "verdict"]
+    return TextTable(header, rows)
 
 
 def _limit(study: Study) -> None:
@@ -223,7 +240,7 @@ def _limit(study: Study) -> None:
             "Trajectories of the tokens, and the rank of the attention matrix over time. No theorem of the paper "
             "applies to this model, for the reasons given, so there is no set to measure a distance to."
         )
-        study.add(Section("Geometry of the limit", text, picture=path, verbatim=str(certificate)))
+        study.add(Section("Geometry of the limit", text, picture=path, verbatim=_without_hypotheses(certificate)))
         return
     if certificate.theorem is None:
         text = (
@@ -231,13 +248,20 @@ def _limit(study: Study) -> None:
             "and the rank of the attention matrix. No theorem of the paper applies to this model: that there are at "
             "most three such subspaces is its codimension conjecture."
         )
-        study.add(Section("Geometry of the limit", text, picture=path, verbatim=str(certificate)))
+        study.add(Section("Geometry of the limit", text, picture=path, verbatim=_without_hypotheses(certificate)))
         return
     text = (
         "Trajectories of the tokens, the distance of each to the set that the theorem predicts, and the rank of "
         "the attention matrix. The distance falls at an exponential rate once each token attends to one leader."
     )
-    study.add(Section("Geometry of the limit", text, _decay(study, ds, certificate), path, str(certificate)))
+    study.add(
+        Section("Geometry of the limit", text, _decay(study, ds, certificate), path, _without_hypotheses(certificate))
+    )
+
+
+def _without_hypotheses(certificate: limits.LimitCertificate) -> str:
+    """The certificate in words; the hypotheses at its end stand in the first section already."""
+    return str(certificate).removesuffix("\n" + indent(str(certificate.hypotheses), "  "))
 
 
 def _decay(study: Study, ds: xr.Dataset, certificate: limits.LimitCertificate) -> TextTable | None:

@@ -3,6 +3,7 @@
 from meanfield.studies.clustered import clustered_limit
 from meanfield.studies.constants import Constants, constants
 from meanfield.studies.convergence import convergence
+from meanfield.studies.pairs import stability_of_law
 from meanfield.studies.refinement import order, plot_order
 from meanfield.studies.stability import stability
 from meanfield.studies.tasks import Ledger, Runner
@@ -17,4 +18,5 @@ __all__ = [
     "order",
     "plot_order",
     "stability",
+    "stability_of_law",
 ]

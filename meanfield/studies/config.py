@@ -100,6 +100,7 @@ class StabilityPart:
     times: Array
     particles: int
     shift: float
+    seeds: int
 
 
 @dataclass(frozen=True)
@@ -219,7 +220,12 @@ def _convergence(table: Table | None) -> ConvergencePart | None:
 def _stability(table: Table | None) -> StabilityPart | None:
     if table is None:
         return None
-    part = StabilityPart(table.get("times", as_times), table.get("particles", _count), table.get("shift", _number))
+    part = StabilityPart(
+        table.get("times", as_times),
+        table.get("particles", _count),
+        table.get("shift", _number),
+        table.get("seeds", _count, 1),
+    )
     table.close()
     return part
 

@@ -36,6 +36,7 @@ seeds = 3
 [stability]
 particles = 20
 shift = 0.01
+seeds = 2
 times = [0.0, 0.25]
 [limit]
 particles = 10
@@ -76,6 +77,9 @@ def test_a_study_writes_datasets_pictures_and_a_report_and_ends_with_the_folder(
     assert {"solution.nc", "convergence.nc", "stability.nc", "limit_run.nc", "limit.nc"} <= names
     assert {"solution.png", "convergence.png", "stability.png", "limit.png", "report.html", "study.toml"} <= names
     page = (out / "report.html").read_text()
+    # The hypotheses are long: once is enough, on the page and in the terminal.
+    assert page.count("V a multiple of I: max") == 2
+    assert sum("V a multiple of I: max" in line for line in printed) == 2
     assert page.count("data:image/png;base64,") == 4
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert any(line.startswith("slope") for line in printed)
@@ -107,7 +111,7 @@ def test_a_study_killed_on_its_way_is_taken_up_and_ends_with_the_same_numbers(sm
     assert 0 < done < 80
     assert run(small, "--out", cut, "--workers", 1, "--resume") == 0
     keys = [json.loads(line)["key"] for line in ledger.read_text().splitlines() if line.endswith("}")]
-    assert len(keys) == len(set(keys)) == 80
+    assert len(keys) == len(set(keys)) == 80 + 2
     assert differing(numbers(whole), numbers(cut)) == []
 
 

@@ -1,0 +1,63 @@
+"""Stability over many pairs: as if each were alone, the same bits for any number of workers, a ledger."""
+
+import numpy as np
+import pytest
+
+from meanfield import Uniform
+from meanfield.studies import Ledger, Runner, stability, stability_of_law
+from meanfield.studies.tasks import seeded
+from particles import EmpiricalMeasure, SelfAttention
+from particles.errors import InvalidInput
+
+MODEL = SelfAttention(np.eye(2), np.eye(2), np.diag([1.0, -0.5]))
+LAW = Uniform([(-1.0, 1.0), (-1.0, 1.0)])
+CALL = {"times": [0.0, 0.2, 0.4], "particles": 12, "shift": 0.01, "seed": 7}
+SERIES = ("lower", "upper", "log_bound", "log_bound_run", "growth_rate", "worst_direction", "verdict_run")
+
+
+def same(a, b):
+    return all(np.array_equal(a[name], b[name], equal_nan=True) for name in SERIES)
+
+
+def test_the_number_of_workers_changes_no_bit_and_the_ledger_is_read(tmp_path):
+    ledger = Ledger(tmp_path / "tasks.jsonl")
+    one = stability_of_law(MODEL, LAW, seeds=3, runner=Runner(1, ledger), **CALL)
+    two = stability_of_law(MODEL, LAW, seeds=3, runner=Runner(2), **CALL)
+    assert same(one, two)
+    assert len(ledger.read()) == 3
+    assert same(one, stability_of_law(MODEL, LAW, seeds=3, runner=Runner(2, ledger), **CALL))
+    # A pair in the ledger is taken from it, as a marked one shows, and more seeds leave the first ones alone.
+    marked = ledger.read()["stability N=12 seed=1"]
+    marked["lower"]["values"][0] = -5.0
+    ledger.write("stability N=12 seed=1", marked)
+    more = stability_of_law(MODEL, LAW, seeds=4, runner=Runner(1, ledger), **CALL)
+    assert float(more["lower"][1, 0]) == -5.0
+    assert same(one.isel(seed=[0, 2]), more.isel(seed=[0, 2]))
+
+
+def test_a_pair_is_that_of_stability_and_the_shift_its_first_distance():
+    ds = stability_of_law(MODEL, LAW, seeds=2, **CALL)
+    x = LAW.sample(12, seeded(7, 4, 1))
+    direction = seeded(7, 5, 1).standard_normal(2)
+    nu = EmpiricalMeasure(x + 0.01 * direction / np.linalg.norm(direction))
+    alone = stability(MODEL, EmpiricalMeasure(x), nu, CALL["times"])
+    np.testing.assert_allclose(ds["distance"][1], alone["distance"], rtol=1e-12)
+    np.testing.assert_allclose(ds["distance"][:, 0], 0.01, rtol=1e-9)
+    assert ds["verdict_run"].dtype == np.int64
+    assert (ds["verdict_run"] == 1).all()
+    assert ds["lower"].dims == ("seed", "time")
+    assert not np.array_equal(ds["distance"][0], ds["distance"][1])
+    assert all(ds[name].attrs["units"] == "1" and ds[name].attrs["long_name"] for name in ds.variables)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seeds": 0}, "at least 1, got 0 and 12"),
+        ({"particles": 0}, "at least 1, got 1 and 0"),
+        ({"shift": 0.0}, "shift must be one positive"),
+    ],
+)
+def test_what_is_refused(change, message):
+    with pytest.raises(InvalidInput, match=message):
+        stability_of_law(MODEL, LAW, **{"seeds": 1, **CALL, **change})
