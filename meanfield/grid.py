@@ -213,8 +213,10 @@ class Cells(NamedTuple):
     def points(self) -> Array:
         """Centres of the cells that carry mass, shape (n, d)."""
         full = self.masses > 0
-        where = np.nonzero(full)
-        return np.stack([c[i] for c, i in zip(self.grid.centres, where, strict=True)], axis=1)
+        points = np.empty((int(np.count_nonzero(full)), full.ndim))
+        for k, c in enumerate(self.grid.centres):
+            points[:, k] = np.broadcast_to(along(c, k, full.ndim), full.shape)[full]
+        return points
 
     @property
     def weights(self) -> Array:

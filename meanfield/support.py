@@ -57,10 +57,16 @@ def contrast(model: VelocityField, t: float, cells: Cells) -> float:
     At 1 the atoms of neighbouring cells differ in weight by e: from that time t* on the field is led by single cells.
     Fields that are no attention count as 0.
     """
-    sizes = np.array([w.max() for w in cells.grid.widths])
-    points = cells.points
     scores = [term.score_matrix(t) for term in model.terms if isinstance(term, SoftmaxField)]
-    return max((float((np.abs(points @ B.T) * sizes).max()) for B in scores), default=0.0)
+    sizes = np.array([w.max() for w in cells.grid.widths])
+    first, *others = cells.grid.centres
+    largest = 0.0
+    # A layer at a time, so that the points are never laid out.
+    for x, layer in zip(first, cells.masses > 0, strict=True):
+        where = np.nonzero(layer) if others else (np.zeros(int(layer), int),)
+        points = np.stack([np.full(len(where[0]), x), *(c[i] for c, i in zip(others, where, strict=False))], axis=1)
+        largest = max([largest, *(float((np.abs(points @ B.T) * sizes).max(initial=0.0)) for B in scores)])
+    return largest
 
 
 def follow(model: VelocityField, t0: float, before: Cells, t1: float, after: Cells, markers: Array) -> Array:

@@ -6,8 +6,9 @@ Softmax fields go axis by axis where the scores allow it. The score of query x a
   at O(N^{d+1}) instead of O(N^{2d}) (`particles/kernels/tensor.py`);
 - B general: the average Φ(q) = Σ w y e^{⟨q, y⟩} / Σ w e^{⟨q, y⟩} is formed on a tensor grid of nodes that covers
   the box of Bx, and a spline of degree seven through it is evaluated at Bx. The nodes are refined by a factor of 3/2
-  until two successive splines agree to the tolerance at every point; where that would cost more than the direct sum,
-  the direct sum is taken.
+  until two successive splines agree to the tolerance at every point, which estimates the error and does not bound it;
+  where that would cost more than the direct sum, the direct sum is taken. A grid of points is halved until the nodes
+  of each part are few (NODES): the box of half a grid is half as long, so that the parts together need no more nodes.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import singledispatch
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-from scipy.interpolate import NdBSpline, make_interp_spline
 
 from meanfield.grid import Cells, along, tensor_points
+from meanfield.splines import DEGREE, evaluate, to_coefficients
 from particles.checks import Array
 from particles.errors import OutOfRange
 from particles.kernels.tensor import tensor_average, tensor_cost
@@ -40,11 +41,12 @@ TOLERANCE = 1e-8
 """Error of the spline for a general B, relative to the largest distance of a source from the mean, where the model
 names no tolerance of its own."""
 
-DEGREE, MAX_NODES = 7, 2**23
-"""Degree of the spline, and the nodes that it may have."""
+NODES = 2**20
+"""Values at nodes, over all components, that a spline may have on any grid; on larger ones half as many as points."""
 
-NODE_COST, POINT_COST = 300, {2: 1_500, 3: 20_000}
-"""Time to set up a node of the spline, and to evaluate it at a point in d dimensions, in exponentials (measured)."""
+EXPONENTIAL_COST, NODE_COST, POINT_COST = 2, 40, {2: 130, 3: 340}
+"""Time of an exponential on the nodes, of a node's coefficient and of a value at a point of R^d, in pairs of the direct
+sum (measured)."""
 
 
 @singledispatch
@@ -86,26 +88,31 @@ def _(model: Sum, t: float, axes: tuple[Array, ...], mu: Cells, components: tupl
 def _(
     model: SoftmaxField, t: float, axes: tuple[Array, ...], mu: Cells, components: tuple[int, ...]
 ) -> tuple[Array, ...]:
-    V, B, A = model.value_matrix(t), model.score_matrix(t), model.frame
+    V, B = model.value_matrix(t), model.score_matrix(t)
     needed = [k for k in range(len(axes)) if V[list(components), k].any()]
-    if np.array_equal(B, np.diag(np.diag(B))):
-        queries = [B[k, k] * axis for k, axis in enumerate(axes)]
-        averages = (
-            tensor_average(queries, mu.grid.centres, log_of(np.maximum(mu.masses, 0.0)), needed)[0] if needed else []
-        )
-    else:
-        masses = np.maximum(mu.masses, 0.0)
-        found = _spline_averages(B, axes, mu.grid.centres, masses, needed, model.tolerance or TOLERANCE)
-        if found is None:
+    if needed and not np.array_equal(B, np.diag(np.diag(B))):
+        if len(axes) not in POINT_COST:
             return _point_by_point(model, t, axes, mu, components)
-        averages = found
-    means = dict(zip(needed, averages, strict=True))
+        out = tuple(np.empty(tuple(map(len, axes))) for _ in components)
+        _Averages.of(model, t, mu, components, needed).fill(axes, out, max(NODES, out[0].size // 2))
+        return out
+    queries = [B[k, k] * axis for k, axis in enumerate(axes)]
+    logs = log_of(np.maximum(mu.masses, 0.0))
+    averages = tensor_average(queries, mu.grid.centres, logs, needed)[0] if needed else []
+    del logs
+    return _velocities(model, t, axes, dict(zip(needed, averages, strict=True)), components)
+
+
+def _velocities(
+    model: SoftmaxField, t: float, axes: Sequence[Array], means: dict[int, Array], components: Sequence[int]
+) -> tuple[Array, ...]:
+    """Components of V m − A x from the means m that V needs, by slabs, whose terms take little memory beside m."""
+    V = model.value_matrix(t)
     out = tuple(np.empty(tuple(map(len, axes))) for _ in components)
-    # By slabs of the first axis, so that the terms of the sums take little memory beside the means.
     for part in (slice(a, a + SLAB) for a in range(0, len(axes[0]), SLAB)):
         piece = {k: mean[part] for k, mean in means.items()}
         for c, total in zip(components, out, strict=True):
-            total[part] = _component(c, V, A, piece, (axes[0][part], *axes[1:]))
+            total[part] = _component(c, V, model.frame, piece, (axes[0][part], *axes[1:]))
     return out
 
 
@@ -122,55 +129,107 @@ def _component(c: int, V: Array, A: Array | None, means: dict[int, Array], axes:
     return total
 
 
-def _spline_averages(
-    B: Array, axes: Sequence[Array], sources: Sequence[Array], masses: Array, needed: Sequence[int], tolerance: float
-) -> list[Array] | None:
-    """Softmax averages of the coordinates `needed` at Bx, x on a tensor grid, within `tolerance` of their spread.
+class _Averages(NamedTuple):
+    """Softmax averages of the coordinates `needed` at Bx, and the components of the field that they make."""
 
-    None where the direct sum over all pairs is cheaper than the splines tried would be.
-    """
-    shape = tuple(map(len, axes))
-    points = tensor_points(tuple(axes)) @ B.T
-    low, high = points.min(axis=0), points.max(axis=0)
-    logs = log_of(masses)
-    reach = [np.ptp(y[np.flatnonzero(massive)]) for y, massive in zip(sources, _supports(masses), strict=True)]
-    spread = math.hypot(*reach) / 2
-    nodes = [
-        max(DEGREE + 1, math.ceil(2 * (b - a) * r)) if b > a else 1 for a, b, r in zip(low, high, reach, strict=True)
-    ]
-    budget, lengths = len(points) * np.count_nonzero(masses), [len(y) for y in sources]
-    previous = None
-    while math.prod(nodes) <= MAX_NODES:
-        budget -= tensor_cost(nodes, lengths, needed) + NODE_COST * len(needed) * math.prod(nodes)
-        budget -= POINT_COST[len(axes)] * len(points)
-        if budget < 0:
-            return None
-        grid = [np.linspace(a, b, n) for a, b, n in zip(low, high, nodes, strict=True)]
-        values = np.stack(tensor_average(grid, sources, logs, needed)[0], axis=-1)
-        current = _interpolate(grid, values, points)
-        if previous is not None and np.max(np.abs(current - previous)) <= tolerance * spread:
-            return [part.reshape(shape) for part in current.T]
-        previous, nodes = current, [math.ceil(1.5 * n) if n > 1 else 1 for n in nodes]
-    return None
+    model: SoftmaxField
+    t: float
+    mu: Cells
+    components: tuple[int, ...]
+    needed: Sequence[int]
+    B: Array
+    logs: Array
+    atoms: int
+    reach: Array
+    """Extent of the atoms along each axis."""
+
+    @classmethod
+    def of(
+        cls, model: SoftmaxField, t: float, mu: Cells, components: tuple[int, ...], needed: Sequence[int]
+    ) -> _Averages:
+        """Those of a model on a measure."""
+        masses, every = mu.masses, range(mu.grid.dim)
+        massive = masses > 0
+        lines = [np.flatnonzero(massive.any(axis=tuple(j for j in every if j != k))) for k in every]
+        reach = np.array([np.ptp(y[line]) for y, line in zip(mu.grid.centres, lines, strict=True)])
+        atoms = int(np.count_nonzero(massive))
+        del massive
+        logs = log_of(np.maximum(masses, 0.0))
+        return cls(model, t, mu, components, needed, model.score_matrix(t), logs, atoms, reach)
+
+    @property
+    def tolerance(self) -> float:
+        """Error allowed to an average."""
+        return (self.model.tolerance or TOLERANCE) * float(np.linalg.norm(self.reach)) / 2
+
+    def fill(self, axes: Sequence[Array], out: Sequence[Array], limit: int) -> None:
+        """Write the components on a tensor grid of points into `out`, with at most `limit` values at nodes."""
+        points = out[0].size
+        budget, previous = points * self.atoms, list[Array]()
+        box, nodes = self._first_nodes(axes)
+        while True:
+            # Two splines at least have to be compared.
+            last = nodes if previous else _refined(nodes)
+            if len(self.needed) * math.prod(last) > limit and points > 1:
+                self._fill_halves(axes, out, limit)
+                return
+            budget -= self._cost(nodes, points)
+            if budget < (0 if previous else self._cost(last, points)):
+                for total, part in zip(out, self._directly(axes), strict=True):
+                    total[...] = part
+                return
+            current = self._splines(axes, box, nodes)
+            if previous and all(
+                np.max(np.abs(a - b)) <= self.tolerance for a, b in zip(current, previous, strict=True)
+            ):
+                means = dict(zip(self.needed, current, strict=True))
+                for c, total in zip(self.components, out, strict=True):
+                    total[...] = _component(c, self.model.value_matrix(self.t), self.model.frame, means, axes)
+                return
+            previous, nodes = current, _refined(nodes)
+
+    def _directly(self, axes: Sequence[Array]) -> tuple[Array, ...]:
+        return _point_by_point(self.model, self.t, tuple(axes), self.mu, self.components)
+
+    def _fill_halves(self, axes: Sequence[Array], out: Sequence[Array], limit: int) -> None:
+        """The two halves of the grid along the axis whose halving shortens the box of Bx most."""
+        d = len(axes)
+        halves = [[axes[j][: len(axes[j]) // 2] if j == k else axes[j] for j in range(d)] for k in range(d)]
+        sizes = [
+            math.prod(self._first_nodes(h)[1]) if len(x) > 1 else math.inf for h, x in zip(halves, axes, strict=True)
+        ]
+        k = int(np.argmin(sizes))
+        middle = len(axes[k]) // 2
+        for half in (slice(None, middle), slice(middle, None)):
+            part = tuple(half if j == k else slice(None) for j in range(d))
+            self.fill([x[half] if j == k else x for j, x in enumerate(axes)], [total[part] for total in out], limit)
+
+    def _first_nodes(self, axes: Sequence[Array]) -> tuple[list[tuple[float, float]], list[int]]:
+        """The box of Bx, and how many nodes along each of its axes the first spline has."""
+        ends = np.stack([self.B * [x[i] for x in axes] for i in (0, -1)])
+        box = list(zip(ends.min(axis=0).sum(axis=1), ends.max(axis=0).sum(axis=1), strict=True))
+        nodes = [
+            max(DEGREE + 1, math.ceil(2 * (b - a) * r)) if b > a else 1
+            for (a, b), r in zip(box, self.reach, strict=True)
+        ]
+        return box, nodes
+
+    def _cost(self, nodes: Sequence[int], points: int) -> int:
+        exponentials = tensor_cost(nodes, self.logs.shape, self.needed)
+        values = NODE_COST * math.prod(nodes) + POINT_COST[len(nodes)] * points
+        return EXPONENTIAL_COST * exponentials + len(self.needed) * values
+
+    def _splines(self, axes: Sequence[Array], box: Sequence[tuple[float, float]], nodes: Sequence[int]) -> list[Array]:
+        """The averages at Bx by splines through given numbers of nodes."""
+        grid = [np.linspace(a, b, n) for (a, b), n in zip(box, nodes, strict=True)]
+        values = tensor_average(grid, self.mu.grid.centres, self.logs, self.needed)[0]
+        for value in values:
+            to_coefficients(grid, value)
+        return [evaluate(grid, value, self.B, axes) for value in values]
 
 
-def _supports(masses: Array) -> list[npt.NDArray[np.bool_]]:
-    """For each axis, which of its cells carry mass."""
-    every = range(masses.ndim)
-    return [np.asarray(masses.any(axis=tuple(j for j in every if j != k))) for k in every]
-
-
-def _interpolate(grid: Sequence[Array], values: Array, points: Array) -> Array:
-    """Tensor spline of degree seven through `values` (n_1, …, n_d, e) at points (m, d); flat axes are left out."""
-    knots, used = [], []
-    for k, nodes in enumerate(grid):
-        if len(nodes) > 1:
-            spline = make_interp_spline(nodes, np.moveaxis(values, k, 0), k=DEGREE)
-            values = np.moveaxis(spline.c, 0, k)
-            knots.append(spline.t)
-            used.append(k)
-    coefficients = values.reshape([n for n in values.shape[:-1] if n > 1] + [values.shape[-1]])
-    return np.asarray(NdBSpline(tuple(knots), np.ascontiguousarray(coefficients), DEGREE)(points[:, used]))
+def _refined(nodes: Sequence[int]) -> list[int]:
+    return [math.ceil(1.5 * n) if n > 1 else 1 for n in nodes]
 
 
 def cell_velocity(model: VelocityField, t: float, mu: Cells) -> tuple[Array, ...]:
