@@ -4,30 +4,35 @@ On the line against the exact density (t = 0) or transported quantile points (t 
 of two independent clouds of N points, which has the same rate: E W₂(μᴺ, μ) ≤ E W₂(μᴺ, ν^N) ≤ 2 E W₂(μᴺ, μ).
 Seed s draws one cloud and takes its first N points for every N.
 
+Beside the asymptotic rate stands the law at finite N (`meanfield.studies.finite_size`), whose constants come from
+other, small samples (`matching_constants.py`): the slope that it has over these N, and a test of all sizes together.
+
 With --large only the laws in d = 2 and 3, for N up to 10 000.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
+from pathlib import Path
 
 import numpy as np
-from scipy.special import gammaln
 
-from meanfield import Grid, Mixture, Uniform, wasserstein, wasserstein_bracket
+from meanfield import Grid, GridMeasure, Mixture, Uniform, wasserstein, wasserstein_bracket
 from meanfield.quadrature import quantile_points
 from meanfield.studies.convergence import fit_rate, theory_slopes
+from meanfield.studies.finite_size import agreement, box_constant, box_square, clusters_square, exchange_square
+from meanfield.studies.tasks import Ledger, Runner
 from particles import EmpiricalMeasure, SelfAttention, simulate
 
 SEEDS = 20
+SIDE, GAP = 0.2, 0.8
 SMALL = [125, 250, 500, 1000]
 LARGE = [100, 300, 1000, 3000, 10_000]
 
 
 def laws(d):
     """The uniform law on a cube, and equal shares of two small cubes a distance apart."""
-    cubes = [Uniform([(a, a + 0.2)] + [(0.0, 0.2)] * (d - 1)) for a in (0.0, 1.0)]
+    cubes = [Uniform([(a, a + SIDE)] + [(0.0, SIDE)] * (d - 1)) for a in (0.0, SIDE + GAP)]
     return {"connected": Uniform([(0.0, 1.0)] * d), "clustered": Mixture(cubes)}
 
 
@@ -82,76 +87,93 @@ def along_a_run(law, name):
         report(f"{name}, d = 1, t = {t:g}", 1, sizes, values, name == "clustered")
 
 
-def interval(statistic, squares):
-    """A statistic of the mean squares (sizes,), and its 95 % bootstrap interval over seeds (rows)."""
-    rng = np.random.default_rng(0)
-    drawn = [statistic(squares[rng.integers(len(squares), size=len(squares))].mean(axis=0)) for _ in range(2000)]
-    return statistic(squares.mean(axis=0)), *np.quantile(drawn, [0.025, 0.975])
+def finite(name, d, sizes, squares):
+    """The measured squares (seed, size) against the law at finite N, which was fitted to other samples."""
+    constant = box_constant(sizes, d)
+    known = clusters_square(sizes, d, SIDE, GAP) if name == "clustered" else box_square(sizes, d, constant)
+    ratios = squares.mean(axis=0) / known - 1
+    errors = squares.std(axis=0, ddof=1) / known / np.sqrt(SEEDS)
+    table = ", ".join(f"{100 * r:+.1f} ± {100 * e:.1f}" for r, e in zip(ratios, errors, strict=True))
+    print(f"  {'measured over law, less 1, in %':36s} {table}")
+    print(f"  {'all sizes, nothing fitted':36s} p = {agreement(squares, known).p_value:.2f}")
+    if name == "connected":
+        found = agreement(squares, box_square(sizes, d, 0.0), box_square(sizes, d, 1.0) - box_square(sizes, d, 0.0))
+        print(
+            f"  {'one constant c fitted':36s} c = {found.constant:.2f} ± {found.error:.2f} "
+            f"(law: {constant.min():.2f} … {constant.max():.2f}), p = {found.p_value:.2f}"
+        )
+    return fitted_slope(sizes, known)
 
 
-def with_the_logarithm(sizes, values):
-    """The connected law in the plane against the rate with its logarithm, three ways.
+def fitted_slope(sizes, squares):
+    return float(np.polyfit(np.log(sizes), 0.5 * np.log(squares), 1)[0])
 
-    For the unit square the leading term of N E W₂² between two clouds is log N / (2π) (Ambrosio, Stra, Trevisan 2019).
-    With a constant beside it, which they do not prove, the slope against N alone, or against log N / N, is that of the
-    limit only up to 1 / log N.
+
+def with_the_masses(d, sizes, squares, gaps):
+    """The clustered law with the fluctuating masses taken out: what is left is transport inside the clusters.
+
+    `gaps` (seed, size) are the differences of the two clouds' masses in one cluster. Trading them has a price that is
+    that of the line (see `exchange_square`), computed here from its quantiles. With their mean for control variate the
+    slope has a far narrower interval.
     """
-    N, squares = np.array(sizes, float), np.array(values) ** 2
-    fits = {
-        "slope against log N / N": (lambda s: np.polyfit(np.log(np.log(N) / N), 0.5 * np.log(s), 1)[0], 0.5),
-        "a in N E W₂² = a log N + b": (lambda s: np.polyfit(np.log(N), N * s, 1)[0], 1 / (2 * np.pi)),
-        "b": (lambda s: np.polyfit(np.log(N), N * s, 1)[1], None),
-    }
-    for name, (fit, theory) in fits.items():
-        value, low, high = interval(fit, squares)
-        verdict = "" if theory is None else f"theory {theory:.3f} {'' if low <= theory <= high else 'NOT '}covered"
-        print(f"  {name:36s} {value:.3f} [{low:.3f}, {high:.3f}]   {verdict}", flush=True)
-
-
-def with_the_masses(law, sizes, values):
-    """The clustered law with the difference of the two clouds' cluster masses as control variate.
-
-    W₂² is nearly that difference times the squared gap. Of 2N points each in either cluster with chance 1/2 it has
-    the mean E |Δ| = C(2N, N) / 4ᴺ, so the seeds' departure from that mean can be taken out by regression.
-    """
-    N, squares = np.array(sizes, float), np.array(values) ** 2
-    gaps = np.array([cluster_gaps(law, sizes, seed) for seed in range(SEEDS)])
-    mean = np.exp(gammaln(2 * N + 1) - 2 * gammaln(N + 1) - N * np.log(4.0))
-
-    def slope(rows):
-        s, g = squares[rows], gaps[rows] - gaps[rows].mean(axis=0)
-        factor = (s * g).sum(axis=0) / (g * g).sum(axis=0)
-        adjusted = s.mean(axis=0) - factor * (gaps[rows].mean(axis=0) - mean)
-        return np.polyfit(np.log(N), 0.5 * np.log(adjusted), 1)[0]
-
+    traded = np.array([[traded_square(gap) for gap in row] for row in gaps])
+    known = clusters_square(sizes, d, SIDE, GAP)
+    inside = known - exchange_square(sizes, SIDE, GAP)
+    left = (squares - traded) / inside
+    error = left.std(axis=0, ddof=1) / np.sqrt(SEEDS)
+    table = ", ".join(f"{value:.2f} ± {e:.2f}" for value, e in zip(left.mean(axis=0), error, strict=True))
+    print(f"  {'W₂² − trade, over the law inside':36s} {table}")
+    rows = squares - traded + exchange_square(sizes, SIDE, GAP, points=False)
+    print(f"  {'masses taken out: all sizes':36s} p = {agreement(rows, known).p_value:.2f}")
     rng = np.random.default_rng(0)
-    low, high = np.quantile([slope(rng.integers(SEEDS, size=SEEDS)) for _ in range(2000)], [0.025, 0.975])
-    verdict = "covered" if low <= -0.25 <= high else "NOT covered"
-    value = slope(np.arange(SEEDS))
-    print(f"  {'slope, masses as control variate':36s} {value:.3f} [{low:.3f}, {high:.3f}]   theory -0.250 {verdict}")
+    drawn = [fitted_slope(sizes, rows[rng.integers(SEEDS, size=SEEDS)].mean(axis=0)) for _ in range(2000)]
+    verdict(sizes, "slope, masses taken out", fitted_slope(sizes, rows.mean(axis=0)), drawn, fitted_slope(sizes, known))
+
+
+def verdict(sizes, what, value, drawn, predicted):
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    inside = "covered" if low <= predicted <= high else "NOT covered"
+    print(f"  {what:36s} {value:.4f} [{low:.4f}, {high:.4f}]   law at these N {predicted:.4f} {inside}", flush=True)
+
+
+def traded_square(gap):
+    """W₂² on the line between the clusters' laws with shares (1 ± gap)/2 in the first."""
+    grid = Grid.from_edges([np.array([0.0, SIDE, SIDE + GAP, 2 * SIDE + GAP])])
+    shares = [GridMeasure(grid, np.array([0.5 + a, 0.0, 0.5 - a])) for a in (gap / 2, -gap / 2)]
+    return wasserstein(*shares) ** 2
 
 
 def cluster_gaps(law, sizes, seed):
-    """The difference of cluster masses between the clouds of `two_samples`, for each size."""
+    """The difference of cluster masses between the clouds of `two_samples`, for each size (the signs do not matter)."""
     rng = np.random.default_rng(seed)
     x, y = (law.sample(sizes[-1], rng)[:, 0] > 0.5 for _ in range(2))
     return [abs(x[:n].mean() - y[:n].mean()) for n in sizes]
 
 
-def in_space(sizes):
+def sample_job(sizes, task):
+    name, d, seed = task
+    return two_samples(laws(d)[name], sizes, seed)
+
+
+def in_space(sizes, cache):
+    runner = Runner(1, Ledger(cache) if cache else None)
     for d in (2, 3):
         for name, law in laws(d).items():
-            start = time.process_time()
-            values = [two_samples(law, sizes, seed) for seed in range(SEEDS)]
+            tasks = {f"{name} d={d} N={sizes} seed={seed}": (name, d, seed) for seed in range(SEEDS)}
+            values = list(runner.run(sample_job, sizes, tasks, name).values())
+            squares = np.square(values)
             report(f"{name}, d = {d}, t = 0", d, sizes, values, name == "clustered")
-            rms = np.sqrt(np.mean(np.square(values), axis=0))
-            steps = np.diff(np.log(rms)) / np.diff(np.log(sizes))
-            print(f"  {'slopes from one N to the next':36s} {np.array2string(steps, precision=3)}")
-            if d == 2 and name == "connected":
-                with_the_logarithm(sizes, values)
+            predicted = finite(name, d, sizes, squares)
+            _, slope, low, high = fit_rate(np.array(sizes, float), np.sqrt(squares).T[None], 0)
+            inside = "covered" if low[0] <= predicted <= high[0] else "NOT covered"
+            print(
+                f"  {'slope':36s} {slope[0]:.4f} [{low[0]:.4f}, {high[0]:.4f}]   "
+                f"law at these N {predicted:.4f} {inside}",
+                flush=True,
+            )
             if name == "clustered":
-                with_the_masses(law, sizes, values)
-            print(f"  {SEEDS} seeds, {time.process_time() - start:.0f} s of processor time", flush=True)
+                gaps = np.array([cluster_gaps(law, sizes, seed) for seed in range(SEEDS)])
+                with_the_masses(d, sizes, squares, gaps)
 
 
 def on_the_line():
@@ -166,11 +188,13 @@ def on_the_line():
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--large", action="store_true", help="only d = 2 and 3, N up to 10 000")
-    if parser.parse_args().large:
-        in_space(LARGE)
+    parser.add_argument("--cache", type=Path, help="a file for the distances in d = 2 and 3, read where it is there")
+    arguments = parser.parse_args()
+    if arguments.large:
+        in_space(LARGE, arguments.cache)
     else:
         on_the_line()
-        in_space(SMALL)
+        in_space(SMALL, arguments.cache)
 
 
 if __name__ == "__main__":

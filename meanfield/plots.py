@@ -71,7 +71,10 @@ def trajectories(ds: xr.Dataset, ax: Axes | None = None, **style: Any) -> list[A
 
 
 def convergence(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
-    """W₂ against N for every time: the seeds as dots, their root mean square and slope, and the theory's slopes."""
+    """W₂ against N for every time: the seeds as dots, their root mean square and slope, and the theory's slopes.
+
+    The law at finite N, where the study knows it, is drawn at its own height; the two rates only by their slopes.
+    """
     ax = _axes(ax)
     drawn: list[Artist] = []
     for k, time in enumerate(ds["time"].values):
@@ -85,6 +88,9 @@ def convergence(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
         slope = float(ds[name])
         label = f"theory, {name.removeprefix('theory_')}: {slope:.2f}"
         drawn += ax.loglog(size, 1.3 * last[0] * (size / size[0]) ** slope, style, color="0.5", label=label)
+    if "theory_finite" in ds and np.isfinite(ds["theory_finite"]):
+        label = f"law at finite N, t = 0: {float(ds['theory_finite']):.2f}"
+        drawn += ax.loglog(size, ds["finite_rms"], "--", color="black", linewidth=1, label=label)
     ax.set(xlabel="number of particles N", ylabel="$W_2(\\mu^N_t, \\mu_t)$")
     ax.legend(fontsize="small")
     return drawn

@@ -134,13 +134,29 @@ def _convergence(study: Study) -> None:
     rows.append(["95% interval", *(f"[{a:.3f}, {b:.3f}]" for a, b in zip(lows, highs, strict=True))])
     for name in ("connected", "clustered"):
         rows.append([f"theory, {name}", *(f"{float(ds[f'theory_{name}']):.3f}" for _ in ds["time"].values)])
+    finite = float(ds["theory_finite"])
+    if np.isfinite(finite):
+        rows.append(["law at finite N", f"{finite:.3f}", *("" for _ in ds["time"].values[1:])])
     rows.append(["reference within", *(f"{v:.4f}" for v in ds["reference_error"].values)])
     text = (
         f"Root mean square over {part.seeds} seeds of the distance between N particles and the solution of (6.1), and "
         "the slope of its logarithm. Empirical measures of a connected law in the plane approach it like "
         "(log N / N)^(1/2), of a law made of separated clusters like N^(-1/4): as clusters form, the slope flattens."
-    )
+    ) + _finite_law(ds)
     study.add(Section("Convergence in the number of particles", text, TextTable(header, rows), path))
+
+
+def _finite_law(ds: xr.Dataset) -> str:
+    """Whether the slope at t = 0 covers the law at finite N, in words; nothing where no law is known."""
+    finite, p = float(ds["theory_finite"]), float(ds["finite_p_value"])
+    if not np.isfinite(finite):
+        return ""
+    inside = float(ds["slope_low"][0]) <= finite <= float(ds["slope_high"][0])
+    return (
+        f" At these N the rate's logarithm has a constant beside it: the law at finite N has the slope {finite:.3f} at "
+        f"t = 0, which the interval {'covers' if inside else 'does not cover'}"
+        + (f" (all sizes together: p = {p:.2f})." if np.isfinite(p) else ".")
+    )
 
 
 def _reference(study: Study, times: Array) -> xr.Dataset:

@@ -13,6 +13,7 @@ import xarray as xr
 from meanfield.distances import wasserstein, wasserstein_bracket
 from meanfield.grid import GridMeasure
 from meanfield.solve import measure_at
+from meanfield.studies.finite_size import uniform_sample
 from meanfield.studies.tasks import Runner, by_index, seeded
 from particles import EmpiricalMeasure, VelocityField, simulate
 from particles.checks import Array, as_times
@@ -63,10 +64,14 @@ def convergence(
     Seed s draws one cloud of max(sizes) points and takes its first N for each N: common random numbers across sizes
     and times. The slope is that of log RMS over seeds against log N; its interval is a bootstrap over seeds, all sizes
     of a seed together. `theory_connected` and `theory_clustered` are the slopes that the known rates have over these
-    sizes, see `theory_slopes`.
+    sizes, see `theory_slopes`. No slope is asymptotic yet at the N of practice: where the expected square is known at
+    finite N (`uniform_sample`: `Uniform` laws on an interval or a rectangle, at t = 0), `finite_rms` is its root,
+    `theory_finite` its slope over these sizes, and `finite_p_value` tests it against the distances as they are, those
+    to the atoms of a grid included.
 
     Returns a Dataset with `distance`, `half_width` (time, size, seed), `rms` (time, size), `slope`, `slope_low`,
-    `slope_high`, `reference_error` (time), `theory_connected`, `theory_clustered`.
+    `slope_high`, `reference_error` (time), `theory_connected`, `theory_clustered`, and, NaN where no law is known,
+    `finite_rms` (size), `theory_finite`, `finite_constant`, `finite_constant_error`, `finite_p_value`.
     """
     saves = as_times(times)
     if len(sizes) < 2 or any(n < 1 for n in sizes) or list(sizes) != sorted(set(sizes)):
@@ -156,6 +161,9 @@ def _dataset(job: _Job, results: Array, sizes: npt.NDArray[Any], errors: Array) 
     distance, half_width = np.moveaxis(results, (2, 3), (0, 1)).swapaxes(0, 1)
     rms, slope, low, high = fit_rate(sizes.astype(float), distance, job.seed)
     connected, clustered = theory_slopes(sizes, job.reference[0].dim)
+    law = job.law if job.times[0] == 0.0 else None
+    finite, found = uniform_sample(law, sizes, np.transpose(distance[0]) ** 2)
+    finite_slope = float(_slope(sizes.astype(float), np.sqrt(finite)))
     call = {"door": "studies.convergence", "model": job.model, "law": repr(job.law), "seed": job.seed}
     attributes, matrices = provenance(call, str(job.seed))
     percent, every = f"{100 * CONFIDENCE:g}%", ("time", "size", "seed")
@@ -169,6 +177,11 @@ def _dataset(job: _Job, results: Array, sizes: npt.NDArray[Any], errors: Array) 
         "reference_error": variable("time", errors, "bound on the error of the distance from the reference"),
         "theory_connected": variable((), np.array(connected), "slope of the rate for connected laws"),
         "theory_clustered": variable((), np.array(clustered), "slope of the rate for separated clusters"),
+        "theory_finite": variable((), np.array(finite_slope), "slope over these sizes of the law at finite N, t = 0"),
+        "finite_rms": variable("size", np.sqrt(finite), "root of the expected square at finite N, t = 0"),
+        "finite_constant": variable((), np.array(found.constant), "constant of that law beside log N, fitted"),
+        "finite_constant_error": variable((), np.array(found.error), "standard error of that constant"),
+        "finite_p_value": variable((), np.array(found.p_value), "p-value of the law at finite N over all sizes"),
     }
     coords = {
         "time": variable("time", job.times, "time"),

@@ -53,6 +53,7 @@ def test_a_still_field_keeps_the_distance():
     reference = simulate(model, np.array([0.0, 1.0]), [0.0, 1.0])
     ds = convergence(model, Points(), reference, times=[0.0, 1.0], sizes=[5, 9], seeds=3, seed=3)
     np.testing.assert_array_equal(ds["distance"][0], ds["distance"][1])
+    assert np.isnan(ds["theory_finite"])
     assert all(ds[name].attrs["units"] == "1" and ds[name].attrs["long_name"] for name in ds.variables)
 
 
@@ -90,6 +91,9 @@ def test_uniform_law_on_the_line_against_its_exact_density():
     ds = convergence(model, law, reference, times=[0.0], sizes=[20, 80, 320], seeds=60, seed=1)
     np.testing.assert_allclose(ds["rms"][0], np.sqrt(1 / (6 * ds["size"])), rtol=0.2)
     assert float(ds["slope_low"][0]) < float(ds["theory_connected"]) < float(ds["slope_high"][0])
+    np.testing.assert_allclose(ds["finite_rms"], np.sqrt(1 / (6 * ds["size"])), rtol=1e-14)
+    assert float(ds["theory_finite"]) == pytest.approx(-0.5, abs=1e-12)
+    assert float(ds["finite_p_value"]) > 0.01
     assert float(ds["reference_error"][0]) == 0.0
     assert (ds["half_width"] == 0).all()
 
