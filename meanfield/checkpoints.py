@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from meanfield.data import data_path
-from particles.checks import Array, as_finite, as_matrix, frozen
+from particles.checks import Array, as_finite, as_matrix, as_path, frozen, whole
 from particles.errors import InvalidInput, StoreError
 
 _SAFETENSORS_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
@@ -67,9 +67,10 @@ def load_head(path: str | Path, layer: int, head: int, *, n_heads: int) -> Head:
     GPT-2 keeps the transposes, W_q, W_k and W_v side by side in `c_attn`. Half precision is widened to float64.
     Refuses a missing tensor (the attention tensors that are there are listed), wrong shapes, NaN, infinity.
     """
-    if n_heads < 1 or not 0 <= head < n_heads:
+    n_heads, head, layer = whole(n_heads, "n_heads"), whole(head, "head", least=-1), whole(layer, "layer", least=0)
+    if not 0 <= head < n_heads:
         raise InvalidInput(f"head must be in 0 … n_heads − 1, got head = {head}, n_heads = {n_heads}")
-    path = Path(path)
+    path = as_path(path, "path")
     names, read = _open(path)
     W_q, W_k, W_v, W_o = _projections(names, read, layer, path)
     d = W_q.shape[1]
@@ -144,7 +145,7 @@ def _named(names: Collection[str], read: TensorReader, wanted: str, path: Path) 
 
 def _open(path: Path) -> tuple[Collection[str], TensorReader]:
     if not path.is_file():
-        raise StoreError(f"no such file: {path}")
+        raise StoreError(f"no such file: {path}; give the path of a .safetensors or .npz file")
     if path.suffix == ".npz":
         with np.load(path, allow_pickle=False) as store:
             arrays: dict[str, npt.NDArray[Any]] = {name: store[name] for name in store.files}

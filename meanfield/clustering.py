@@ -13,8 +13,8 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import cdist
 
 from meanfield.limits.polytope import hull
-from particles.checks import Array, as_points, positive
-from particles.dataset import model_of, variable
+from particles.checks import Array, as_generator, as_points, positive, whole
+from particles.dataset import as_dataset, model_of, variable
 from particles.errors import InvalidInput, NotSupported
 from particles.models.attention import SoftmaxField
 
@@ -79,11 +79,10 @@ def cluster_count(ds: xr.Dataset, *, distance: float | None = None, angle: float
 
 def hull_volume(ds: xr.Dataset) -> xr.DataArray:
     """The d-dimensional volume of the convex hull of the tokens, dims (time,): length, area, volume; 0 where flat."""
-    dim = ds.sizes["component"]
 
     def measure(x: Array) -> float:
         polytope = hull(x)
-        return polytope.volume if polytope.dim == dim else 0.0
+        return polytope.volume if polytope.dim == x.shape[1] else 0.0
 
     return _of_positions(ds, measure, (), "volume of the convex hull of the tokens")
 
@@ -139,10 +138,10 @@ def fit_flats(points: npt.ArrayLike, k: int = 3, restarts: int = 20, rng: int | 
     principal axes and `restarts` random directions; the best end is returned. Refused: k < 1.
     """
     x = as_points(points)
-    if k < 1:
-        raise InvalidInput(f"k must be at least 1, got {k}")
-    generator = np.random.default_rng(rng)
+    k, restarts, generator = whole(k, "k"), whole(restarts, "restarts", least=0), as_generator(rng)
     d = x.shape[1]
+    if len(x) == 1:
+        return Flats(np.eye(d)[0], x[:, 0], np.zeros(1, dtype=int), 0.0)
     # Directions are tried in whitened coordinates as well: tokens may have run away along the hyperplanes.
     spread, axes = np.linalg.eigh(np.cov(x.T).reshape(d, d) + 1e-300 * np.eye(d))
     whiten = axes / np.sqrt(np.maximum(spread, 1e-24 * spread.max() + 1e-300))
@@ -240,7 +239,8 @@ def _of_attention(
     ds: xr.Dataset, head: int, measure: Callable[[Array], Any], core: tuple[str, ...], long_name: str
 ) -> xr.DataArray:
     terms = model_of(ds).terms
-    if not 0 <= head < len(terms):
+    head = whole(head, "head", least=0)
+    if head >= len(terms):
         raise InvalidInput(f"head must be 0 to {len(terms) - 1}, got {head}")
     model = terms[head]
     if not isinstance(model, SoftmaxField):
@@ -261,7 +261,7 @@ def _of_positions(
 
 def _each(ds: xr.Dataset, at: Callable[[int, Array], Any], core: tuple[str, ...], long_name: str) -> xr.DataArray:
     """`at(k, x)` for the tokens x (n, d) of every run and save; leading dims as in `position`."""
-    if "position" not in ds:
+    if "position" not in as_dataset(ds):
         raise InvalidInput(f"the Dataset has no `position`: it holds {', '.join(map(str, ds.data_vars))}")
     position = ds.position
     lead = position.dims[:-2]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from particles.checks import Array, as_matrix, frozen
+from particles.checks import Array, as_matrix, frozen, whole
 from particles.errors import InvalidInput, StoreError
 
 PACKAGE = Path(__file__).resolve().parent
@@ -28,7 +28,7 @@ def data_path(name: str) -> Path:
     """The path of one shipped file; an unknown name is refused with the list of those there are."""
     folder = data_folder()
     names = sorted(p.name for p in folder.iterdir() if p.is_file())
-    if name not in names:
+    if not isinstance(name, str) or name not in names:
         raise InvalidInput(f"no shipped file {name!r}; there are {', '.join(names)}")
     return folder / name
 
@@ -69,6 +69,7 @@ class FigureCase:
 
 def figure_cases(number: int) -> tuple[FigureCase, ...]:
     """The runs behind Figure `number`, one a row; schematic figures (2 and 9) have none and are refused."""
+    number = whole(number, "number")
     figures = read_toml("paper_figures.toml")["figure"]
     rows = [entry for entry in figures if entry["number"] == number and entry["kind"] == "run"]
     if not rows:

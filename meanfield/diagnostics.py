@@ -19,13 +19,13 @@ from meanfield.grid import Cells
 from meanfield.schemes.finite_volume import smooth_sources
 from meanfield.solve import grid_of
 from meanfield.transforms import cell_velocity
-from particles.checks import Array, as_finite
-from particles.dataset import model_of
+from particles.checks import Array, as_finite, not_negative, place, whole
+from particles.dataset import as_dataset, model_of
 from particles.errors import InvalidInput, NotSupported
 from particles.kernels.softmax import softmax_average
 from particles.measure import Atoms
 from particles.models.attention import SoftmaxField
-from particles.models.base import VelocityField
+from particles.models.base import VelocityField, as_field
 
 
 def atoms_at(ds: xr.Dataset, k: int, *, smooth: bool = False) -> Atoms:
@@ -34,6 +34,7 @@ def atoms_at(ds: xr.Dataset, k: int, *, smooth: bool = False) -> Atoms:
     `smooth` shares cell masses with the neighbours so that integrals of smooth functions are good to fourth order.
     """
     _check_single(ds)
+    k = place(k, ds.sizes["time"], "k")
     if "position" in ds:
         return Atoms(ds["position"].isel(time=k).values, ds["weight"].values)
     cells = _cells_at(ds, k)
@@ -43,6 +44,7 @@ def atoms_at(ds: xr.Dataset, k: int, *, smooth: bool = False) -> Atoms:
 
 def mass(ds: xr.Dataset) -> xr.DataArray:
     """Total mass (time,)."""
+    _check_single(ds)
     if "position" in ds:
         return _series(ds, [float(ds["weight"].sum())] * ds.sizes["time"], "total mass")
     return _series(ds, [float(_cells_at(ds, k).masses.sum()) for k in range(ds.sizes["time"])], "total mass")
@@ -104,6 +106,7 @@ def interaction_energy(ds: xr.Dataset, model: SoftmaxField | None = None) -> xr.
     In a moving frame x and y are the original coordinates. Refused for sums of fields and for fields that are no
     attention: pass the head that you mean.
     """
+    _check_single(ds)
     field = model_of(ds) if model is None else model
     if not isinstance(field, SoftmaxField):
         raise NotSupported(f"the interaction energy belongs to one attention head, got {field!r}: pass model=")
@@ -154,6 +157,7 @@ class Wave:
 
 def waves(dim: int) -> list[Wave]:
     """The default test functions: sine and cosine of wave number 1 along each axis and along the diagonal."""
+    dim = whole(dim, "dim")
     numbers = [tuple(float(i == k) for i in range(dim)) for k in range(dim)]
     if dim > 1:
         numbers.append((1.0,) * dim)
@@ -171,7 +175,8 @@ def weak_residual(
     error counts. On grids integrals over space are good to fourth order in h, below the error of the schemes.
     `model` None is the one that made the Dataset; `tests` None the functions of `waves`.
     """
-    field = model_of(ds) if model is None else model
+    _check_single(ds)
+    field = as_field(model_of(ds) if model is None else model)
     times = ds["time"].values
     if len(times) < 4:
         raise InvalidInput(f"the weak form needs at least 4 saved times, got {len(times)}: save more of them")
@@ -212,10 +217,12 @@ def _cells_at(ds: xr.Dataset, k: int) -> Cells:
 
 
 def _all_atoms(ds: xr.Dataset) -> list[Atoms]:
+    _check_single(ds)
     return [atoms_at(ds, k) for k in range(ds.sizes["time"])]
 
 
 def _above(atoms: Atoms, threshold: float) -> Array:
+    threshold = not_negative(threshold, "threshold")
     kept: Array = atoms.points[atoms.weights > threshold]
     if len(kept) == 0:
         raise InvalidInput(f"no atom has more mass than the threshold {threshold:g}: lower it")
@@ -223,6 +230,8 @@ def _above(atoms: Atoms, threshold: float) -> Array:
 
 
 def _check_single(ds: xr.Dataset) -> None:
+    if "time" not in as_dataset(ds).dims:
+        raise InvalidInput("the Dataset has no dimension `time`: pass several times, ds.isel(time=[k]) for one")
     if "run" in ds.dims:
         raise InvalidInput(f"the Dataset holds {ds.sizes['run']} runs: pass one of them, ds.isel(run=0)")
 

@@ -42,17 +42,19 @@ class Grid:
         pairs = as_finite(bounds, "bounds")
         if pairs.ndim != 2 or pairs.shape[1] != 2:
             raise InvalidInput(f"bounds must be d pairs (low, high), one an axis, got shape {pairs.shape}")
-        counts = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
-        if len(counts) != len(pairs):
-            raise InvalidInput(f"shape must have one entry an axis: got {counts} for {len(pairs)} bounds")
-        if any(int(n) != n or n < 2 for n in counts):
-            raise InvalidInput(f"shape must be whole numbers of at least 2 cells along each axis, got {counts}")
+        counts = np.atleast_1d(as_finite(shape, "shape"))
+        if counts.shape != (len(pairs),):
+            raise InvalidInput(f"shape must have one entry an axis: got {shape!r} for {len(pairs)} bounds")
+        if (counts != np.round(counts)).any() or (counts < 2).any():
+            raise InvalidInput(f"shape must be whole numbers of at least 2 cells along each axis, got {shape!r}")
         self._set(tuple(np.linspace(low, high, int(n) + 1) for (low, high), n in zip(pairs, counts, strict=True)))
         self._uniform = True
 
     @classmethod
     def from_edges(cls, edges: Sequence[npt.ArrayLike]) -> Self:
         """A grid of any spacing: d increasing arrays of cell edges."""
+        if not isinstance(edges, list | tuple):
+            raise InvalidInput(f"edges must be a list of arrays, one an axis, got {type(edges).__name__}")
         grid = cls.__new__(cls)
         grid._set(tuple(as_finite(e, f"edges[{k}]") for k, e in enumerate(edges)))
         grid._uniform = all(np.ptp(w) <= 1e-9 * w[0] for w in grid.widths)
@@ -235,6 +237,8 @@ class GridMeasure:
     __slots__ = ("_masses", "captured", "error", "grid")
 
     def __init__(self, grid: Grid, masses: npt.ArrayLike, *, captured: float = 1.0, error: float = 0.0) -> None:
+        if not isinstance(grid, Grid):
+            raise InvalidInput(f"grid must be a Grid, got {type(grid).__name__}")
         array = as_finite(masses, "masses")
         if array.shape != grid.shape:
             raise InvalidInput(f"masses must have the shape {grid.shape} of the grid, got {array.shape}")

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.special import ndtr
 
 from meanfield.cells import Edges, cell_integrals, outer
-from particles.checks import Array, as_finite, as_matrix, as_points, as_weights, frozen
+from particles.checks import Array, Rng, as_finite, as_generator, as_matrix, as_points, as_weights, frozen, whole
 from particles.errors import InvalidInput
 
 
@@ -39,7 +39,7 @@ class ProbabilityLaw(ABC):
         """The covariance, shape (d, d)."""
 
     @abstractmethod
-    def sample(self, n: int, rng: np.random.Generator) -> Array:
+    def sample(self, n: int, rng: Rng) -> Array:
         """n independent points, shape (n, d)."""
 
 
@@ -48,7 +48,7 @@ class Uniform(ProbabilityLaw):
 
     def __init__(self, bounds: npt.ArrayLike) -> None:
         pairs = np.atleast_2d(as_finite(bounds, "bounds"))
-        if pairs.ndim != 2 or pairs.shape[1] != 2:
+        if pairs.ndim != 2 or pairs.shape[1] != 2 or not len(pairs):
             raise InvalidInput(f"bounds must be d pairs (low, high), got shape {pairs.shape}")
         if (pairs[:, 0] >= pairs[:, 1]).any():
             raise InvalidInput(f"bounds must have low < high along each axis, got {pairs.tolist()}")
@@ -82,8 +82,9 @@ class Uniform(ProbabilityLaw):
         """Diagonal, (b − a)²/12."""
         return np.diag(np.diff(self.bounds)[:, 0] ** 2 / 12)
 
-    def sample(self, n: int, rng: np.random.Generator) -> Array:
+    def sample(self, n: int, rng: Rng) -> Array:
         """n independent points, shape (n, d)."""
+        n, rng = whole(n, "n", least=0), as_generator(rng)
         return np.asarray(rng.uniform(self.bounds[:, 0], self.bounds[:, 1], size=(n, self.dim)))
 
 
@@ -115,7 +116,8 @@ class Normal(ProbabilityLaw):
         centred = as_points(x, "x", dim=self.dim) - self._mean
         z = np.linalg.solve(self._root, centred.T)
         scale = (2 * np.pi) ** (self.dim / 2) * np.prod(np.diag(self._root))
-        return np.asarray(np.exp(-0.5 * (z * z).sum(axis=0)) / scale)
+        with np.errstate(over="ignore"):
+            return np.asarray(np.exp(-0.5 * (z * z).sum(axis=0)) / scale)
 
     def cell_masses(self, edges: Edges) -> Array:
         """Differences of the error function where the covariance is diagonal; else adaptive, to 1e-13 of the mass."""
@@ -135,8 +137,9 @@ class Normal(ProbabilityLaw):
         """The covariance, shape (d, d)."""
         return self._covariance
 
-    def sample(self, n: int, rng: np.random.Generator) -> Array:
+    def sample(self, n: int, rng: Rng) -> Array:
         """n independent points, shape (n, d)."""
+        n, rng = whole(n, "n", least=0), as_generator(rng)
         return np.asarray(self._mean + rng.standard_normal((n, self.dim)) @ self._root.T)
 
 
@@ -146,13 +149,17 @@ def _normal_cells(z: Array) -> Array:
     return np.asarray(np.where(z[:-1] > 0, above, below))
 
 
+def _laws(value: Sequence[ProbabilityLaw], name: str) -> tuple[ProbabilityLaw, ...]:
+    if not isinstance(value, list | tuple) or not value or not all(isinstance(law, ProbabilityLaw) for law in value):
+        raise InvalidInput(f"{name} must be a list of one or more laws, got {value!r}")
+    return tuple(value)
+
+
 class Product(ProbabilityLaw):
     """The product of laws, `Product([Uniform((-1, 1)), Normal(0, 0.25)])`: independent blocks of coordinates."""
 
     def __init__(self, factors: Sequence[ProbabilityLaw]) -> None:
-        if not factors or not all(isinstance(f, ProbabilityLaw) for f in factors):
-            raise InvalidInput(f"factors must be one or more laws, got {factors!r}")
-        self.factors = tuple(factors)
+        self.factors = _laws(factors, "factors")
 
     def __repr__(self) -> str:
         return f"Product({list(self.factors)})"
@@ -187,8 +194,9 @@ class Product(ProbabilityLaw):
             out[b, b] = f.covariance()
         return out
 
-    def sample(self, n: int, rng: np.random.Generator) -> Array:
+    def sample(self, n: int, rng: Rng) -> Array:
         """n independent points, shape (n, d)."""
+        rng = as_generator(rng)
         return np.concatenate([f.sample(n, rng) for f in self.factors], axis=1)
 
 
@@ -196,11 +204,10 @@ class Mixture(ProbabilityLaw):
     """The mixture Σ_k a_k law_k of laws of one dimension; weights None for equal parts."""
 
     def __init__(self, laws: Sequence[ProbabilityLaw], weights: npt.ArrayLike | None = None) -> None:
-        if not laws or not all(isinstance(law, ProbabilityLaw) for law in laws):
-            raise InvalidInput(f"laws must be one or more laws, got {laws!r}")
+        laws = _laws(laws, "laws")
         if len({law.dim for law in laws}) > 1:
             raise InvalidInput(f"laws that mix must have one dimension, got {[law.dim for law in laws]}")
-        self.laws = tuple(laws)
+        self.laws = laws
         self.weights = frozen(as_weights(weights, len(laws)))
 
     def __repr__(self) -> str:
@@ -232,8 +239,9 @@ class Mixture(ProbabilityLaw):
         parts = [law.covariance() + np.outer(law.mean() - m, law.mean() - m) for law in self.laws]
         return np.asarray(np.tensordot(self.weights, np.stack(parts), axes=1))
 
-    def sample(self, n: int, rng: np.random.Generator) -> Array:
+    def sample(self, n: int, rng: Rng) -> Array:
         """n independent points, shape (n, d)."""
+        n, rng = whole(n, "n", least=0), as_generator(rng)
         which = rng.choice(len(self.laws), size=n, p=self.weights)
         out = np.empty((n, self.dim))
         for k, law in enumerate(self.laws):

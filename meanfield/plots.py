@@ -10,6 +10,8 @@ import xarray as xr
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
+from particles.checks import number
+from particles.dataset import as_dataset
 from particles.errors import InvalidInput
 
 # Okabe and Ito's colours, told apart by colour-blind readers and in grey print.
@@ -21,7 +23,7 @@ def density(ds: xr.Dataset, time: float, ax: Axes | None = None) -> Artist:
 
     For d = 3 the map is the marginal on the first two axes.
     """
-    field = _require(ds, "density").sel(time=time, method="nearest")
+    field = _nearest(ds, "density", time)
     axes = [str(dim) for dim in field.dims]
     ax = _axes(ax)
     drawn: Artist
@@ -42,7 +44,7 @@ def particles(ds: xr.Dataset, time: float, ax: Axes | None = None, **style: Any)
 
     For d = 3 a given `ax` has the projection "3d"; for d > 3 the first two components are drawn. Of an ensemble, run 0.
     """
-    x = _require(ds, "position").sel(time=time, method="nearest")
+    x = _nearest(ds, "position", time)
     if "run" in x.dims:
         x = x.isel(run=0)
     d = x.sizes["component"]
@@ -75,6 +77,7 @@ def convergence(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
 
     The law at finite N, where the study knows it, is drawn at its own height; the two rates only by their slopes.
     """
+    _require(ds, "rms")
     ax = _axes(ax)
     drawn: list[Artist] = []
     for k, time in enumerate(ds["time"].values):
@@ -101,6 +104,7 @@ def stability(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
 
     Of many pairs (a dimension `seed`) every distance is drawn, with the least of the bounds of any pair.
     """
+    _require(ds, "log_bound_run")
     ax = _axes(ax)
     if "seed" not in ds.dims:
         ds = ds.expand_dims("seed")
@@ -126,6 +130,7 @@ def stability(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
 
 def limit_distance(certificate: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
     """The distance of every token to the predicted set over time, the largest in black, and the rank of P(t)."""
+    _require(certificate, "token_distance")
     ax = _axes(ax)
     time = certificate["time"]
     rank = ax.twinx()
@@ -145,9 +150,13 @@ def limit_distance(certificate: xr.Dataset, ax: Axes | None = None) -> list[Arti
 
 
 def _require(ds: xr.Dataset, name: str) -> xr.DataArray:
-    if name not in ds:
+    if name not in as_dataset(ds):
         raise InvalidInput(f"the Dataset has no variable {name!r}; it has {', '.join(map(str, ds.data_vars))}")
     return ds[name]
+
+
+def _nearest(ds: xr.Dataset, name: str, time: float) -> xr.DataArray:
+    return _require(ds, name).sel(time=number(time, "time"), method="nearest")
 
 
 def _axes(ax: Axes | None, projection: str | None = None) -> Any:

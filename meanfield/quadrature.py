@@ -17,61 +17,66 @@ import xarray as xr
 from meanfield.cells import outer
 from meanfield.grid import tensor_points
 from meanfield.laws import Mixture, Normal, ProbabilityLaw, Product, Uniform
-from particles.checks import Array, as_times, as_weights
+from particles.checks import Array, as_times, as_weights, whole
 from particles.dataset import provenance, variable
 from particles.errors import InvalidInput, NotSupported
 from particles.measure import Atoms, EmpiricalMeasure, Measure
-from particles.models.base import VelocityField
+from particles.models.base import VelocityField, as_field
 from particles.simulate import simulate
 from particles.steppers import Method
 
 
 @singledispatch
+def _nodes(law: ProbabilityLaw, n: int) -> EmpiricalMeasure:
+    raise NotSupported(f"no Gauss nodes are known for {law!r}: use quantile_points on the line, or a Uniform or Normal")
+
+
 def gauss_nodes(law: ProbabilityLaw, n: int) -> EmpiricalMeasure:
     """Gauss nodes and weights of a law, n along each axis, so that ∫ f dlaw is exact for polynomials of degree 2n − 1.
 
     Uniform: Gauss–Legendre. Normal: Gauss–Hermite along the columns of the Cholesky factor. Products take the tensor
     product of their factors' nodes, mixtures the union. Other laws are refused.
     """
-    raise NotSupported(f"no Gauss nodes are known for {law!r}: use quantile_points on the line, or a Uniform or Normal")
+    return _nodes(law, whole(n, "the number of nodes along an axis"))
 
 
-@gauss_nodes.register
+@_nodes.register
 def _(law: Uniform, n: int) -> EmpiricalMeasure:
-    nodes, weights = np.polynomial.legendre.leggauss(_count(n))
+    nodes, weights = np.polynomial.legendre.leggauss(n)
     half, middle = np.diff(law.bounds)[:, 0] / 2, law.mean()
     points = tensor_points(tuple(m + h * nodes for m, h in zip(middle, half, strict=True)))
     return EmpiricalMeasure(points, outer([weights / 2] * law.dim).ravel())
 
 
-@gauss_nodes.register
+@_nodes.register
 def _(law: Normal, n: int) -> EmpiricalMeasure:
-    nodes, weights = np.polynomial.hermite_e.hermegauss(_count(n))
+    nodes, weights = np.polynomial.hermite_e.hermegauss(n)
     points = tensor_points((nodes,) * law.dim) @ np.linalg.cholesky(law.covariance()).T
     return EmpiricalMeasure(law.mean() + points, outer([weights / weights.sum()] * law.dim).ravel())
 
 
-@gauss_nodes.register
+@_nodes.register
 def _(law: Product, n: int) -> EmpiricalMeasure:
-    return product_measure([gauss_nodes(factor, n) for factor in law.factors])
+    return product_measure([_nodes(factor, n) for factor in law.factors])
 
 
-@gauss_nodes.register
+@_nodes.register
 def _(law: Mixture, n: int) -> EmpiricalMeasure:
-    return mixture_measure([gauss_nodes(part, n) for part in law.laws], law.weights)
+    return mixture_measure([_nodes(part, n) for part in law.laws], law.weights)
 
 
-def _count(n: int) -> int:
-    if int(n) != n or n < 1:
-        raise InvalidInput(f"the number of nodes along an axis must be a whole number of at least 1, got {n!r}")
-    return int(n)
+def _law(value: ProbabilityLaw) -> ProbabilityLaw:
+    if not isinstance(value, ProbabilityLaw):
+        raise InvalidInput(f"law must be a law, Uniform, Normal, Product or Mixture, got {type(value).__name__}")
+    return value
 
 
 def quantile_points(law: ProbabilityLaw, n: int) -> EmpiricalMeasure:
     """The quantiles of a law on the line at (i − ½)/n, i = 1…n, of equal weight: nearly the best n points in W_p."""
-    if law.dim != 1:
+    n = whole(n, "the number of points")
+    if _law(law).dim != 1:
         raise InvalidInput(f"quantile points exist on the line, got a law of dimension {law.dim}: use product_measure")
-    levels = (np.arange(_count(n)) + 0.5) / n
+    levels = (np.arange(n) + 0.5) / n
     reach = 40 * np.sqrt(law.covariance()[0, 0])
     low, high = np.full(n, law.mean()[0] - reach), np.full(n, law.mean()[0] + reach)
     for _ in range(80):
@@ -83,8 +88,15 @@ def quantile_points(law: ProbabilityLaw, n: int) -> EmpiricalMeasure:
     return EmpiricalMeasure((low + high) / 2)
 
 
+def _measures(value: Sequence[EmpiricalMeasure], name: str) -> Sequence[EmpiricalMeasure]:
+    if not isinstance(value, list | tuple) or not value or not all(isinstance(m, EmpiricalMeasure) for m in value):
+        raise InvalidInput(f"{name} must be a list of one or more EmpiricalMeasures, got {type(value).__name__}")
+    return value
+
+
 def product_measure(factors: Sequence[EmpiricalMeasure]) -> EmpiricalMeasure:
     """The product of measures: all combinations of their points, in 'ij' order."""
+    factors = _measures(factors, "factors")
     points, weights = factors[0].points, factors[0].weights
     for factor in factors[1:]:
         left, right = np.repeat(points, len(factor), axis=0), np.tile(factor.points, (len(points), 1))
@@ -95,6 +107,9 @@ def product_measure(factors: Sequence[EmpiricalMeasure]) -> EmpiricalMeasure:
 
 def mixture_measure(parts: Sequence[EmpiricalMeasure], weights: npt.ArrayLike | None = None) -> EmpiricalMeasure:
     """The mixture Σ_k a_k μ_k of measures of one dimension; weights None for equal parts."""
+    parts = _measures(parts, "parts")
+    if len({part.dim for part in parts}) > 1:
+        raise InvalidInput(f"parts that mix must have one dimension, got {[part.dim for part in parts]}")
     a = as_weights(weights, len(parts))
     points = np.concatenate([part.points for part in parts])
     return EmpiricalMeasure(points, np.concatenate([ak * part.weights for ak, part in zip(a, parts, strict=True)]))
@@ -139,11 +154,12 @@ def characteristics(
     method as in simulate. Returns the Dataset of simulate, `position` (time, particle, component) and `weight`, with
     `log_density` (time, particle), log ρ at the particles. Refused: noise, nodes where the law has no density.
     """
-    if model.diffusion(float(np.atleast_1d(np.asarray(times))[0])) is not None:
+    times = as_times(times)
+    if as_field(model).diffusion(float(times[0])) is not None:
         raise NotSupported("with noise the density does not follow the characteristics: use solve on a grid")
     mu = nodes if isinstance(nodes, EmpiricalMeasure) else gauss_nodes(law, nodes)
     model = model.in_dimension(mu.dim)
-    density = law.density(mu.points)
+    density = _law(law).density(mu.points)
     if (density <= 0).any():
         worst = mu.points[int(np.argmin(density))].tolist()
         raise InvalidInput(f"the density of {law!r} is zero at the node {worst}: choose nodes inside its support")
@@ -152,7 +168,7 @@ def characteristics(
     ds = simulate(Characteristics(model), start, times, method, weights=mu.weights, progress=progress)
     log_density = variable(("time", "particle"), ds["position"].values[:, :, d], "log density at the particle")
     # To its readers the result is a run of the model itself, with one variable more.
-    call = {"door": "characteristics", "model": model, "method": method, "times": as_times(times)}
+    call = {"door": "characteristics", "model": model, "method": method, "times": times}
     attributes, matrices = provenance(call, ds.attrs["seed_entropy"])
     ds = ds.drop_vars([name for name in ds.variables if str(name).startswith("model_")])
     ds = ds.isel(component=slice(0, d)).assign({"log_density": log_density, **matrices})

@@ -15,12 +15,12 @@ from meanfield.grid import Cells, Grid, GridMeasure
 from meanfield.schemes.base import Scheme
 from meanfield.schemes.finite_volume import FiniteVolume
 from meanfield.support import MAX_CONTRAST, TAILS, boundary_markers, choose_tails, contrast, follow, return_tails
-from particles.checks import Array, as_times, one_of, positive
+from particles.checks import Array, as_times, one_of, place, positive
 from particles.config import class_name
-from particles.dataset import Layout, Series, provenance, variable
+from particles.dataset import Layout, Series, as_dataset, provenance, variable
 from particles.errors import InvalidInput, NotSupported, RunStopped
 from particles.evolution import evolve, refuse_existing
-from particles.models.base import DiscreteMap, VelocityField
+from particles.models.base import DiscreteMap, VelocityField, as_field
 from particles.simulate import check_velocity
 
 ENDS = ("lower", "upper")
@@ -175,8 +175,7 @@ def check_model(model: VelocityField, initial: GridMeasure, scheme: Scheme) -> N
     """Refuse what has no meaning as an equation for a measure on a box of R^d."""
     if isinstance(model, DiscreteMap):
         raise NotSupported(f"{model!r} is a map in discrete time: it has no continuity equation; use simulate")
-    if not isinstance(model, VelocityField):
-        raise InvalidInput(f"model must be a VelocityField, got {type(model).__name__}")
+    as_field(model)
     if not isinstance(initial, GridMeasure):
         raise InvalidInput(f"initial must be a GridMeasure, from grid.measure(...), got {type(initial).__name__}")
     if not model.exchangeable:
@@ -202,9 +201,9 @@ def grid_of(ds: xr.Dataset) -> Grid:
 
 def measure_at(ds: xr.Dataset, k: int) -> GridMeasure:
     """The measure at the k-th saved time of a Dataset made by solve."""
-    if "density" not in ds:
-        raise InvalidInput("the Dataset has no `density`: it was not made by solve")
-    grid = grid_of(ds)
+    if "density" not in as_dataset(ds) or "time" not in ds.dims:
+        raise InvalidInput("the Dataset has no `density` over `time`: it was not made by solve")
+    grid, k = grid_of(ds), place(k, ds.sizes["time"], "k")
     return GridMeasure(grid, ds["density"].isel(time=k).values * grid.cell_volumes)
 
 

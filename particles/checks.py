@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,9 @@ import numpy.typing as npt
 from particles.errors import InvalidInput
 
 Array = npt.NDArray[np.float64]
+
+Rng = np.random.Generator | int | None
+"""Where random numbers come from: a Generator, a seed, or fresh entropy."""
 
 MASS_TOLERANCE = 1e-9
 """Largest deviation of a total mass from 1 that is taken for rounding and normalised away."""
@@ -100,6 +105,14 @@ def as_matrix(value: npt.ArrayLike, name: str, *, shape: tuple[int | None, int |
     return array
 
 
+def number(value: float, name: str) -> float:
+    """A finite number."""
+    array = as_finite(value, name)
+    if array.ndim:
+        raise InvalidInput(f"{name} must be one number, got {_short(value)}")
+    return float(array)
+
+
 def positive(value: float, name: str) -> float:
     """A finite number above zero."""
     array = as_finite(value, name)
@@ -108,11 +121,49 @@ def positive(value: float, name: str) -> float:
     return float(array)
 
 
+def not_negative(value: float, name: str) -> float:
+    """A finite number, zero or above."""
+    if (found := number(value, name)) < 0:
+        raise InvalidInput(f"{name} must not be negative, got {_short(value)}")
+    return found
+
+
+def whole(value: int, name: str, least: int = 1) -> int:
+    """A whole number of at least `least`."""
+    array = as_finite(value, name)
+    if array.ndim or array != np.round(array) or array < least:
+        raise InvalidInput(f"{name} must be a whole number of at least {least}, got {_short(value)}")
+    return int(array)
+
+
+def place(value: int, size: int, name: str) -> int:
+    """A place in a sequence of that size, −1 the last, as Python counts."""
+    found = whole(value, name, least=-size)
+    if found >= size:
+        raise InvalidInput(f"{name} must lie in {-size} … {size - 1}, got {_short(value)}")
+    return found
+
+
 def one_of(value: str, allowed: Collection[str], name: str) -> str:
     """A string option out of `allowed`."""
-    if value not in allowed:
-        raise InvalidInput(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
+    if not isinstance(value, str) or value not in allowed:
+        raise InvalidInput(f"{name} must be one of {', '.join(map(repr, allowed))}, got {_short(value)}")
     return value
+
+
+def as_generator(rng: Rng) -> np.random.Generator:
+    """A Generator from a Generator, a seed or None (fresh entropy from the system)."""
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError):
+        raise InvalidInput(f"rng must be a numpy Generator, a non-negative integer or None, got {rng!r}") from None
+
+
+def as_path(value: str | os.PathLike[str], name: str) -> Path:
+    """The path of a file or folder."""
+    if not isinstance(value, str | os.PathLike):
+        raise InvalidInput(f"{name} must be a path, text or pathlib.Path, got {_short(value)}")
+    return Path(value)
 
 
 def frozen(array: Array) -> Array:

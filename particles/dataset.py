@@ -17,7 +17,7 @@ import numpy as np
 import xarray as xr
 import zarr
 
-from particles.checks import Array
+from particles.checks import Array, as_path
 from particles.config import Encoder, decode
 from particles.errors import InvalidInput, StoreError
 from particles.models.base import DiscreteMap, VelocityField
@@ -115,6 +115,13 @@ def config_of(ds: xr.Dataset) -> dict[str, Any]:
     }
 
 
+def as_dataset(ds: xr.Dataset, name: str = "ds") -> xr.Dataset:
+    """An xarray Dataset, and nothing else."""
+    if not isinstance(ds, xr.Dataset):
+        raise InvalidInput(f"{name} must be an xarray Dataset, as simulate and solve return, got {type(ds).__name__}")
+    return ds
+
+
 def model_of(ds: xr.Dataset) -> Any:
     """The model that a Dataset was made with, rebuilt from its config and matrices."""
     return decode(_raw_config(ds)["model"], {str(name): ds[name].values for name in ds.variables})
@@ -122,7 +129,7 @@ def model_of(ds: xr.Dataset) -> Any:
 
 def _raw_config(ds: xr.Dataset) -> dict[str, Any]:
     try:
-        config: dict[str, Any] = json.loads(ds.attrs["config"])
+        config: dict[str, Any] = json.loads(as_dataset(ds).attrs["config"])
     except (KeyError, ValueError):
         raise InvalidInput("the Dataset has no `config` attribute: it was not made by simulate or solve") from None
     return config
@@ -135,7 +142,8 @@ def series_of(array: xr.DataArray) -> Series:
 
 def write_netcdf(ds: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
     """Write one netCDF file, whole or not at all; a file that exists is refused unless `overwrite`."""
-    target = Path(path)
+    target = as_path(path, "path")
+    as_dataset(ds)
     if target.exists() and not overwrite:
         raise StoreError(f"{target} exists: choose another name, or pass overwrite=True")
     if target.is_dir():
@@ -276,8 +284,10 @@ class Commit(NamedTuple):
 def read_commit(path: str | os.PathLike[str]) -> Commit:
     """The head of the store at `path`; refused where there is none."""
     try:
-        attributes = json.loads((Path(path) / _METADATA).read_text())["attributes"]
+        attributes = json.loads((as_path(path, "path") / _METADATA).read_text())["attributes"]
         return Commit(attributes["saved"], attributes["status"], json.loads(attributes["memo"]))
+    except InvalidInput:
+        raise
     except (OSError, ValueError, KeyError):
         raise StoreError(
             f"{path} is no store of a run: give the path that was passed as store=, or another name"

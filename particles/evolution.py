@@ -10,7 +10,7 @@ from typing import Any, Protocol, Self
 import xarray as xr
 from tqdm import tqdm
 
-from particles.checks import Array
+from particles.checks import Array, as_path
 from particles.config import find_class
 from particles.dataset import (
     COMPLETED,
@@ -71,7 +71,7 @@ def evolve(
 def refuse_existing(store: str | os.PathLike[str] | None, *, overwrite: bool) -> None:
     """Refuse a store that exists before any work is done for it."""
     if store is not None:
-        check_target(Path(store), overwrite=overwrite)
+        check_target(as_path(store, "store"), overwrite=overwrite)
 
 
 def resume(store: str | os.PathLike[str], *, progress: bool = False) -> xr.Dataset:
@@ -79,7 +79,7 @@ def resume(store: str | os.PathLike[str], *, progress: bool = False) -> xr.Datas
 
     A completed run is returned as it is. Refused: a folder that is no store, a run made with a user's function.
     """
-    path = Path(store)
+    path = as_path(store, "store")
     commit = read_commit(path)
     if commit.status == COMPLETED:
         return open_store(path)

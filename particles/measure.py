@@ -77,6 +77,8 @@ class EmpiricalMeasure:
 
     def push_forward(self, flow: Callable[[Array], npt.ArrayLike]) -> EmpiricalMeasure:
         """The measure T#μ = Σ_j w_j δ_{T(x_j)}; `flow` maps (n, d) to (n, d')."""
+        if not callable(flow):
+            raise InvalidInput(f"flow must be a function of points (n, d), got {type(flow).__name__}")
         moved = as_points(flow(np.array(self._points)), "flow(points)")
         if len(moved) != len(self):
             raise InvalidInput(f"flow must map {len(self)} points to as many, got {len(moved)}: keep one row a point")

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from particles.checks import Array
 from particles.measure import Measure
-from particles.models.base import Event, VelocityField
+from particles.models.base import VelocityField
+from particles.models.events import Event
 
 Labels = npt.NDArray[Any]
 """Whole numbers."""

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from particles.checks import Array, as_finite, as_times, as_weights
+from particles.checks import Array, Rng, as_finite, as_generator, as_times, as_weights
 from particles.config import class_name
 from particles.dataset import Layout, Series, provenance, variable
 from particles.errors import InvalidInput
@@ -20,8 +20,6 @@ from particles.measure import EmpiricalMeasure
 from particles.merging import Groups
 from particles.models.base import VelocityField
 from particles.steppers import Method, Model, Particles, default_method
-
-Rng = np.random.Generator | int | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,14 +132,6 @@ def check_velocity(field: VelocityField, t: float, x: Array, w: Array) -> None:
                 f"{velocity[0, particle, component]} where the particle is at {start[particle].tolist()}; "
                 "start from other positions or correct the field"
             )
-
-
-def as_generator(rng: Rng) -> np.random.Generator:
-    """A Generator from a Generator, a seed or None (fresh entropy from the system)."""
-    try:
-        return np.random.default_rng(rng)
-    except (TypeError, ValueError):
-        raise InvalidInput(f"rng must be a numpy Generator, a non-negative integer or None, got {rng!r}") from None
 
 
 def seed_entropy(rng: np.random.Generator) -> str:

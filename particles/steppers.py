@@ -10,7 +10,7 @@ from typing import ClassVar, cast
 import numpy as np
 from scipy.integrate import DOP853
 
-from particles.checks import Array, as_matrix, positive
+from particles.checks import Array, as_matrix, positive, whole
 from particles.errors import InvalidInput, NotSupported, OutOfRange, RunStopped
 from particles.merging import Groups, Together, meet
 from particles.models.base import DiscreteMap, VelocityField
@@ -214,6 +214,7 @@ class Adaptive(Method):
     def __post_init__(self) -> None:
         """Refuse tolerances that are not positive, or finer than float64 can honour."""
         positive(self.atol, "atol")
+        whole(self.max_steps, "max_steps")
         if positive(self.rtol, "rtol") < 100 * np.finfo(float).eps:
             raise InvalidInput(f"rtol must be at least 2.3e-14, a hundred roundings of float64, got {self.rtol:g}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -47,7 +48,7 @@ def as_atoms(mu: Measure, name: str) -> Atoms:
 
 def as_order(p: float) -> float:
     """The exponent of W_p, 1 ≤ p < ∞."""
-    if not isinstance(p, (int, float, np.integer, np.floating)) or not 1 <= p < np.inf:
+    if not isinstance(p, (int, float, np.integer, np.floating)) or not 1 <= p <= sys.float_info.max:
         raise InvalidInput(
             f"p must be a finite number, at least 1, got {p!r}: W_p is no metric below 1, and W_∞ (a bottleneck "
             "problem) is not computed here"

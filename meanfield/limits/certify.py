@@ -16,7 +16,7 @@ from meanfield.limits.sets import BooleanMatrix, LimitSet, Origin, free_row_valu
 from meanfield.limits.spectrum import LeadingBlock
 from particles import Adaptive, simulate
 from particles.checks import Array
-from particles.dataset import model_of
+from particles.dataset import as_dataset, model_of
 from particles.errors import InvalidInput, OutOfRange, RunStopped
 from particles.models.attention import SoftmaxField
 from particles.models.flow import linear_flow
@@ -64,7 +64,7 @@ def certify(ds: xr.Dataset) -> LimitCertificate:
     `position`, a solution on a grid. Where no theorem applies, what the run shows of the codimension conjecture is
     reported, never as proved.
     """
-    if "density" in ds:
+    if "density" in as_dataset(ds):
         raise InvalidInput("a grid solution has no tokens; certify a run of simulate")
     if "position" not in ds or ds.position.dims != ("time", "particle", "component"):
         found = ds.position.dims if "position" in ds else tuple(ds.data_vars)

@@ -9,7 +9,7 @@ import numpy as np
 from meanfield.limits.spectrum import NEAR_TIE, ROUNDING, LeadingBlock, Spectrum, leading_block, spectrum
 from particles.checks import Array
 from particles.models.attention import SoftmaxField
-from particles.models.base import DiscreteMap, VelocityField
+from particles.models.base import DiscreteMap, VelocityField, as_field
 
 SPECIFIC_FIRST = ("2.1", "3.1", "8.5", "4.2", "5.2")
 """The theorems, the most specific first: of several that apply the first one speaks."""
@@ -83,6 +83,8 @@ def hypotheses(model: VelocityField | DiscreteMap) -> Hypotheses:
     of its threshold, or a relative gap below 1e-8, leaves the theorem undecided. Anything else than one attention
     head with constant matrices gets theorem None with the reason.
     """
+    if not isinstance(model, DiscreteMap):
+        as_field(model)
     why = _outside(model)
     if why:
         return Hypotheses(None, (), (), {}, why, np.empty(0, complex), 0, 0, None)

@@ -140,6 +140,8 @@ def candidate_set(polytope: Polytope, product: npt.ArrayLike, tolerance: float =
     the affine hull of that face in the metric of QᵀK, it lies in the face, and every vertex v has ⟨Ax, Av⟩ ≤ ‖Ax‖²;
     each face gives at most one. 0 belongs to S where 0 ∈ K. Shape (s, d), rows sorted. `tolerance` is relative.
     """
+    if not isinstance(polytope, Polytope):
+        raise InvalidInput(f"polytope must be a Polytope, from hull(points), got {type(polytope).__name__}")
     metric = as_matrix(product, "product", shape=(polytope.vertices.shape[1],) * 2)
     metric = 0.5 * (metric + metric.T)
     try:

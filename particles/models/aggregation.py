@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from particles.checks import Array, positive
+from particles.checks import Array, not_negative, positive
 from particles.errors import NotSupported
 from particles.kernels.multipole import cauchy_sums
 from particles.kernels.pairwise import pair_sums
 from particles.measure import Measure
-from particles.models.base import Event, check_points
 from particles.models.dimension import AnyDimension
-from particles.models.events import Meeting
+from particles.models.events import Event, Meeting
+from particles.models.query import check_query
 
 MULTIPOLE_PAIRS = 4_000_000
 """Pairs above which multipoles cost less than the pairs themselves."""
@@ -37,6 +37,7 @@ class Attraction(AnyDimension):
 
     def __post_init__(self) -> None:
         """Refuse a meeting distance that is not positive."""
+        super().__post_init__()
         positive(self.meeting_distance, "meeting_distance")
 
     @abstractmethod
@@ -59,7 +60,8 @@ class Attraction(AnyDimension):
 
     def velocity(self, t: float, x: npt.ArrayLike, mu: Measure) -> Array:
         """X[mu](x): x (m, d) to (m, d)."""
-        return pair_sums(check_points(self, x), mu.points, mu.weights, self.attraction).moment
+        points, mu = check_query(self.dim, t, x, mu)
+        return pair_sums(points, mu.points, mu.weights, self.attraction).moment
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +97,7 @@ class PowerAttraction(Attraction):
 
     def velocity(self, t: float, x: npt.ArrayLike, mu: Measure) -> Array:
         """X[mu](x): x (m, d) to (m, d), by moments or by sorting where that is exact."""
-        points = check_points(self, x)
+        points, mu = check_query(self.dim, t, x, mu)
         if self.exponent == 1 and points.shape[1] == 1:
             return _mass_right_less_left(points[:, 0], mu.points[:, 0], mu.weights)[:, None]
         if self.exponent == 2:
@@ -141,8 +143,7 @@ class LogAttraction(Attraction):
         """Refuse a strength that is not positive, and a negative core."""
         super().__post_init__()
         positive(self.chi, "chi")
-        if self.core:
-            positive(self.core, "core")
+        not_negative(self.core, "core")
 
     @property
     def collides(self) -> bool:
@@ -151,7 +152,7 @@ class LogAttraction(Attraction):
 
     def velocity(self, t: float, x: npt.ArrayLike, mu: Measure) -> Array:
         """X[mu](x): x (m, d) to (m, d); many tokens on a line or in the plane by multipoles, exact to rounding."""
-        points = check_points(self, x)
+        points, mu = check_query(self.dim, t, x, mu)
         if self.core or points.shape[1] > 2 or len(points) * len(mu.weights) < MULTIPOLE_PAIRS:
             return super().velocity(t, points, mu)
         sums = np.conj(cauchy_sums(_as_complex(points), _as_complex(mu.points), mu.weights))

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from particles.checks import Array, one_of, positive
-from particles.errors import OutOfRange
+from particles.errors import NotSupported, OutOfRange
 from particles.kernels.softmax import choose_method, softmax_average
 from particles.measure import Measure
-from particles.models.base import check_points
 from particles.models.bilinear import BilinearField, Matrix, log_of, row_softmax
 from particles.models.normalization import SinkhornAttention, UnnormalizedAttention
+from particles.models.query import check_query
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,11 +64,11 @@ class SoftmaxField(BilinearField):
 
     def divergence(self, t: float, x: npt.ArrayLike, mu: Measure) -> Array:
         """div X_t[mu](x) = tr(V Cov_x B), Cov_x the covariance of mu tilted by e^{⟨Qx, K·⟩}; less tr A in a frame."""
-        x, y = check_points(self, x), check_points(self, mu.points)
-        centred = y - mu.weights @ y
+        x, (y, w) = check_query(self.dim, t, x, mu)
+        centred = y - w @ y
         form = self.score_matrix(t) @ self.value_matrix(t)
         squares = np.einsum("ni,ij,nj->n", centred, form, centred)
-        moments = self.average(t, x, y, mu.weights, np.column_stack([centred, squares]))
+        moments = self.average(t, x, y, w, np.column_stack([centred, squares]))
         mean = moments[:, :-1]
         spread: Array = moments[:, -1] - np.einsum("ni,ij,nj->n", mean, form, mean)
         return spread if self.A is None else spread - np.trace(self.A)
@@ -95,7 +95,17 @@ class SelfAttention(SoftmaxField):
         one_of(normalization, ("softmax", *cls.normalizations), "normalization")
         if normalization == "softmax":
             return super().__new__(cls)
-        return cls.normalizations[normalization](*args, **options)
+        kind = cls.normalizations[normalization]
+        given = dict(zip(("Q", "K", "V", "A", "tolerance"), args, strict=False)) | options
+        if given.get("tolerance") is None:
+            given.pop("tolerance", None)
+        known = [f.name for f in fields(kind)]
+        if unknown := [name for name in given if name not in known]:
+            raise NotSupported(
+                f"normalization={normalization!r} makes a {kind.__name__}, which has no {unknown[0]}: its parameters "
+                f"are {', '.join(known)}; leave {unknown[0]} out, or take the normalization that has it"
+            )
+        return kind(**given)
 
     def __init__(
         self,

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from operator import add
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from particles.checks import Array, as_matrix, as_points, frozen
+from particles.checks import Array, as_matrix, frozen
 from particles.errors import InvalidInput, NotSupported
 from particles.measure import Atoms, Measure
+from particles.models.events import Event
 from particles.models.flow import linear_flow
+from particles.models.query import check_query
 
 if TYPE_CHECKING:
     from particles.steppers import Method
-
-
-class Event(Protocol):
-    """Something that befalls tokens between two steps and makes one group of several: a collision, say."""
-
-    def regroup(self, before: Array, after: Array, group: Array) -> Array:
-        """Groups (n,) after a step of the tokens from `before` to `after` (n, d); a group is its smallest index."""
 
 
 class VelocityField(ABC):
@@ -68,6 +63,7 @@ class VelocityField(ABC):
 
     def divergence(self, t: float, x: Array, mu: Measure) -> Array:
         """div X_t[mu] at x (m, d), shape (m,); by central differences of step ε^{1/3} where no formula is given."""
+        x, mu = check_query(self.dim, t, x, mu)
         steps = np.finfo(float).eps ** (1 / 3) * np.maximum(1.0, np.abs(x))
         total = np.zeros(len(x))
         for k in range(x.shape[1]):
@@ -161,12 +157,14 @@ def check_frame(field: VelocityField, A: npt.ArrayLike) -> Array:
     if field.frame is not None:
         raise NotSupported("the field is in a moving frame already: start again from the original field")
     matrix = as_matrix(A, "A", shape=(field.dim, field.dim))
-    return frozen(as_matrix(matrix, "A", shape=(len(matrix), len(matrix))))
+    return frozen(as_matrix(matrix, "A", shape=(len(matrix),) * 2))
 
 
-def check_points(field: VelocityField, x: npt.ArrayLike) -> Array:
-    """Points at which a field is asked for, checked: finite, (m, d)."""
-    return as_points(x, "x", dim=field.dim)
+def as_field(value: VelocityField, name: str = "model") -> VelocityField:
+    """A velocity field, and nothing else."""
+    if not isinstance(value, VelocityField):
+        raise InvalidInput(f"{name} must be a VelocityField, got {type(value).__name__}")
+    return value
 
 
 def checked_dimension(model: Model, d: int) -> Model:
@@ -178,9 +176,7 @@ def checked_dimension(model: Model, d: int) -> Model:
 
 def same_frame(a: VelocityField, b: VelocityField) -> bool:
     """Whether two fields are written in the same frame."""
-    if a.frame is None or b.frame is None:
-        return a.frame is b.frame
-    return bool(np.array_equal(a.frame, b.frame))
+    return a.frame is b.frame if a.frame is None or b.frame is None else bool(np.array_equal(a.frame, b.frame))
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,6 +254,7 @@ class Sum(VelocityField):
 
     def velocity(self, t: float, x: Array, mu: Measure) -> Array:
         """Σ_h X_h[mu](x), with the drift of the frame counted once."""
+        x, mu = check_query(self.dim, t, x, mu)
         return self._once(_total(term.velocity(t, x, mu) for term in self.summands), x)
 
     def particle_velocity(self, t: float, x: Array, w: Array) -> Array:
@@ -303,7 +300,7 @@ class Sum(VelocityField):
 
 
 def _total(parts: Iterable[Array]) -> Array:
-    return reduce(operator.add, parts)
+    return reduce(add, parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -349,6 +346,7 @@ class MovingFrame(VelocityField):
 
     def velocity(self, t: float, x: Array, mu: Measure) -> Array:
         """e^{−tA} X_t[e^{tA}#mu](e^{tA} x) − A x."""
+        x, mu = check_query(self.dim, t, x, mu)
         moved = Atoms(self._there(t, mu.points), mu.weights)
         return self._back(t, self.field.velocity(t, self._there(t, x), moved), x)
 
@@ -358,6 +356,7 @@ class MovingFrame(VelocityField):
 
     def divergence(self, t: float, x: Array, mu: Measure) -> Array:
         """div X at e^{tA} x, less tr A."""
+        x, mu = check_query(self.dim, t, x, mu)
         moved = Atoms(self._there(t, mu.points), mu.weights)
         return np.asarray(self.field.divergence(t, self._there(t, x), moved) - np.trace(self.A))
 

@@ -10,11 +10,12 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from particles.checks import Array, as_matrix, as_weights, frozen
+from particles.checks import Array, as_matrix, as_points, as_weights, frozen, number
 from particles.errors import InvalidInput, NotSupported, OutOfRange
 from particles.measure import Measure
-from particles.models.base import VelocityField, check_frame, check_points
+from particles.models.base import VelocityField, check_frame
 from particles.models.flow import linear_flow
+from particles.models.query import check_query
 
 Matrix = Array | Callable[[float], Array]
 """A constant matrix, or a matrix as a function of time."""
@@ -143,7 +144,8 @@ class BilinearField(VelocityField):
 
     def velocity(self, t: float, x: npt.ArrayLike, mu: Measure) -> Array:
         """X_t[mu](x): x (m, d) to (m, d); mu any measure with `.points` (n, d) and `.weights` (n,)."""
-        return self._velocity(t, check_points(self, x), check_points(self, mu.points), mu.weights)
+        points, (y, w) = check_query(self.dim, t, x, mu)
+        return self._velocity(t, points, y, w)
 
     def particle_velocity(self, t: float, x: Array, w: Array) -> Array:
         """The field at the particles x (..., n, d) themselves, leading axes are runs; NaN where x is not finite."""
@@ -153,7 +155,8 @@ class BilinearField(VelocityField):
 
     def attention_matrix(self, t: float, x: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> Array:
         """P (n, n) with X(x_i) = V Σ_j P_ij x_j, for tokens x (n, d) in the field's own frame; (1.2) for softmax."""
-        points = check_points(self, x)
+        number(t, "t")
+        points = as_points(x, "x", dim=self.dim)
         return self.coupling(t, points, points, as_weights(weights, len(points)))
 
 

@@ -10,8 +10,9 @@ import numpy.typing as npt
 from particles.checks import Array
 from particles.errors import InvalidInput, NotSupported
 from particles.measure import Atoms, Measure
-from particles.models.base import VelocityField, check_points
+from particles.models.base import VelocityField
 from particles.models.manifold import OnManifold
+from particles.models.query import check_query
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +25,7 @@ class OnCircle(OnManifold):
 
     def __post_init__(self) -> None:
         """Bind the field to the plane; the sphere refuses what has no meaning on it."""
+        super().__post_init__()
         if self.field.dim not in (None, 2):
             raise InvalidInput(f"the unit circle lies in the plane, d = 2: got a field of dimension {self.field.dim}")
         object.__setattr__(self, "field", self.field.in_dimension(2))
@@ -41,7 +43,8 @@ class OnCircle(OnManifold):
 
     def velocity(self, t: float, x: npt.ArrayLike, mu: Measure) -> Array:
         """Angular velocities at the angles x (m, 1); the atoms of mu are angles too."""
-        angles = check_points(self, x)[:, 0]
+        points, mu = check_query(self.dim, t, x, mu)
+        angles = points[:, 0]
         there = Atoms(on_circle(mu.points[:, 0]), mu.weights)
         return _turning(angles, self.field.velocity(t, on_circle(angles), there))
 

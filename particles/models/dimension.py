@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Self
 
+from particles.checks import whole
 from particles.models.base import VelocityField, checked_dimension
 
 
@@ -13,6 +14,11 @@ class AnyDimension(VelocityField):
     """A field whose formula holds in any dimension; the doors, sums and frames settle which one it is."""
 
     dim: int | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Refuse a dimension that is none."""
+        if self.dim is not None:
+            whole(self.dim, "dim")
 
     def in_dimension(self, d: int) -> Self:
         """The field on R^d."""

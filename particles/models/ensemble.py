@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from particles.checks import Array
+from particles.checks import Array, whole
 from particles.errors import InvalidInput, NotSupported
 from particles.measure import Measure
-from particles.models.base import VelocityField
+from particles.models.base import VelocityField, as_field
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,8 +25,10 @@ class Ensemble(VelocityField):
 
     def __post_init__(self) -> None:
         """Refuse fields that do not go together."""
-        if not self.fields or self.repeat < 1:
-            raise InvalidInput(f"an ensemble needs fields and repeat ≥ 1, got {len(self.fields)} and {self.repeat!r}")
+        if not isinstance(self.fields, tuple | list) or not self.fields:
+            raise InvalidInput(f"fields must be one or more velocity fields in a tuple, got {self.fields!r}")
+        object.__setattr__(self, "fields", tuple(as_field(field, "a field of the ensemble") for field in self.fields))
+        object.__setattr__(self, "repeat", whole(self.repeat, "repeat"))
         # A sum asks its terms the same questions.
         sum(self.fields[1:], start=self.fields[0])
         if any(field.events or field.noisy for field in self.fields):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -10,6 +11,13 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from particles.checks import Array
+
+
+class Event(Protocol):
+    """Something that befalls tokens between two steps and makes one group of several: a collision, say."""
+
+    def regroup(self, before: Array, after: Array, group: Array) -> Array:
+        """Groups (n,) after a step of the tokens from `before` to `after` (n, d); a group is its smallest index."""
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from particles.checks import Array, as_finite, positive
+from particles.checks import Array, not_negative, number, positive
 from particles.errors import InvalidInput
 from particles.kernels.pairwise import pair_sums
 from particles.measure import Measure
-from particles.models.base import DiscreteMap, check_points
+from particles.models.base import DiscreteMap
 from particles.models.dimension import AnyDimension
+from particles.models.query import check_query
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,23 +34,23 @@ class CuckerSmale(AnyDimension):
 
     def __post_init__(self) -> None:
         """Refuse parameters out of range and an odd dimension."""
-        if float(as_finite(self.beta, "beta")) < 0:
-            raise InvalidInput(f"beta must not be negative, got {self.beta!r}")
+        super().__post_init__()
+        not_negative(self.beta, "beta")
         positive(self.strength, "strength")
         if self.dim is not None and self.dim % 2:
             raise InvalidInput(f"the state of a token is (x, v): its components must be even in number, got {self.dim}")
 
     def velocity(self, t: float, x: npt.ArrayLike, mu: Measure) -> Array:
         """(v, strength ∫ ψ(|x − y|)(u − v) dμ(y, u)) at states (x, v), (m, 2m) to (m, 2m)."""
-        position, speed = _halves(check_points(self, x))
-        others, speeds = _halves(mu.points)
+        points, mu = check_query(self.dim, t, x, mu)
+        (position, speed), (others, speeds) = _halves(points), _halves(mu.points)
         sums = pair_sums(position, others, mu.weights, self.alignment, a=speed, b=speeds)
         return np.concatenate([speed, self.strength * sums.moment], axis=1)
 
     def divergence(self, t: float, x: npt.ArrayLike, mu: Measure) -> Array:
         """−m · strength · ∫ ψ(|x − y|) dμ(y, u)."""
-        position, speed = _halves(check_points(self, x))
-        others, _ = _halves(mu.points)
+        points, mu = check_query(self.dim, t, x, mu)
+        (position, speed), (others, _) = _halves(points), _halves(mu.points)
         seen = pair_sums(position, others, mu.weights, self.alignment).mass
         return np.asarray(-speed.shape[1] * self.strength * seen)
 
@@ -85,10 +86,9 @@ class Vicsek(DiscreteMap):
         """Refuse parameters out of range."""
         positive(self.radius, "radius")
         positive(self.box, "box")
-        if not 0 <= float(as_finite(self.noise, "noise")) <= 2 * np.pi:
+        if not 0 <= number(self.noise, "noise") <= 2 * np.pi:
             raise InvalidInput(f"noise must lie in [0, 2π], the width of the angles that are added, got {self.noise!r}")
-        if float(as_finite(self.speed, "speed")) < 0:
-            raise InvalidInput(f"speed must not be negative, got {self.speed!r}")
+        not_negative(self.speed, "speed")
 
     def check_state(self, x: Array) -> None:
         """Refuse positions outside the box."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from particles.models.base import VelocityField
+from particles.models.base import VelocityField, as_field
 
 if TYPE_CHECKING:
     from particles.steppers import Method
@@ -16,6 +16,10 @@ class OnManifold(VelocityField):
     """A field of R^d seen on a submanifold: what the manifold does not change is as for the field."""
 
     field: VelocityField
+
+    def __post_init__(self) -> None:
+        """Refuse what is no field."""
+        as_field(self.field, "field")
 
     @property
     def exchangeable(self) -> bool:  # type: ignore[override]

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from particles.checks import Array, as_finite, as_matrix, frozen, one_of
 from particles.errors import InvalidInput
 from particles.measure import Measure
-from particles.models.base import VelocityField, check_points
+from particles.models.base import VelocityField
+from particles.models.query import check_query
 
 Activation = Callable[[Array], Array]
 Parameter = Array | Callable[[float], Array]
@@ -64,7 +65,8 @@ class FeedForward(VelocityField):
 
     def velocity(self, t: float, x: npt.ArrayLike, mu: Measure) -> Array:
         """W σ(A x + b), whatever mu is: x (m, d) to (m, d)."""
-        return self.particle_velocity(t, check_points(self, x), mu.weights)
+        points, mu = check_query(self.dim, t, x, mu)
+        return self.particle_velocity(t, points, mu.weights)
 
     def particle_velocity(self, t: float, x: Array, w: Array) -> Array:
         """The same at x (..., n, d)."""
@@ -75,7 +77,7 @@ class FeedForward(VelocityField):
 
     def divergence(self, t: float, x: npt.ArrayLike, mu: Measure) -> Array:
         """Σ_k σ'((A x + b)_k) (A W)_kk; by central differences for an activation that is the user's."""
-        points = check_points(self, x)
+        points, mu = check_query(self.dim, t, x, mu)
         if callable(self.activation):
             return super().divergence(t, points, mu)
         W, A, b = self._at(t)

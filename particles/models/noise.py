@@ -10,8 +10,8 @@ import numpy.typing as npt
 from particles.checks import Array, as_finite, as_matrix, frozen
 from particles.errors import InvalidInput
 from particles.measure import Measure
-from particles.models.base import check_points
 from particles.models.dimension import AnyDimension
+from particles.models.query import check_query
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +27,7 @@ class Diffusion(AnyDimension):
 
     def __post_init__(self) -> None:
         """Refuse what is no diffusion tensor."""
+        super().__post_init__()
         value = as_finite(self.D, "D")
         if value.ndim == 0:
             object.__setattr__(self, "D", float(value))
@@ -49,7 +50,7 @@ class Diffusion(AnyDimension):
 
     def velocity(self, t: float, x: npt.ArrayLike, mu: Measure) -> Array:
         """No drift."""
-        return np.zeros_like(check_points(self, x))
+        return np.zeros_like(check_query(self.dim, t, x, mu)[0])
 
     def particle_velocity(self, t: float, x: Array, w: Array) -> Array:
         """No drift."""
@@ -57,7 +58,7 @@ class Diffusion(AnyDimension):
 
     def divergence(self, t: float, x: npt.ArrayLike, mu: Measure) -> Array:
         """0."""
-        return np.zeros(len(check_points(self, x)))
+        return np.zeros(len(check_query(self.dim, t, x, mu)[0]))
 
     def diffusion(self, t: float) -> Array:
         """The tensor D (d, d); 1 × 1 while the dimension of a number D is open."""

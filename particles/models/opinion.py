@@ -12,8 +12,8 @@ from particles.checks import Array, positive
 from particles.errors import InvalidInput
 from particles.kernels.pairwise import Kernel, pair_sums
 from particles.measure import Measure
-from particles.models.base import check_points
 from particles.models.dimension import AnyDimension
+from particles.models.query import check_query
 
 TIE = 1e-12
 """Distances this close to a radius, relatively, are equal to it: a tie in exact arithmetic stays one in float64."""
@@ -38,7 +38,7 @@ class Averaging(AnyDimension):
 
     def velocity(self, t: float, x: npt.ArrayLike, mu: Measure) -> Array:
         """X[mu](x): x (m, d) to (m, d)."""
-        points = check_points(self, x)
+        points, mu = check_query(self.dim, t, x, mu)
         moment, mass = pair_sums(points, mu.points, mu.weights, self.influence, reach=self.reach)
         return np.divide(moment, mass[:, None], out=np.zeros_like(moment), where=mass[:, None] > 0)
 
@@ -57,6 +57,7 @@ class Krause(Averaging):
 
     def __post_init__(self) -> None:
         """Refuse what is no kernel."""
+        super().__post_init__()
         if not callable(self.phi):
             raise InvalidInput(f"phi must be a function of squared distances, got {self.phi!r}")
         if self.radius is not None:
@@ -92,6 +93,7 @@ class HegselmannKrause(Averaging):
 
     def __post_init__(self) -> None:
         """Refuse a radius that is not positive."""
+        super().__post_init__()
         positive(self.radius, "radius")
 
     @property

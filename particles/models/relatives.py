@@ -11,8 +11,8 @@ from particles.checks import Array
 from particles.errors import InvalidInput, NotSupported
 from particles.kernels.softmax import softmax_average
 from particles.measure import Measure
-from particles.models.base import check_points
 from particles.models.bilinear import BilinearField, log_of, row_softmax
+from particles.models.query import check_query
 
 TIE = 16 * np.finfo(float).eps
 """Scores this close to the largest, relative to |query|·|key|, are tied with it: their rounding is no smaller."""
@@ -54,8 +54,8 @@ class LinearAttention(BilinearField):
 
     def divergence(self, t: float, x: npt.ArrayLike, mu: Measure) -> Array:
         """tr(V M B), the same everywhere; less tr A in a frame."""
-        points, y = check_points(self, x), check_points(self, mu.points)
-        moment = (y.T * mu.weights) @ y
+        points, (y, w) = check_query(self.dim, t, x, mu)
+        moment = (y.T * w) @ y
         trace = np.trace(self.value_matrix(t) @ moment @ self.score_matrix(t))
         return np.full(len(points), trace if self.A is None else trace - np.trace(self.A))
 

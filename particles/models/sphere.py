@@ -10,6 +10,7 @@ from particles.checks import Array
 from particles.errors import InvalidInput, NotSupported
 from particles.measure import Measure
 from particles.models.manifold import OnManifold
+from particles.models.query import check_query
 
 ON_SPHERE = 1e-9
 """The largest deviation of |x| from 1 that is taken for rounding."""
@@ -29,6 +30,7 @@ class OnSphere(OnManifold):
 
     def __post_init__(self) -> None:
         """Refuse fields that have no meaning on the sphere."""
+        super().__post_init__()
         field = self.field
         if field.frame is not None or field.events or field.state_space is not None:
             raise NotSupported(f"{field!r} is in a moving frame, has events or is on a state space: not for the sphere")
@@ -54,7 +56,10 @@ class OnSphere(OnManifold):
 
     def velocity(self, t: float, x: Array, mu: Measure) -> Array:
         """P_x X_t[mu](x): x (m, d) to (m, d), tangent to the sphere through x."""
-        return tangent(x, self.field.velocity(t, x, mu))
+        points, mu = check_query(self.dim, t, x, mu)
+        if not points.any(axis=1).all():
+            raise InvalidInput("x must lie on the unit sphere, got the origin: it has no tangent there")
+        return tangent(points, self.field.velocity(t, points, mu))
 
     def particle_velocity(self, t: float, x: Array, w: Array) -> Array:
         """The same at the particles, x (..., n, d)."""
@@ -71,7 +76,8 @@ class OnSphere(OnManifold):
 
     def check_state(self, x: Array) -> None:
         """Refuse points that are not on the unit sphere."""
-        radii = np.linalg.norm(x, axis=-1)
+        with np.errstate(over="ignore"):
+            radii = np.linalg.norm(x, axis=-1)
         worst = np.unravel_index(int(np.argmax(np.abs(radii - 1))), radii.shape)
         if abs(radii[worst] - 1) > ON_SPHERE:
             raise InvalidInput(
