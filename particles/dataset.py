@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from secrets import token_hex
+from socket import gethostname
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -149,6 +150,7 @@ def write_netcdf(ds: xr.Dataset, path: str | os.PathLike[str], *, overwrite: boo
     if target.is_dir():
         raise StoreError(f"{target} is a folder: give the name of a file")
     target.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(target)
     partial = _beside(target)
     try:
         ds.to_netcdf(partial, engine="h5netcdf")
@@ -217,6 +219,7 @@ class ZarrRecorder:
         """A new store that already holds the first record; it appears under its name whole or not at all."""
         check_target(path, overwrite=overwrite)
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path)
         partial, old = _beside(path), _beside(path)
         try:
             layout.static.to_zarr(partial, mode="w", zarr_format=3, consolidated=False)
@@ -304,7 +307,36 @@ def _commit(path: Path, **attributes: Any) -> None:
 
 
 def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{token_hex(4)}")
+    return path.with_name(f"{_mark(path)}{os.getpid()}.{token_hex(4)}")
+
+
+def _mark(path: Path) -> str:
+    return f".{path.name}.{gethostname()}."
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what processes of this machine left beside `path` when they were killed; the living keep theirs."""
+    if os.name != "posix" or not path.parent.is_dir():
+        return
+    mark = _mark(path)
+    for left in [entry for entry in path.parent.iterdir() if entry.name.startswith(mark)]:
+        pid = left.name.removeprefix(mark).partition(".")[0]
+        if not pid.isdigit() or _alive(int(pid)):
+            continue
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def _shape(series: Series, record: tuple[int, ...], times: int) -> tuple[int, ...]:

@@ -2,6 +2,9 @@
 
 import json
 import multiprocessing
+import os
+import signal
+import socket
 import sys
 import time
 
@@ -10,7 +13,7 @@ import pytest
 from fields import Burst, LinearAttention, NoisyPull, PressedCtrlC, PressedCtrlCQuietly
 
 from particles import RK4, Adaptive, EulerMaruyama, LogAttraction, SelfAttention, open_store, resume, simulate
-from particles.dataset import read_commit
+from particles.dataset import ZarrRecorder, read_commit
 from particles.errors import Interrupted, InvalidInput, RunStopped, StoreError
 
 I2 = np.eye(2)
@@ -97,6 +100,30 @@ def test_a_run_killed_ten_times_ends_bitwise_as_if_never_killed(case, tmp_path):
 
 
 @pytest.mark.slow
+def dying_at_birth(store):
+    """A run that is killed when the first record is to be written."""
+    ZarrRecorder.save = lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)
+    start("RK4", store)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
+def test_the_next_run_removes_what_a_killed_one_left_and_nothing_else(tmp_path):
+    store = tmp_path / "run.zarr"
+    process = process_of(dying_at_birth, store)
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".run.zarr.")
+    living = left.with_name(f".run.zarr.{socket.gethostname()}.{os.getppid()}.0123abcd")
+    elsewhere = left.with_name(left.name.replace(socket.gethostname(), "another-machine"))
+    other = left.with_name(left.name.replace("run.zarr", "run2.zarr"))
+    for kept in (living, elsewhere, other):
+        kept.mkdir()
+    simulate(SelfAttention(I2, I2, -I2), np.eye(2), [0, 0.1], store=store)
+    assert sorted(tmp_path.iterdir()) == sorted([living, elsewhere, other, store])
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
 def test_a_run_killed_at_its_birth_leaves_a_whole_store_or_none(tmp_path):
     rng = np.random.default_rng(3)
