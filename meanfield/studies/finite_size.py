@@ -112,9 +112,10 @@ def clusters_square(sizes: npt.ArrayLike, d: int, side: float, gap: float) -> Ar
 def agreement(squares: Array, known: Array, shape: Array | None = None) -> Agreement:
     """Whether the mean of independent rows `squares` (seed, size) is `known`, or `known` + c `shape` (size,), c fitted.
 
-    Hotelling's T² with the rows' own covariance, so that sizes may share their points; c by generalised least squares.
-    Squared distances are skew, so the p-value is that of T² among its values for rows resampled about their own mean
-    (2000 times, always the same draws). Refused: fewer seeds than sizes and two more.
+    c by least squares with the sizes' own variances, its error from all covariances. The test is Hotelling's T² with
+    the rows' covariance, so that sizes may share their points, at the c where it is least. Squared distances are skew,
+    so the p-value is that of T² among its values for rows resampled about their own mean (2000 times, always the same
+    draws). Refused: fewer seeds than sizes and two more.
     """
     n, p = squares.shape
     if n < p + 2:
@@ -123,29 +124,33 @@ def agreement(squares: Array, known: Array, shape: Array | None = None) -> Agree
     unit = squares.mean(axis=0)
     rows, target = squares / unit, known / unit
     direction = None if shape is None else shape / unit
-    squared, constant, error = (float(value[0]) for value in _hotelling(rows[None], target, direction))
+    constant, error = (np.nan, np.nan) if direction is None else _fitted(rows, target, direction)
     if p == 1 and direction is not None:
         return Agreement(constant, error, np.nan)
+    squared = float(_hotelling(rows[None], target, direction)[0])
     picks = np.random.default_rng(0).integers(n, size=(DRAWS, n))
-    drawn = _hotelling(rows[picks], rows.mean(axis=0), direction)[0]
+    drawn = _hotelling(rows[picks], rows.mean(axis=0), direction)
     return Agreement(constant, error, float((1 + np.count_nonzero(drawn >= squared)) / (DRAWS + 1)))
 
 
-def _hotelling(rows: Array, target: Array, direction: Array | None) -> tuple[Array, Array, Array]:
-    """T² of each batch of rows (batch, n, p) about `target`, the constant along `direction` and its standard error."""
+def _fitted(rows: Array, target: Array, direction: Array) -> tuple[float, float]:
+    """The constant along `direction` and its standard error."""
+    weighted = direction / rows.var(axis=0, ddof=1)
+    share = (rows - target) @ weighted / (direction @ weighted)
+    return float(share.mean()), float(share.std(ddof=1) / np.sqrt(len(rows)))
+
+
+def _hotelling(rows: Array, target: Array, direction: Array | None) -> Array:
+    """T² of each batch of rows (batch, n, p) about `target`, or about the nearest point of its line in `direction`."""
     mean = rows.mean(axis=1)
     centred = rows - mean[:, None]
     n = rows.shape[1]
     inverse = np.linalg.pinv(np.einsum("bni,bnj->bij", centred, centred) / (n * (n - 1.0)), hermitian=True)
     gap = mean - target
-    nothing = np.full(len(rows), np.nan)
-    if direction is None:
-        return np.einsum("bi,bij,bj->b", gap, inverse, gap), nothing, nothing
-    along = inverse @ direction
-    information = along @ direction
-    constant = np.einsum("bi,bi->b", along, gap) / information
-    gap = gap - constant[:, None] * direction
-    return np.einsum("bi,bij,bj->b", gap, inverse, gap), constant, information**-0.5
+    if direction is not None:
+        along = inverse @ direction
+        gap = gap - (np.einsum("bi,bi->b", along, gap) / (along @ direction))[:, None] * direction
+    return np.asarray(np.einsum("bi,bij,bj->b", gap, inverse, gap))
 
 
 def uniform_sample(law: object, sizes: npt.ArrayLike, squares: Array) -> tuple[Array, Agreement]:
