@@ -6,7 +6,8 @@ This file is the door: it checks, fixes the floating type and picks the method f
 shapes always take the same way.
 
 - "direct": fused exact sum, `direct.py`.  "tiles": the same sum in register tiles, for longer vectors, `tiles.py`.
-- "tree": where a tolerance is given, d ≤ 3, the values are the keys and there are enough of them, `tree.py`.
+- "tree": where a tolerance is given, d ≤ 3, the values are the keys and there are enough of them, `subquadratic.py`:
+  a k-d tree, or uniform grids where they are faster on the points at hand; the promised accuracy is the same.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ import numpy.typing as npt
 from particles.checks import Array, positive
 from particles.errors import InvalidInput, OutOfRange
 from particles.kernels.direct import direct_average
+from particles.kernels.subquadratic import subquadratic_average
 from particles.kernels.threads import thread_count
 from particles.kernels.tiles import tiled_average
-from particles.kernels.tree import tree_average
 
 TILES_FROM_COMPONENTS = 6
 """Mean of k and e from which sums in register tiles are faster than the plain fused sum, at any m and n."""
@@ -86,7 +87,7 @@ def softmax_average(
     method = choose_method(m, n, k, e, tolerance, own_values=v is not None)
     workers = thread_count(threads)
     if method == "tree" and tolerance is not None:
-        mean, logsumexp, finite = tree_average(q, y, logs, tolerance, workers)
+        mean, logsumexp, finite = subquadratic_average(q, y, logs, tolerance, workers)
     else:
         mean, logsumexp, finite = (tiled_average if method == "tiles" else direct_average)(q, y, v, logs, workers)
     if not finite:

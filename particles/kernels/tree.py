@@ -287,36 +287,21 @@ def _leaf_data(tree: KdTree, log_weights: Array) -> tuple[tuple[Array, ...], Arr
 
 
 def tree_average(
-    queries: Array, keys: Array, log_weights: Array, tolerance: float, threads: int
-) -> tuple[Array, Array, bool]:
-    """Mean (r, m, d), log-sum-exp (r, m), and whether all input was finite, run by run.
+    queries: Array, sources: Array, log_weights: Array, tolerance: float, threads: int
+) -> tuple[Array, Array]:
+    """Mean (m, d) and log-sum-exp (m,) of sources (n, d), d ≤ 3, that all have mass; all entries finite, float64.
 
-    queries (r, m, d), keys (r, n, d), d ≤ 3, log_weights (r or 1, n), −∞ where there is no mass; float64.
-    |error| ≤ tolerance · max_j |v_j − v̄| for v any linear image of the keys, and tolerance for the log-sum-exp, each
-    beside rounding. NaN in all of a run where no source has mass or |score| could exceed 1e300.
+    |error| ≤ tolerance · max_j |v_j − v̄| for v any linear image of the sources, and tolerance for the log-sum-exp,
+    each beside rounding. tolerance ≤ 0.01.
     """
-    finite = bool(np.isfinite(queries).all() and np.isfinite(keys).all() and (log_weights < np.inf).all())
-    mean, logsumexp = np.full(queries.shape, np.nan), np.full(queries.shape[:2], np.nan)
-    for run in range(len(queries) if finite else 0):
-        q, y, logs = queries[run], keys[run], log_weights[min(run, len(log_weights) - 1)]
-        massive = logs > -np.inf
-        with np.errstate(over="ignore"):
-            largest = np.abs(q).max(axis=0) @ np.abs(y).max(axis=0)
-        if massive.any() and largest < 1e300:
-            mean[run], logsumexp[run] = _single(q, y[massive], logs[massive], min(tolerance, 0.01), threads)
-    return mean, logsumexp, finite
-
-
-def _single(queries: Array, sources: Array, log_weights: Array, epsilon: float, threads: int) -> tuple[Array, Array]:
-    """Mean (m, d) and log-sum-exp (m,) of sources that all have mass."""
     m, d = queries.shape
     leaves, blocks = _leaf_data(build_tree(sources, SOURCE_LEAF), log_weights)
     tree = build_tree(queries, QUERY_LEAF)
     scaled = (tree.points, tree.points[None] * LOG2_E)
     nodes = (tree.start, tree.stop, tree.child, tree.low, tree.high)
     out = (np.empty((m, d)), np.empty(m))
-    budget = float(np.log(epsilon / (8 * blocks.shape[1])))
-    settings = (budget, epsilon / 8, np.array(DEGREES[d]), np.array(SERIES_COST[d]))
+    budget = float(np.log(tolerance / (8 * blocks.shape[1])))
+    settings = (budget, tolerance / 8, np.array(DEGREES[d]), np.array(SERIES_COST[d]))
     level = min(SUBTREE_LEVEL[d], (len(tree.child) + 1).bit_length() - 2)
     first = 2**level - 1
 

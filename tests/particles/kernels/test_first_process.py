@@ -30,15 +30,31 @@ from particles.kernels.tree import tree_average
 rng, bits = np.random.default_rng(0), hashlib.sha256()
 for d in (1, 2, 3):
     for scale in (1, 20):
-        x, logs = scale * rng.uniform(-5, 5, (1, 2500, d)), rng.normal(size=(1, 2500))
+        x, logs = scale * rng.uniform(-5, 5, (2500, d)), rng.normal(size=2500)
         for tolerance in (1e-10, 1e-3):
-            mean, logsumexp, _ = tree_average(x, x, logs, tolerance, 1)
+            mean, logsumexp = tree_average(x, x, logs, tolerance, 1)
             bits.update(mean.tobytes() + logsumexp.tobytes())
 print(bits.hexdigest())
 """
 
+GRIDS = """
+import hashlib
+import numpy as np
+from particles.kernels.gridded import Cloud, gridded_average, plan_grids
 
-@pytest.mark.parametrize("script", [EXACT, TREE], ids=["exact", "tree"])
+rng, bits = np.random.default_rng(0), hashlib.sha256()
+for d in (1, 2, 3):
+    x, logs = rng.uniform(-5, 5, (2500, d)), rng.normal(size=2500)
+    for tolerance in (1e-10, 1e-3):
+        cloud = Cloud.of(x, logs)
+        plan = plan_grids(x.min(axis=0), x.max(axis=0), len(x), cloud, tolerance)
+        mean, logsumexp = gridded_average(x, cloud, plan, 1)
+        bits.update(mean.tobytes() + logsumexp.tobytes())
+print(bits.hexdigest())
+"""
+
+
+@pytest.mark.parametrize("script", [EXACT, TREE, GRIDS], ids=["exact", "tree", "grids"])
 def test_compiled_here_or_taken_from_disk(tmp_path, script):
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     command = [sys.executable, "-c", script]
