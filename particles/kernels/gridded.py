@@ -115,13 +115,14 @@ class Cloud:
         centre, half_widths = low + (high - low) / 2, (high - low) / 2
         if not (half_widths > LEAST_WIDTH).all():
             return cls(points, log_weights, centre, half_widths, math.inf)
-        covariance = np.atleast_2d(np.cov((points - centre) / half_widths, rowvar=False, bias=True))
+        scaled = (points - points.mean(axis=0)) / half_widths
+        covariance = np.einsum("ij,ik->jk", scaled, scaled) / len(points)
         least = max(float(np.linalg.eigvalsh(covariance)[0]), 1e-300)
         return cls(points, log_weights, centre, half_widths, 1 / math.sqrt(least))
 
     def spread_of_logs(self, query: Array) -> float:
         """Range of the log-weights once tilted by a query."""
-        return float(np.ptp(self.log_weights + (self.points - self.centre) @ query))
+        return float(np.ptp(self.log_weights + np.einsum("ij,j->i", self.points - self.centre, query)))
 
 
 def plan_grids(low: Array, high: Array, m: int, cloud: Cloud, tolerance: float, most: float = math.inf) -> Plan | None:
@@ -187,7 +188,7 @@ def gridded_average(queries: Array, cloud: Cloud, plan: Plan, threads: int) -> t
     axes = AXES[queries.shape[1]]
     q, y = np.zeros((len(queries), 3)), np.zeros((len(cloud.points), 3))
     q[:, axes], y[:, axes] = queries - plan.query_centre, cloud.points - plan.source_centre
-    logs = cloud.log_weights + y[:, axes] @ plan.query_centre
+    logs = cloud.log_weights + np.einsum("ij,j->i", cloud.points - cloud.centre, plan.query_centre)
     largest = logs.max()
     grid = _spread(y, np.exp(logs - largest), plan, threads)
     for k in axes:
@@ -195,7 +196,9 @@ def gridded_average(queries: Array, cloud: Cloud, plan: Plan, threads: int) -> t
     value, slope = _read(q, grid, plan, threads)
     growth, rate = _log_sinhc(q[:, axes] * plan.source.step[axes] / 2)
     mean = plan.source_centre + slope[:, axes] / value[:, None] - plan.order * plan.source.step[axes] * rate / 2
-    return mean, largest + queries @ plan.source_centre + np.log(value) - plan.order * growth.sum(axis=1)
+    return mean, largest + np.einsum("ij,j->i", queries, plan.source_centre) + np.log(value) - plan.order * growth.sum(
+        axis=1
+    )
 
 
 def _log_sinhc(z: Array) -> tuple[Array, Array]:

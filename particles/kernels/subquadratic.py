@@ -52,8 +52,10 @@ def subquadratic_average(
 def _single(queries: Array, sources: Array, log_weights: Array, tolerance: float, threads: int) -> tuple[Array, Array]:
     """Mean (m, d) and log-sum-exp (m,) of sources that all have mass."""
     cloud = Cloud.of(sources, log_weights)
-    mean, logsumexp = np.empty_like(queries), np.empty(len(queries))
     gridded, rest = divide(queries, cloud, tolerance)
+    if not gridded:
+        return tree_average(queries, sources, log_weights, tolerance, threads)
+    mean, logsumexp = np.empty_like(queries), np.empty(len(queries))
     for rows, plan in gridded:
         mean[rows], logsumexp[rows] = gridded_average(queries[rows], cloud, plan, threads)
     if len(rest):
@@ -87,6 +89,6 @@ def tree_share(queries: Array, cloud: Cloud, tolerance: float) -> float:
     """Share of all pairs that the tree is taken to sum directly, from a sample."""
     q = queries[:: -(-len(queries) // SAMPLE_QUERIES)]
     chosen = slice(None, None, -(-len(cloud.points) // SAMPLE_SOURCES))
-    scores = q @ cloud.points[chosen].T + cloud.log_weights[chosen]
+    scores = np.einsum("ik,jk->ij", q, cloud.points[chosen]) + cloud.log_weights[chosen]
     matter = scores > scores.max(axis=1, keepdims=True) + math.log(tolerance) - math.log(len(cloud.points))
     return min(LARGEST_SHARE[queries.shape[1]], SHARE_FACTOR * float(np.mean(matter)))
