@@ -155,11 +155,11 @@ def sample_job(sizes, task):
     return two_samples(laws(d)[name], sizes, seed)
 
 
-def in_space(sizes, cache):
+def in_space(sizes, cache, first):
     runner = Runner(1, Ledger(cache) if cache else None)
     for d in (2, 3):
         for name, law in laws(d).items():
-            tasks = {f"{name} d={d} N={sizes} seed={seed}": (name, d, seed) for seed in range(SEEDS)}
+            tasks = {f"{name} d={d} N={sizes} seed={seed}": (name, d, seed) for seed in range(first, first + SEEDS)}
             values = list(runner.run(sample_job, sizes, tasks, name).values())
             squares = np.square(values)
             report(f"{name}, d = {d}, t = 0", d, sizes, values, name == "clustered")
@@ -172,7 +172,7 @@ def in_space(sizes, cache):
                 flush=True,
             )
             if name == "clustered":
-                gaps = np.array([cluster_gaps(law, sizes, seed) for seed in range(SEEDS)])
+                gaps = np.array([cluster_gaps(law, sizes, seed) for seed in range(first, first + SEEDS)])
                 with_the_masses(d, sizes, squares, gaps)
 
 
@@ -189,12 +189,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--large", action="store_true", help="only d = 2 and 3, N up to 10 000")
     parser.add_argument("--cache", type=Path, help="a file for the distances in d = 2 and 3, read where it is there")
+    parser.add_argument("--first", type=int, default=0, help="the first of the 20 seeds in d = 2 and 3")
     arguments = parser.parse_args()
     if arguments.large:
-        in_space(LARGE, arguments.cache)
+        in_space(LARGE, arguments.cache, arguments.first)
     else:
         on_the_line()
-        in_space(SMALL, arguments.cache)
+        in_space(SMALL, arguments.cache, arguments.first)
 
 
 if __name__ == "__main__":

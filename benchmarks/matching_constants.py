@@ -95,10 +95,9 @@ def main():
                 ones, walls = np.ones_like(N), N ** (-1 / d)
                 fit("c alone", d, N, mean, error, [ones])
                 fit(f"c and N^(-1/{d})", d, N, mean, error, [ones, walls])
+                fit(f"the same without N = {SIZES[0]}", d, N[1:], mean[1:], error[1:], [ones[1:], walls[1:]])
                 if d == 2:
                     fit(f"N^(-1/2) with c = {SQUARE:.3f} from the torus", d, N, mean, error, [walls], SQUARE)
-                else:
-                    fit("c, N^(-1/3) and log N", d, N, mean, error, [ones, walls, np.log(N)])
 
 
 if __name__ == "__main__":

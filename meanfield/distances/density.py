@@ -15,7 +15,7 @@ from particles.checks import Array, positive
 from particles.errors import InvalidInput, NotSupported
 
 EPSILON_SHARE = 1 / 600
-"""The default ε as a share of the longer axis squared; below 1/700 the Gaussian kernel underflows across the grid."""
+"""The least ε as a share of the longer axis squared; below 1/700 the Gaussian kernel underflows across the grid."""
 
 
 @dataclass(frozen=True)
@@ -40,17 +40,21 @@ def density_bracket(
     - upper: the better of the two Knothe–Rosenblatt couplings, exact for piecewise-constant densities, or the couplings
       of `wasserstein_bracket` where they are better still (as where mass turns, which no monotone coupling sees).
 
-    `epsilon` is in squared units of length, at least 1/600 of the longer axis squared, which is also the default;
-    smaller values would underflow. Refused: other dimensions, and marginals off by more than
-    `tolerance` in L¹ after `max_steps` (NotConverged).
+    `epsilon` is in squared units of length, at least 1/600 of the longer axis squared; smaller values would underflow.
+    The default is that, or half the widest cell squared where cells are wide: well below it Sinkhorn's algorithm hardly
+    moves from cell to cell. Refused: other dimensions, and marginals off by more than `tolerance` in L¹ after
+    `max_steps` (NotConverged).
     """
     for name, measure in (("mu", mu), ("nu", nu)):
         if not isinstance(measure, GridMeasure) or measure.dim != 2:
             raise NotSupported(f"density_bracket takes two measures on plane grids, {name} is {measure!r}")
+    if max_steps < 1:
+        raise InvalidInput(f"max_steps must be at least 1, got {max_steps!r}")
     x, y, centre = _centred(mu, nu)
     extents = [float(max(u[-1], v[-1]) - min(u[0], v[0])) for u, v in zip(x, y, strict=True)]
     extent2, least = sum(e * e for e in extents), EPSILON_SHARE * max(extents) ** 2
-    eps = least if epsilon is None else positive(epsilon, "epsilon")
+    widest = max(float(w.max()) for measure in (mu, nu) for w in measure.grid.widths)
+    eps = max(least, 0.5 * widest**2) if epsilon is None else positive(epsilon, "epsilon")
     if eps < least:
         raise InvalidInput(f"epsilon must be at least {least:g} on these grids, got {epsilon!r}")
     estimate2, vertex_g, error = _debiased(x, mu.masses, y, nu.masses, eps, tolerance, max_steps)

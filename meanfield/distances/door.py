@@ -48,7 +48,11 @@ def as_atoms(mu: Measure, name: str) -> Atoms:
 
 def as_order(p: float) -> float:
     """The exponent of W_p, 1 ≤ p < ∞."""
-    if not isinstance(p, (int, float, np.integer, np.floating)) or not 1 <= p <= sys.float_info.max:
+    if (
+        isinstance(p, bool)
+        or not isinstance(p, (int, float, np.integer, np.floating))
+        or not 1 <= p <= sys.float_info.max
+    ):
         raise InvalidInput(
             f"p must be a finite number, at least 1, got {p!r}: W_p is no metric below 1, and W_∞ (a bottleneck "
             "problem) is not computed here"

@@ -48,6 +48,9 @@ def distance_to_hyperplanes(mu: Measure, normal: npt.ArrayLike, offsets: npt.Arr
             f"normal must be a non-zero vector ({x.points.shape[1]},) and offsets a list of levels, "
             f"got shapes {direction.shape} and {levels.shape}"
         )
+    # By a power of two, which rounds nothing: the square of a tiny or a huge normal leaves float64.
+    unit = 2.0 ** np.floor(np.log2(np.abs(direction).max()))
+    direction, levels = direction / unit, levels / unit
     value = x.points @ direction
     above = np.minimum(np.searchsorted(levels, value), len(levels) - 1)
     gap = np.minimum(np.abs(value - levels[above]), np.abs(value - levels[np.maximum(above - 1, 0)]))

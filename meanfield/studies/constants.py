@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 
-from particles.checks import Array, positive
+from particles.checks import Array, as_points, not_negative, number, positive
 from particles.errors import NotSupported
 from particles.models.attention import SoftmaxField
 from particles.models.base import VelocityField
@@ -36,7 +37,7 @@ class Constants(NamedTuple):
 
 
 def constants(
-    model: VelocityField, t: float, radius: float, *, support: Array | None = None, within: float = 0.0
+    model: VelocityField, t: float, radius: float, *, support: npt.ArrayLike | None = None, within: float = 0.0
 ) -> Constants:
     """Constants of an attention field, or a sum of such, in its own frame, for all measures in a convex set S.
 
@@ -57,10 +58,11 @@ def constants(
     - `log_in_measure_w2`, (6.5) in W₂: along y_s = (1 − s)y + sy' over an optimal coupling the derivative is
       ∫ρ V(ẏ + (y_s − m)⟨Bx, ẏ⟩) dπ, and ∫ρ² ≤ max ρ ≤ e^ω, so Cauchy–Schwarz gives ‖V‖(1 + δβ) e^{ω/2} W₂(μ, ν).
     """
-    R = positive(radius, "radius")
+    R, t, within = positive(radius, "radius"), number(t, "t"), not_negative(within, "within")
     fields = attention_terms(model)
     d = fields[0].dim
     sigma = speed(model)
+    support = None if support is None else as_points(support, "support", dim=d)
     width = 2.0 * R if support is None else min(2.0 * R, diameter(support) * float(np.exp(sigma * within)))
     r2 = min(R * R, width * width * d / (2.0 * d + 2.0))
     drift, drift_one_sided = _drift(model.frame)

@@ -16,7 +16,7 @@ from meanfield.solve import measure_at
 from meanfield.studies.finite_size import uniform_sample
 from meanfield.studies.tasks import Runner, by_index, seeded
 from particles import EmpiricalMeasure, VelocityField, simulate
-from particles.checks import Array, as_times
+from particles.checks import Array, as_times, not_negative, whole
 from particles.dataset import provenance, variable
 from particles.errors import DistanceTooLarge, InvalidInput
 
@@ -35,6 +35,7 @@ class Law(Protocol):
 class _Job:
     model: VelocityField
     law: Law
+    start: float
     times: Array
     reference: tuple[EmpiricalMeasure | GridMeasure, ...]
     seed: int
@@ -56,10 +57,11 @@ def convergence(
     """W₂ between N particles drawn from `law` and moved by `model`, and the solution μ_t of (6.1), for growing N.
 
     `reference` is the Dataset of `solve`, or of `simulate` (from `quantile_points` or `gauss_nodes` of the law, say),
-    saved at least at `times`. On the line a grid solution is a density and the distance to it exact. In d ≥ 2 its
-    cells are atoms at their centres, which moves the mass by at most `reference_error` in W₂; the true distance lies
-    within that of `distance`. For a particle reference that error is the caller's to state, NaN where it is not (0
-    where its particles are the law). Distances that need too much memory are brackets, and their middle is taken.
+    that starts from `law` at its first time and is saved at least at `times`. On the line a grid solution is a density
+    and the distance to it exact. In d ≥ 2 its cells are atoms at their centres, which moves the mass by at most
+    `reference_error` in W₂; the true distance lies within that of `distance`. For a particle reference that error is
+    the caller's to state, NaN where it is not (0 where its particles are the law). Distances that need too much memory
+    are brackets, and their middle is taken.
 
     Seed s draws one cloud of max(sizes) points and takes its first N for each N: common random numbers across sizes
     and times. The slope is that of log RMS over seeds against log N; its interval is a bootstrap over seeds, all sizes
@@ -74,12 +76,15 @@ def convergence(
     `finite_rms` (size), `theory_finite`, `finite_constant`, `finite_constant_error`, `finite_p_value`.
     """
     saves = as_times(times)
-    if len(sizes) < 2 or any(n < 1 for n in sizes) or list(sizes) != sorted(set(sizes)):
-        raise InvalidInput(f"sizes must be at least two growing numbers of particles, got {list(sizes)}")
-    if seeds < 2:
+    sizes = [whole(n, "each of sizes") for n in sizes]
+    if len(sizes) < 2 or sizes != sorted(set(sizes)):
+        raise InvalidInput(f"sizes must be at least two growing numbers of particles, got {sizes}")
+    if whole(seeds, "seeds", 0) < 2:
         raise InvalidInput(f"seeds must be at least 2, so that an interval can be drawn, got {seeds}")
+    seeds, seed = int(seeds), whole(seed, "seed", 0)
+    reference_error = None if reference_error is None else not_negative(reference_error, "reference_error")
     clouds, errors = _reference_clouds(reference, saves, reference_error)
-    job = _Job(model, law, saves, clouds, seed, max(sizes))
+    job = _Job(model, law, float(reference["time"][0]), saves, clouds, seed, max(sizes))
     keys = [[f"convergence N={n} seed={s}" for s in range(seeds)] for n in sizes]
     tasks = {key: (n, s) for n, row in zip(sizes, keys, strict=True) for s, key in enumerate(row)}
     results = (runner or Runner()).run(_distances, job, tasks, "convergence in N")
@@ -101,10 +106,11 @@ def theory_slopes(sizes: npt.ArrayLike, d: int) -> tuple[float, float]:
 def _distances(job: _Job, task: tuple[int, int]) -> list[list[float]]:
     n, s = task
     x0 = job.law.sample(job.largest, seeded(job.seed, 0, s))[:n]
-    if len(job.times) == 1:
-        return [_bounds(x0, job.reference[0])]
-    ds = simulate(job.model, x0, job.times)
-    return [_bounds(x, mu) for x, mu in zip(ds["position"].values, job.reference, strict=True)]
+    if job.times[0] == job.start:
+        moved = simulate(job.model, x0, job.times)["position"].values if len(job.times) > 1 else [x0]
+    else:
+        moved = simulate(job.model, x0, [job.start, *job.times])["position"].values[1:]
+    return [_bounds(x, mu) for x, mu in zip(moved, job.reference, strict=True)]
 
 
 def _bounds(x: Array, mu: EmpiricalMeasure | GridMeasure) -> list[float]:
@@ -161,7 +167,7 @@ def _dataset(job: _Job, results: Array, sizes: npt.NDArray[Any], errors: Array) 
     distance, half_width = np.moveaxis(results, (2, 3), (0, 1)).swapaxes(0, 1)
     rms, slope, low, high = fit_rate(sizes.astype(float), distance, job.seed)
     connected, clustered = theory_slopes(sizes, job.reference[0].dim)
-    law = job.law if job.times[0] == 0.0 else None
+    law = job.law if job.times[0] == job.start else None
     finite, found = uniform_sample(law, sizes, np.transpose(distance[0]) ** 2)
     finite_slope = float(_slope(sizes.astype(float), np.sqrt(finite)))
     call = {"door": "studies.convergence", "model": job.model, "law": repr(job.law), "seed": job.seed}

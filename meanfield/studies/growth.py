@@ -45,6 +45,11 @@ def linear_rate(model: VelocityField, t: float, x: Array, w: Array) -> tuple[flo
     n, d = x.shape
     if n * d > MAX_UNKNOWNS:
         return np.nan, np.full((n, d), np.nan)
+    if not w.all():
+        # Particles without mass move nobody and do not count in L²(w).
+        direction = np.zeros((n, d))
+        rate, direction[w > 0] = linear_rate(model, t, x[w > 0], w[w > 0])
+        return rate, direction
     scale = np.sqrt(np.repeat(w, d))
     J = jacobian(model, t, x, w) * scale[:, None] / scale[None, :]
     symmetric = 0.5 * (J + J.T)

@@ -68,7 +68,7 @@ def frozen_flows(model: VelocityField, mu: EmpiricalMeasure, nu: EmpiricalMeasur
     t = positive(horizon, "horizon")
     if model.frame is not None:
         raise InvalidInput("frozen_flows needs the model in its original frame")
-    R = float(max(np.linalg.norm(m.points, axis=1).max() for m in (mu, nu)))
+    R = float(max(np.finfo(np.float64).tiny, *(np.linalg.norm(m.points, axis=1).max() for m in (mu, nu))))
     at_start = constants(model, 0.0, R)
     reach = constants(model, 0.0, R + at_start.size * t)
     start = wasserstein_bracket(mu, nu, "certify")

@@ -13,9 +13,8 @@ from meanfield.studies.convergence import Law
 from meanfield.studies.stability import stability
 from meanfield.studies.tasks import Runner, seeded
 from particles import EmpiricalMeasure, VelocityField
-from particles.checks import Array, as_times, positive
+from particles.checks import Array, as_times, positive, whole
 from particles.dataset import provenance, variable
-from particles.errors import InvalidInput
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +49,7 @@ def stability_of_law(
     Returns the Dataset of `stability` with a leading dimension `seed`. Refused: what `stability` refuses, fewer than
     one pair or one particle.
     """
-    if seeds < 1 or particles < 1:
-        raise InvalidInput(f"seeds and particles must be at least 1, got {seeds} and {particles}")
+    particles, seeds, seed = whole(particles, "particles"), whole(seeds, "seeds"), whole(seed, "seed", 0)
     job = _Job(model, law, as_times(times), particles, positive(shift, "shift"), seed, effort)
     tasks = {f"stability N={particles} seed={s}": s for s in range(seeds)}
     results = (runner or Runner()).run(_pair, job, tasks, "stability")

@@ -59,6 +59,11 @@ def stability(
     saves = as_times(times)
     if len(saves) < 2:
         raise InvalidInput(f"times must have at least two entries for a growth, got {saves.tolist()}")
+    for name, measure in (("mu0", mu0), ("nu0", nu0)):
+        if not isinstance(measure, EmpiricalMeasure):
+            raise InvalidInput(
+                f"{name} must be an EmpiricalMeasure, got {type(measure).__name__}: write EmpiricalMeasure(points)"
+            )
     runs = [_solve(model, measure, saves, progress) for measure in (mu0, nu0)]
     lower, upper = _brackets(runs, effort)
     error = runs[0].error + runs[1].error
@@ -136,7 +141,7 @@ def _exponent(model: VelocityField, saves: Array, radius: Array, points: Array |
     out = np.zeros(len(saves))
     sigma = speed(model)
     for k, h in enumerate(np.diff(saves)):
-        R = float(np.sqrt(radius[k] * radius[k + 1]) * np.exp(0.5 * sigma * h))
+        R = max(float(np.sqrt(radius[k] * radius[k + 1]) * np.exp(0.5 * sigma * h)), np.finfo(np.float64).tiny)
         rates = [
             constants(model, saves[e], R, support=None if points is None else points[e], within=0.5 * h).growth
             for e in (k, k + 1)

@@ -136,3 +136,22 @@ def test_bracket_of_densities_on_the_line():
         wasserstein_bracket(mu, moved, labelled=True)
     with pytest.raises(InvalidInput, match="dimensions"):
         wasserstein_bracket(mu, EmpiricalMeasure([[0.0, 0.0]]))
+
+
+@pytest.mark.parametrize("cells", [2, 5, 8, 16])
+def test_few_wide_cells_converge_with_the_default_epsilon(cells):
+    grid = Grid([(3.0, 4.0), (0.0, 0.01)], (cells, cells))
+    whole, half = grid.measure(Uniform([(3.0, 4.0), (0.0, 0.01)])), grid.measure(Uniform([(3.0, 3.5), (0.0, 0.01)]))
+    same = density_bracket(whole, whole)
+    assert same.lower == 0.0
+    assert same.estimate < 1e-6
+    bracket = density_bracket(whole, half)
+    exact = wasserstein(*(GridMeasure(Grid([(3.0, 4.0)], cells), m.masses.sum(axis=1)) for m in (whole, half)))
+    assert bracket.lower <= exact <= bracket.upper
+    assert bracket.estimate == pytest.approx(exact, rel=0.1)
+
+
+def test_no_steps_are_refused():
+    mu = Grid([(0, 1), (0, 1)], (8, 8)).measure(Uniform([(0, 1), (0, 1)]))
+    with pytest.raises(InvalidInput, match="max_steps must be at least 1, got 0"):
+        density_bracket(mu, mu, max_steps=0)

@@ -234,7 +234,7 @@ def test_arrays_dimension_mismatch_and_orders_are_refused():
         wasserstein(mu, cloud(0, 5, 3))
     with pytest.raises(InvalidInput, match="dimensions"):
         wasserstein(mu, uniform(0, 1, 4))
-    for p in (0.5, np.inf, np.nan, "2"):
+    for p in (0.5, np.inf, np.nan, "2", True):
         with pytest.raises(InvalidInput, match="p must be"):
             wasserstein(mu, mu, p)
 

@@ -96,3 +96,10 @@ def test_bad_input_is_refused(monkeypatch):
     monkeypatch.setattr(sets, "MAX_FACES", 3)
     with pytest.raises(TooLarge, match="faces"):
         distance_to_polytope(mu, np.eye(3)[:, :2])
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-160, 3.0, 1e160, 1e300])
+def test_the_length_of_the_normal_does_not_matter(size):
+    mu = EmpiricalMeasure(np.random.default_rng(5).standard_normal((40, 2)))
+    value = distance_to_hyperplanes(mu, [0.6 * size, 0.8 * size], [0.0, 2.0 * size])
+    assert value == pytest.approx(distance_to_hyperplanes(mu, [0.6, 0.8], [0.0, 2.0]), rel=1e-14)

@@ -64,6 +64,10 @@ def test_a_still_field_keeps_the_distance():
         ({"sizes": [8, 4]}, "growing"),
         ({"seeds": 1}, "seeds must be at least 2"),
         ({"times": [0.0, 0.5]}, "lacks t = "),
+        ({"sizes": [4.5, 8]}, "each of sizes must be a whole number"),
+        ({"seeds": 2.5}, "seeds must be a whole number"),
+        ({"seed": -1}, "seed must be a whole number of at least 0"),
+        ({"reference_error": -1.0}, "reference_error must not be negative"),
     ],
 )
 def test_what_is_refused(change, message):
@@ -112,3 +116,14 @@ def test_distances_too_large_become_brackets(monkeypatch):
     assert 0 < half < 1e-9
     assert middle - half <= wasserstein(EmpiricalMeasure(x), mu) * (1 + 1e-12)
     assert wasserstein(EmpiricalMeasure(x), mu) <= (middle + half) * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("times", [[0.5], [0.5, 1.0]])
+def test_a_study_of_later_times_starts_where_its_reference_starts(times):
+    # x' = m: the law moves on, and so must the clouds before they are compared with it.
+    model, points = SelfAttention(0.0, 0.0, 1.0), np.array([0.0, 1.0])
+    reference = simulate(model, points, [0.0, 0.5, 1.0])
+    later = convergence(model, Points(), reference, times=times, sizes=[16, 64], seeds=3, seed=3)
+    whole = convergence(model, Points(), reference, times=[0.0, *times], sizes=[16, 64], seeds=3, seed=3)
+    np.testing.assert_allclose(later["distance"], whole["distance"][1:], rtol=1e-6)
+    assert np.isnan(later["theory_finite"])

@@ -173,6 +173,27 @@ def test_inequalities_6_7_and_6_8():
     assert second.right == pytest.approx(5.0, rel=1e-15)
 
 
+def test_particles_without_mass_change_nothing():
+    model = SelfAttention(np.eye(2), np.eye(2), np.diag([1.0, -0.5]))
+    x = np.random.default_rng(4).standard_normal((5, 2))
+    w = np.array([0.2, 0.0, 0.3, 0.5, 0.0])
+    rate, direction = linear_rate(model, 0.0, x, w)
+    alone, same = linear_rate(model, 0.0, x[w > 0], w[w > 0])
+    assert rate == alone
+    np.testing.assert_array_equal(direction[w > 0], same)
+    assert (direction[w == 0] == 0).all()
+    ds = stability(model, EmpiricalMeasure(x, w), EmpiricalMeasure(x + 0.01), [0.0, 0.1])
+    assert (ds["verdict_run"] == 1).all()
+
+
+def test_two_measures_at_the_origin_stay_there():
+    model, mu = SelfAttention(np.eye(2), np.eye(2), np.eye(2)), EmpiricalMeasure(np.zeros((3, 2)))
+    ds = stability(model, mu, mu, [0.0, 1.0])
+    assert (ds["upper"] == 0).all()
+    assert (ds["verdict"] != 2).all()
+    assert frozen_flows(model, mu, mu, 0.1).holds
+
+
 def test_what_is_refused():
     mu = EmpiricalMeasure(np.zeros((2, 1)))
     model = SelfAttention(1.0, 1.0, 1.0)
@@ -180,6 +201,14 @@ def test_what_is_refused():
         stability(model, mu, mu, [0.0])
     with pytest.raises(InvalidInput, match="radius must be one positive"):
         constants(model, 0.0, 0.0)
+    with pytest.raises(InvalidInput, match="t must be finite"):
+        constants(model, np.nan, 1.0)
+    with pytest.raises(InvalidInput, match="within must not be negative"):
+        constants(model, 0.0, 1.0, within=-1.0)
+    with pytest.raises(InvalidInput, match="support"):
+        constants(model, 0.0, 1.0, support=[[0.0, 1.0]])
+    with pytest.raises(InvalidInput, match="mu0 must be an EmpiricalMeasure, got ndarray"):
+        stability(model, mu.points, mu, [0.0, 1.0])
     with pytest.raises(NotSupported, match="do not depend on time"):
         constants(SelfAttention(lambda t: np.array([[t]]), 1.0, 1.0), 0.0, 1.0)
     with pytest.raises(InvalidInput, match="original frame"):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from meanfield.studies.tasks import Ledger, Runner, seeded
+from particles.errors import NotSupported
 
 
 def draw(shared, task):
@@ -42,6 +43,15 @@ def test_a_ledger_keeps_what_is_done_and_no_task_is_done_twice(tmp_path):
     ledger.write("k=0", "from the ledger")
     results = Runner(ledger=ledger).run(draw, 7, {"k=0": 0, "k=1": 1}, "draw")
     assert results["k=0"] == "from the ledger"
+
+
+def leave(shared, task):
+    os._exit(1)
+
+
+def test_a_worker_that_dies_is_an_error_that_says_what_to_do():
+    with pytest.raises(NotSupported, match=r"ended before its task was done.*define classes in a module"):
+        Runner().run(leave, None, {"k": 0}, "leave")
 
 
 def test_a_line_cut_short_by_a_kill_does_not_count(tmp_path):
