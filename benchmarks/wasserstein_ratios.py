@@ -106,15 +106,15 @@ def main():
     row(f"n = {EXACT}: certify, bytes a pair", peak(certified) / EXACT**2, memory / EXACT**2, "0.33", "B")
     seconds = alternate({"cheap": lambda: cheap(None), "matching": lambda: matching(None)}, 3)
     row(f"d = 2, n = {N}: cheap / 16 matchings", seconds["cheap"], seconds["matching"], "4")
+    seconds = alternate({"cheap": lambda: cheap(None), "matching": lambda: matching(None)}, 3, clock=time.process_time)
+    row("the same in processor time", seconds["cheap"], seconds["matching"], "4")
     print(f"cheap bracket at n = {N} adds {peak(cheap) / 1e6:.0f} MB   target 200")
     x, shift = clouds(N)[0], np.array([0.2, 0.1])
     for name, y in (("a shift of the cloud", x + shift), ("a shift of another", clouds(N, 5)[0] + shift)):
-        start = time.perf_counter()
+        start = time.process_time()
         bracket = wasserstein_bracket(EmpiricalMeasure(x), EmpiricalMeasure(y), "dual")
-        took = time.perf_counter() - start
-        print(
-            f"dual, n = {N}, {name}: {bracket}, width {bracket.width / bracket.upper:.2e} in {took:.1f} s   target 1e-2"
-        )
+        took, width = time.process_time() - start, bracket.width / bracket.upper
+        print(f"dual, n = {N}, {name}: {bracket}, width {width:.2e} in {took:.1f} s of processor time   target 1e-2")
 
 
 if __name__ == "__main__":

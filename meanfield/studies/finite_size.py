@@ -52,7 +52,10 @@ class Agreement(NamedTuple):
 
 
 def box_constant(sizes: npt.ArrayLike, d: int) -> Array:
-    """c_N of `box_square` for two samples, N ≥ 64: in the square 4.318 − 2.9 N^{−1/2}, in the cube 1.4 − 4.8 N^{−1/3}."""
+    """c_N of `box_square` for two samples and N ≥ 64.
+
+    4.318 − 2.9 N^{−1/2} in the square, 1.4 − 4.8 N^{−1/3} in the cube.
+    """
     N = _sizes(sizes)
     if d not in (2, 3):
         raise NotSupported(f"the constant is known for d = 2 and 3, got d = {d}")
