@@ -17,6 +17,7 @@ from particles.checks import Array, as_generator, as_points, positive, whole
 from particles.dataset import as_dataset, model_of, variable
 from particles.errors import InvalidInput, NotSupported
 from particles.models.attention import SoftmaxField
+from particles.models.base import VelocityField
 
 
 def leaders(ds: xr.Dataset, head: int = 0) -> xr.DataArray:
@@ -238,17 +239,20 @@ def _link(distance: float | None, angle: float | None) -> Callable[[Array], np.n
 def _of_attention(
     ds: xr.Dataset, head: int, measure: Callable[[Array], Any], core: tuple[str, ...], long_name: str
 ) -> xr.DataArray:
-    terms = model_of(ds).terms
+    model = model_of(ds)
+    if not isinstance(model, VelocityField):
+        raise NotSupported(f"attention is a matter of softmax fields; the run was made with {type(model).__name__}")
+    terms = model.terms
     head = whole(head, "head", least=0)
     if head >= len(terms):
         raise InvalidInput(f"head must be 0 to {len(terms) - 1}, got {head}")
-    model = terms[head]
-    if not isinstance(model, SoftmaxField):
-        raise NotSupported(f"attention is a matter of softmax fields; term {head} is {type(model).__name__}")
+    field = terms[head]
+    if not isinstance(field, SoftmaxField):
+        raise NotSupported(f"attention is a matter of softmax fields; term {head} is {type(field).__name__}")
     times, weights = ds.time.values, ds.weight.values
 
     def at(k: int, x: Array) -> Any:
-        return measure(model.attention_matrix(float(times[k]), x, weights))
+        return measure(field.attention_matrix(float(times[k]), x, weights))
 
     return _each(ds, at, core, long_name)
 

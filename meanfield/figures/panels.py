@@ -60,9 +60,10 @@ def cloud(x: npt.ArrayLike, ax: Any | None = None, *, groups: npt.ArrayLike | No
     if d > 3:
         raise InvalidInput(f"tokens are drawn for d = 1, 2, 3, got d = {d}: choose three components")
     axes = figure_with(1, 1, dim=d)[0] if ax is None else ax
-    labels = (
-        np.zeros(len(points), dtype=int) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
-    )
+    names = np.zeros(len(points)) if groups is None else np.asarray(groups)
+    if names.shape != (len(points),):
+        raise InvalidInput(f"groups must have one entry for each of {len(points)} tokens, got shape {names.shape}")
+    labels = np.unique(names, return_inverse=True)[1]
     columns = (points[:, 0], np.zeros(len(points))) if d == 1 else tuple(points.T)
     for label in range(labels.max() + 1):
         chosen = labels == label
@@ -87,6 +88,8 @@ def tidy(axes: Any, d: int) -> None:
 def attention_image(P: npt.ArrayLike, ax: Any | None = None) -> Any:
     """An attention matrix (n, n), rows the queries, from 0 (white) to 1 (black) with shade P^0.4. Returns the axes."""
     matrix = as_matrix(P, "P")
+    if len(matrix) != matrix.shape[1] or matrix.min() < 0:
+        raise InvalidInput(f"P must be square with entries ≥ 0, got shape {matrix.shape}, smallest {matrix.min():g}")
     axes = figure_with(1, 1)[0] if ax is None else ax
     axes.imshow(matrix, cmap="Greys", norm=PowerNorm(0.4, vmin=0.0, vmax=1.0), interpolation="nearest")
     axes.tick_params(labelsize=7)
@@ -97,6 +100,8 @@ def attention_image(P: npt.ArrayLike, ax: Any | None = None) -> Any:
 def leaders_graph(queries: npt.ArrayLike, keys: npt.ArrayLike, P: npt.ArrayLike, ax: Any | None = None) -> Any:
     """Two clouds in the plane, joined by lines as wide as P_ij; thinner than 1 % of the widest is left out."""
     q, k, weights = as_points(queries, dim=2), as_points(keys, dim=2), as_matrix(P, "P")
+    if weights.shape != (len(q), len(k)):
+        raise InvalidInput(f"P must have shape ({len(q)}, {len(k)}), queries by keys, got {weights.shape}")
     axes = figure_with(1, 1)[0] if ax is None else ax
     for i, j in np.argwhere(weights >= 0.01):
         ends = np.stack([q[i], k[j]])

@@ -68,7 +68,10 @@ def certify(ds: xr.Dataset) -> LimitCertificate:
         raise InvalidInput("a grid solution has no tokens; certify a run of simulate")
     if "position" not in ds or ds.position.dims != ("time", "particle", "component"):
         found = ds.position.dims if "position" in ds else tuple(ds.data_vars)
-        raise InvalidInput(f"certify takes one run, dims (time, particle, component); got {found}; take ds.isel(run=k)")
+        raise InvalidInput(
+            f"certify takes one run, dims (time, particle, component); got {found}; "
+            "take one run, ds.isel(run=k), and keep the dimension of time, ds.isel(time=[k])"
+        )
     model = model_of(ds)
     found_hypotheses = hypotheses(model)
     times, positions, weights = ds.time.values, ds.position.values, ds.weight.values

@@ -132,7 +132,7 @@ def _all_checks(
     checks["3.1"] = (scalar, _sign("λ > 0 where V = λI", np.trace(V) / len(V), 0.0), *symmetric)
     checks["8.5"] = (
         scalar,
-        _sign("λ > 0 where V = −λI", -np.trace(V) / len(V), 0.0),
+        _sign("λ > 0 where V = −λI", 0.0 - np.trace(V) / len(V), 0.0),
         _small("QᵀK = I: ‖QᵀK − I‖", float(np.linalg.norm(product - np.eye(len(V)), 2)), _product_rounding(Q, K), 1.0),
     )
     checks["4.2"] = _good_triple(Q, K, V, spec)

@@ -1,5 +1,6 @@
 """Whatever is wrong with an argument, a door of the grid and measure layer answers with one error of the library."""
 
+import re
 import warnings
 
 import numpy as np
@@ -20,6 +21,7 @@ from meanfield import (
     clustering,
     data,
     diagnostics,
+    figures,
     frames,
     limits,
     plots,
@@ -28,8 +30,8 @@ from meanfield import (
     wasserstein,
     wasserstein_bracket,
 )
-from particles import EmpiricalMeasure, SelfAttention, simulate
-from particles.errors import InvalidInput, LibraryError
+from particles import EmpiricalMeasure, SelfAttention, Vicsek, simulate
+from particles.errors import InvalidInput, LibraryError, NotSupported
 
 I2 = np.eye(2)
 X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]])
@@ -151,3 +153,34 @@ def test_one_point_is_a_flat_of_its_own():
 def test_laws_draw_from_a_seed_as_from_its_generator():
     for law in (LAW, Uniform((0, 1)), Product([LAW, LAW]), Mixture([LAW, LAW])):
         np.testing.assert_array_equal(law.sample(5, 7), law.sample(5, np.random.default_rng(7)))
+
+
+def test_a_map_has_no_attention():
+    square = np.array([[0.1, 0.2, 0.0], [0.3, 0.4, 1.0]])
+    ds = simulate(Vicsek(0.1, 0.1, 0.1), square, [0, 1], rng=0)
+    with pytest.raises(NotSupported, match="made with Vicsek"):
+        clustering.leaders(ds)
+
+
+@pytest.mark.parametrize(
+    ("draw", "words"),
+    [
+        (lambda: figures.cloud(X, groups=[0, 1]), r"each of 3 tokens.*\(2,\)"),
+        (lambda: figures.attention_image(np.ones((2, 3))), r"square.*\(2, 3\)"),
+        (lambda: figures.attention_image(-np.eye(2)), "smallest -1"),
+        (lambda: figures.leaders_graph(X, X[:2], np.ones((2, 3))), r"\(3, 2\), queries by keys, got \(2, 3\)"),
+    ],
+)
+def test_what_a_panel_cannot_draw(draw, words):
+    with pytest.raises(InvalidInput, match=words):
+        draw()
+
+
+def test_one_time_of_a_run_is_certified_with_its_dimension():
+    with pytest.raises(InvalidInput, match=r"isel\(time=\[k\]\)"):
+        limits.certify(RUN.isel(time=0))
+    assert limits.certify(RUN.isel(time=[0])).status == "proved"
+
+
+def test_zero_is_printed_without_a_sign():
+    assert re.search(r"-0(?![.\d])", str(limits.hypotheses(SelfAttention(I2, I2, 0 * I2)))) is None
