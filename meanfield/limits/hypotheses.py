@@ -37,7 +37,7 @@ class Check:
 
     def __str__(self) -> str:
         verdict = {True: "yes", False: "no", None: "UNDECIDED"}[self.holds]
-        return f"{self.needs}: {self.value:.6g} (margin {self.margin:.3g}) {verdict}"
+        return f"{self.needs}: {self.value:.6g} (margin {self.margin + 0.0:.3g}) {verdict}"
 
 
 @dataclass(frozen=True)
