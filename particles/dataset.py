@@ -149,8 +149,7 @@ def write_netcdf(ds: xr.Dataset, path: str | os.PathLike[str], *, overwrite: boo
         raise StoreError(f"{target} exists: choose another name, or pass overwrite=True")
     if target.is_dir():
         raise StoreError(f"{target} is a folder: give the name of a file")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(target)
+    _prepare(target)
     partial = _beside(target)
     try:
         ds.to_netcdf(partial, engine="h5netcdf")
@@ -218,8 +217,7 @@ class ZarrRecorder:
     ) -> ZarrRecorder:
         """A new store that already holds the first record; it appears under its name whole or not at all."""
         check_target(path, overwrite=overwrite)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(path)
+        _prepare(path)
         partial, old = _beside(path), _beside(path)
         try:
             layout.static.to_zarr(partial, mode="w", zarr_format=3, consolidated=False)
@@ -314,9 +312,17 @@ def _mark(path: Path) -> str:
     return f".{path.name}.{gethostname()}."
 
 
+def _prepare(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"the folder of {path} cannot be made ({error.strerror}): choose another place") from None
+    _remove_leftovers(path)
+
+
 def _remove_leftovers(path: Path) -> None:
     """Remove what processes of this machine left beside `path` when they were killed; the living keep theirs."""
-    if os.name != "posix" or not path.parent.is_dir():
+    if os.name != "posix":
         return
     mark = _mark(path)
     for left in [entry for entry in path.parent.iterdir() if entry.name.startswith(mark)]:

@@ -37,7 +37,7 @@ from particles import (
     simulate,
     write_netcdf,
 )
-from particles.errors import InvalidInput, LibraryError, NotSupported
+from particles.errors import InvalidInput, LibraryError, NotSupported, StoreError
 from particles.models.circle import OnCircle
 from particles.models.normalization import SinkhornAttention, UnnormalizedAttention
 from particles.models.sphere import OnSphere
@@ -228,3 +228,12 @@ def test_every_public_class_is_in_the_list_of_doors():
     abstract = {VelocityField, particles.DiscreteMap, particles.Iterate}
     classes = {value for name in particles.__all__ if isinstance(value := getattr(particles, name), type)}
     assert classes - abstract == classes & {door for door, _ in DOORS}
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_of_the_store(tmp_path):
+    (tmp_path / "file").write_text("")
+    place = tmp_path / "file" / "run"
+    with pytest.raises(StoreError, match="cannot be made"):
+        simulate(SA, X, [0, 0.1], store=place)
+    with pytest.raises(StoreError, match="cannot be made"):
+        write_netcdf(simulate(SA, X, [0, 0.1]), place)
