@@ -1,5 +1,6 @@
 """Wasserstein distances between measures: exact, bracketed by true bounds, or refused."""
 
+from meanfield.distances.beckmann import beckmann_bracket
 from meanfield.distances.bracket import Bracket, wasserstein_bracket
 from meanfield.distances.density import DensityBracket, density_bracket
 from meanfield.distances.exact import wasserstein
@@ -8,6 +9,7 @@ from meanfield.distances.sets import distance_to_atoms, distance_to_hyperplanes,
 __all__ = [
     "Bracket",
     "DensityBracket",
+    "beckmann_bracket",
     "density_bracket",
     "distance_to_atoms",
     "distance_to_hyperplanes",

@@ -31,7 +31,7 @@ _DUAL_ROUNDS = 2
 
 @dataclass(frozen=True)
 class Bracket:
-    """lower ≤ W₂ ≤ upper, and what gave each bound."""
+    """lower ≤ W₂ ≤ upper (W₁ from `beckmann_bracket`), and what gave each bound."""
 
     lower: float
     upper: float

@@ -92,27 +92,42 @@ def test_signed_w1_is_w1(monkeypatch):
 
     expected = wasserstein(EmpiricalMeasure(grid.points, a), EmpiricalMeasure(grid.points, b), p=1)
     gap = (a - b).reshape(4, 5)
-    assert signed_w1(grid, gap) == pytest.approx((expected, expected), rel=1e-4)
-    assert signed_w1(grid, np.zeros((4, 5))) == (0.0, 0.0)
+    equal = np.zeros((4, 5))
+    assert signed_w1([grid, grid], [gap, equal]) == [pytest.approx((expected, expected), rel=1e-4), (0.0, 0.0)]
     line = Grid([(0, 1)], 4)
-    assert signed_w1(line, np.array([0.5, 0, 0, -0.5])) == pytest.approx((0.375, 0.375))
+    assert signed_w1([line], [np.array([0.5, 0, 0, -0.5])]) == [pytest.approx((0.375, 0.375))]
     monkeypatch.setattr(refinement, "MAX_ATOMS", 3)
-    lower, upper = signed_w1(grid, gap)
-    assert 0.2 * expected < lower < expected < upper < 4 * expected
+    ((lower, upper),) = signed_w1([grid], [gap])
+    # Spreading an atom over its cell moves it by less than half the diagonal.
+    slack = 0.5 * np.abs(gap).sum() * np.hypot(1 / 4, 2 / 5)
+    assert expected - slack < lower < upper < expected
+    assert upper < 1.06 * lower
 
 
 def test_w1_is_an_interval_where_it_is_too_large(monkeypatch):
     args = (SelfAttention(B, np.eye(2), V), LAW, Upwind(), (10, 20))
     exact = order(*args, bounds=[(-3.5, 3.5)] * 2, final_time=0.2)
-    monkeypatch.setattr(refinement, "MAX_ATOMS", 10)
-    ds = order(*args, bounds=[(-3.5, 3.5)] * 2, final_time=0.2)
     np.testing.assert_array_equal(exact.w1_lower, exact.w1_upper)
-    assert (ds.w1_lower < exact.error_w1).all()
-    assert (exact.error_w1 < ds.w1_upper).all()
+    np.testing.assert_array_equal(exact.order_w1_lower, exact.order_w1_upper)
+    # The coarser grid would still fit, but one study takes one kind of distance.
+    monkeypatch.setattr(refinement, "MAX_ATOMS", 150)
+    ds = order(*args, bounds=[(-3.5, 3.5)] * 2, final_time=0.2)
+    assert (ds.w1_lower < ds.w1_upper).all()
+    assert (ds.w1_upper < 1.06 * ds.w1_lower).all()
+    np.testing.assert_allclose(ds.w1_upper, exact.error_w1, rtol=0.1)
     np.testing.assert_array_equal(ds.error_w1, ds.w1_upper)
-    assert np.isnan(ds.order_w1).all()
+    low, middle, high = (float(ds[f"order_w1{end}"][1]) for end in ("_lower", "", "_upper"))
+    # Atoms and densities differ by O(h²), which is not little on ten cells.
+    assert low - 0.1 < float(exact.order_w1[1]) < high + 0.1
+    assert middle == pytest.approx((low + high) / 2)
+    assert high - low == pytest.approx(np.log2(float((ds.w1_upper / ds.w1_lower).prod())))
     lines = plot_order(ds, mpl.figure.Figure().add_subplot())
-    assert lines[1].get_label() == "W1, at most"
+    assert lines[1].get_label() == f"W1, order {middle:.2f}"
+
+
+def test_four_dimensions_are_refused():
+    with pytest.raises(InvalidInput, match="at most three"):
+        order(SelfAttention(np.eye(4), np.eye(4), np.eye(4)), Normal(np.zeros(4), np.eye(4)), Upwind(), (4, 6))
 
 
 def test_coarsened():
