@@ -199,6 +199,18 @@ def grid_of(ds: xr.Dataset) -> Grid:
     return Grid.from_edges([ds[name].values for name in names])
 
 
+def coarseness(ds: xr.Dataset) -> str:
+    """A warning in one sentence where `score_change` of a Dataset made by solve passes 1; elsewhere nothing."""
+    change = ds["score_change"].values
+    if not (change > MAX_CONTRAST).any():
+        return ""
+    first = float(ds["time"].values[np.argmax(change > MAX_CONTRAST)])
+    return (
+        f"Warning: from t = {first:g} on attention scores change by more than {MAX_CONTRAST:g} across a cell (by "
+        f"{change.max():.3g} at most), so that single cells lead the field there: the grid is too coarse for it."
+    )
+
+
 def measure_at(ds: xr.Dataset, k: int) -> GridMeasure:
     """The measure at the k-th saved time of a Dataset made by solve."""
     if "density" not in as_dataset(ds) or "time" not in ds.dims:

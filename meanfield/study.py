@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from meanfield import limits, plots
 from meanfield.report import Section, TextTable, html_report
-from meanfield.solve import solve
+from meanfield.solve import coarseness, solve
 from meanfield.studies.clustered import clustered_limit
 from meanfield.studies.config import StudyConfig, Tokens
 from meanfield.studies.convergence import convergence
@@ -179,7 +179,7 @@ def _reference(study: Study, times: Array) -> xr.Dataset:
         "The density that solves (6.1) on the grid (blue) and 400 particles drawn from the initial law and moved by "
         "the same field (orange). The mass gathers where the theory puts the leaders, and the particles follow it."
     )
-    study.add(Section("Solution of the continuity equation", text, picture=path))
+    study.add(Section("Solution of the continuity equation", text, picture=path, verbatim=coarseness(ds)))
     return ds
 
 

@@ -87,6 +87,15 @@ def test_a_study_writes_datasets_pictures_and_a_report_and_ends_with_the_folder(
         assert ds["distance"].dims == ("time", "size", "seed")
 
 
+def test_a_grid_too_coarse_for_the_field_is_named_in_the_report_and_on_the_terminal(tmp_path, capsys):
+    path, out = tmp_path / "coarse.toml", tmp_path / "out"
+    path.write_text(SMALL[: SMALL.index("[stability]")].replace("Q = 1.0", "Q = 4.0").replace("[40]", "[6]"))
+    assert run(path, "--out", out, "--workers", 1) == 0
+    warning = "Warning: from t = 0 on attention scores change by more than 1 across a cell"
+    assert warning in capsys.readouterr().out
+    assert warning in (out / "report.html").read_text()
+
+
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(small, tmp_path):
     for name, seed, workers in (("a", 5, 2), ("b", 5, 1), ("c", 6, 2)):
         assert run(small, "--out", tmp_path / name, "--seed", seed, "--workers", workers) == 0

@@ -6,7 +6,7 @@ import pytest
 from meanfield import FiniteVolume, Grid, Normal, Uniform, solve, wasserstein
 from meanfield.grid import Cells
 from meanfield.quadrature import gauss_nodes
-from meanfield.solve import measure_at
+from meanfield.solve import coarseness, measure_at
 from meanfield.support import MAX_MARKERS, boundary_markers, choose_tails, contrast, return_tails, touched
 from particles import EmpiricalMeasure, SelfAttention, resume, simulate
 from particles.errors import InvalidInput, NotSupported, RunStopped
@@ -166,5 +166,7 @@ def test_the_dataset_says_where_scores_change_too_much_across_a_cell(tails):
     assert float(coarse.score_change[0]) == pytest.approx(0.5 * (4 - 0.25))
     assert (coarse.score_change > 1).all()
     assert (fine.score_change <= 1).all()
+    assert coarseness(fine) == ""
+    assert coarseness(coarse).startswith("Warning: from t = 0 on attention scores change by more than 1 across a cell")
     ds = solve(model.rescaled(), Grid([(-4, 4)], 160).measure(law), times, tails=tails)
     np.testing.assert_allclose(ds.score_change, np.exp(-2 * ds.time) * fine.score_change[0], rtol=1e-12)
