@@ -119,11 +119,11 @@ def with_the_masses(d, sizes, squares, gaps):
     traded = np.array([[traded_square(gap) for gap in row] for row in gaps])
     known = clusters_square(sizes, d, SIDE, GAP)
     inside = known - exchange_square(sizes, SIDE, GAP)
-    left = (squares - traded) / inside
+    rows = squares - traded + exchange_square(sizes, SIDE, GAP, points=False)
+    left = (rows - exchange_square(sizes, SIDE, GAP)) / inside
     error = left.std(axis=0, ddof=1) / np.sqrt(SEEDS)
     table = ", ".join(f"{value:.2f} ± {e:.2f}" for value, e in zip(left.mean(axis=0), error, strict=True))
     print(f"  {'W₂² − trade, over the law inside':36s} {table}")
-    rows = squares - traded + exchange_square(sizes, SIDE, GAP, points=False)
     print(f"  {'masses taken out: all sizes':36s} p = {agreement(rows, known).p_value:.2f}")
     rng = np.random.default_rng(0)
     drawn = [fitted_slope(sizes, rows[rng.integers(SEEDS, size=SEEDS)].mean(axis=0)) for _ in range(2000)]

@@ -212,7 +212,7 @@ def _grid(table: Table | None, law: ProbabilityLaw | Tokens) -> GridPart | None:
 def _convergence(table: Table | None) -> ConvergencePart | None:
     if table is None:
         return None
-    part = ConvergencePart(table.get("times", as_times), table.get("sizes", _counts), table.get("seeds", _count))
+    part = ConvergencePart(table.get("times", as_times), table.get("sizes", _sizes), table.get("seeds", _at_least(2)))
     table.close()
     return part
 
@@ -221,10 +221,10 @@ def _stability(table: Table | None) -> StabilityPart | None:
     if table is None:
         return None
     part = StabilityPart(
-        table.get("times", as_times),
-        table.get("particles", _count),
+        table.get("times", _two_times),
+        table.get("particles", _at_least(1)),
         table.get("shift", _number),
-        table.get("seeds", _count, 1),
+        table.get("seeds", _at_least(1), 1),
     )
     table.close()
     return part
@@ -234,7 +234,10 @@ def _limit(table: Table | None) -> LimitPart | None:
     if table is None:
         return None
     until, every = table.get("until", _number), table.get("every", _number)
-    part = LimitPart(as_times(np.linspace(0, until, round(until / every) + 1)), table.get("particles", _count))
+    steps = round(until / every)
+    if steps < 1 or abs(steps * every - until) > 1e-9 * until:
+        raise InvalidInput(f"`limit.until` must be a whole number of times `limit.every`, got {until:g} and {every:g}")
+    part = LimitPart(as_times(np.linspace(0, until, steps + 1)), table.get("particles", _at_least(1)))
     table.close()
     return part
 
@@ -261,6 +264,29 @@ def _count(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise TypeError("must be a whole number, not negative")
     return value
+
+
+def _at_least(least: int) -> Callable[[Any], int]:
+    def convert(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise TypeError(f"must be a whole number of at least {least}")
+        return value
+
+    return convert
+
+
+def _sizes(value: Any) -> tuple[int, ...]:
+    sizes = _counts(value)
+    if len(sizes) < 2 or sizes[0] < 1 or list(sizes) != sorted(set(sizes)):
+        raise TypeError("must be at least two growing numbers of particles")
+    return sizes
+
+
+def _two_times(value: Any) -> Array:
+    times = as_times(value)
+    if len(times) < 2:
+        raise TypeError("must be at least two times, for a growth")
+    return times
 
 
 def _counts(value: Any) -> tuple[int, ...]:

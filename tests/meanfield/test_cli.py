@@ -143,7 +143,11 @@ def test_ctrl_c_keeps_what_is_done_and_says_so_in_one_line(small, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("seeds = 3", "seeds = -3"), "`convergence.seeds` has the value -3: must be a whole number, not negative"),
+        (("seeds = 3", "seeds = -3"), "`convergence.seeds` has the value -3: must be a whole number of at least 2"),
+        (("sizes = [8, 16]", "sizes = [8]"), "`convergence.sizes`.*at least two growing numbers of particles"),
+        (("seeds = 2", "seeds = 0"), "`stability.seeds`.*at least 1"),
+        (("particles = 20", "particles = 0"), "`stability.particles`.*at least 1"),
+        (("every = 0.5", "every = 0.7"), "`limit.until` must be a whole number of times `limit.every`, got 6 and 0.7"),
         (("seeds = 3", "seed = 3"), "lacks the key `convergence.seeds`"),
         (
             ("particles = 20", "particles = 20\ncolour = 1"),
