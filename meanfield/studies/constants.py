@@ -11,7 +11,7 @@ from scipy.optimize import minimize_scalar
 from particles.checks import Array, as_points, not_negative, number, positive
 from particles.errors import NotSupported
 from particles.models.attention import SoftmaxField
-from particles.models.base import VelocityField
+from particles.models.base import VelocityField, as_field
 
 _ROWS = 512
 
@@ -126,7 +126,7 @@ def sharp_products(V: Array, B: Array) -> tuple[float, float]:
 
 def attention_terms(model: VelocityField) -> list[SoftmaxField]:
     """The heads of the model; anything but constant softmax fields, in a frame that keeps V constant, is refused."""
-    fields = [term for term in model.terms if isinstance(term, SoftmaxField)]
+    fields = [term for term in as_field(model).terms if isinstance(term, SoftmaxField)]
     if len(fields) != len(model.terms):
         raise NotSupported("constants are known for attention fields and their sums only")
     for field in fields:

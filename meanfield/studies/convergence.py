@@ -16,8 +16,8 @@ from meanfield.solve import measure_at
 from meanfield.studies.finite_size import uniform_sample
 from meanfield.studies.tasks import Runner, by_index, seeded
 from particles import EmpiricalMeasure, VelocityField, simulate
-from particles.checks import Array, as_times, not_negative, whole
-from particles.dataset import provenance, variable
+from particles.checks import Array, as_finite, as_times, not_negative, whole
+from particles.dataset import as_dataset, provenance, variable
 from particles.errors import DistanceTooLarge, InvalidInput
 
 BOOTSTRAP = 2000
@@ -76,7 +76,8 @@ def convergence(
     `finite_rms` (size), `theory_finite`, `finite_constant`, `finite_constant_error`, `finite_p_value`.
     """
     saves = as_times(times)
-    sizes = [whole(n, "each of sizes") for n in sizes]
+    sizes = [whole(n, "each of sizes") for n in np.atleast_1d(as_finite(sizes, "sizes"))]
+    as_dataset(reference, "reference")
     if len(sizes) < 2 or sizes != sorted(set(sizes)):
         raise InvalidInput(f"sizes must be at least two growing numbers of particles, got {sizes}")
     if whole(seeds, "seeds", 0) < 2:

@@ -25,7 +25,7 @@ from particles.checks import Array, positive
 from particles.dataset import provenance, variable
 from particles.errors import InvalidInput
 from particles.measure import EmpiricalMeasure
-from particles.models.base import VelocityField
+from particles.models.base import VelocityField, as_field
 
 MAX_ATOMS = 2500
 """Most atoms on a side for which W₁ in space is computed exactly; beyond it is given as an interval."""
@@ -63,6 +63,9 @@ def order(
     most s/2 ∫|ρ − mean| for each, of which ∫|ρ − mean| ≤ s/2 ∫|∇ρ| by Acosta and Durán 2004): orders above 2 speak of
     the masses, not of the distance to ρ itself. Refused: d > 3.
     """
+    as_field(model)
+    if not isinstance(shapes, list | tuple):
+        raise InvalidInput(f"shapes must be a list, one grid after another, got {type(shapes).__name__}")
     grids = _grids(initial, shapes, bounds)
     positive(final_time, "final_time")
     exact, name = _reference(model, initial, grids, final_time, reference)

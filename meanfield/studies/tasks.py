@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from particles.checks import as_path, whole
 from particles.errors import NotSupported
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -27,6 +28,10 @@ class Ledger:
     """A file with one line a finished task, so that an interrupted study goes on where it was."""
 
     path: Path
+
+    def __post_init__(self) -> None:
+        """Refuse what is no path."""
+        object.__setattr__(self, "path", as_path(self.path, "path"))
 
     def read(self) -> dict[str, Any]:
         """Results by key; a last line cut short by a kill is not counted."""
@@ -57,6 +62,10 @@ class Runner:
     workers: int = 1
     ledger: Ledger | None = None
     progress: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a number of workers that is none."""
+        whole(self.workers, "workers")
 
     def run(
         self, function: Callable[[Any, Any], Any], shared: Any, tasks: Mapping[str, Any], label: str

@@ -27,6 +27,7 @@ from meanfield import (
     plots,
     quadrature,
     solve,
+    studies,
     wasserstein,
     wasserstein_bracket,
 )
@@ -107,11 +108,24 @@ DOORS = [
     (plots.convergence, {"ds": RUN}),
     (plots.stability, {"ds": RUN}),
     (plots.limit_distance, {"certificate": RUN}),
+    (studies.Runner, {"workers": 1}),
+    (studies.constants, {"model": SA, "t": 0.0, "radius": 1.0}),
+    (studies.stability, {"model": SA, "mu0": MU, "nu0": MU, "times": [0, 0.1], "effort": "cheap"}),
+    (studies.convergence, {"model": SA, "reference": SOLUTION, "times": None, "sizes": [2, 4], "seeds": 2, "seed": 0}),
+    (studies.order, {"model": SA, "scheme": Upwind(), "shapes": [4, 8], "final_time": 0.1}),
+    (studies.clustered_limit, {"ds": RUN, "effort": "cheap"}),
     (checkpoints.load_head, {"path": "heads.npz", "layer": 0, "head": 0, "n_heads": 1}),
     (data.data_path, {"name": None}),
     (data.figure_cases, {"number": 1}),
 ]
-MISSING = {LAW.sample: {"n": 3, "rng": 0}, quadrature.gauss_nodes: {"n": 2}, quadrature.quantile_points: {"n": 2}}
+MISSING = {
+    LAW.sample: {"n": 3, "rng": 0},
+    quadrature.gauss_nodes: {"n": 2},
+    quadrature.quantile_points: {"n": 2},
+    studies.convergence: {"law": LAW, "times": [0, 0.01]},
+    studies.order: {"initial": LAW},
+}
+"""Arguments of a door that are not in the table."""
 
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
