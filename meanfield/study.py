@@ -152,9 +152,14 @@ def _finite_law(ds: xr.Dataset) -> str:
     if not np.isfinite(finite):
         return ""
     inside = float(ds["slope_low"][0]) <= finite <= float(ds["slope_high"][0])
+    why = (
+        "At these N the rate's logarithm has a constant beside it"
+        if np.isfinite(ds["finite_constant"])
+        else "On an interval the expected square is known exactly"
+    )
     return (
-        f" At these N the rate's logarithm has a constant beside it: the law at finite N has the slope {finite:.3f} at "
-        f"t = 0, which the interval {'covers' if inside else 'does not cover'}"
+        f" {why}: the law at finite N has the slope {finite:.3f} at t = 0, which the interval "
+        f"{'covers' if inside else 'does not cover'}"
         + (f" (all sizes together: p = {p:.2f})." if np.isfinite(p) else ".")
     )
 

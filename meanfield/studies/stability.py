@@ -9,10 +9,11 @@ import numpy.typing as npt
 import xarray as xr
 
 from meanfield.distances import wasserstein_bracket
+from meanfield.distances.bracket import EFFORTS
 from meanfield.studies.constants import constants, speed
 from meanfield.studies.growth import linear_rate
 from particles import Adaptive, EmpiricalMeasure, VelocityField, simulate
-from particles.checks import Array, as_times
+from particles.checks import Array, as_times, one_of
 from particles.dataset import provenance, variable
 from particles.errors import InvalidInput
 
@@ -57,6 +58,7 @@ def stability(
     component) at the last save, `radius`, `solver_error`. Refused: fields other than constant attention.
     """
     saves = as_times(times)
+    one_of(effort, EFFORTS, "effort")
     if len(saves) < 2:
         raise InvalidInput(f"times must have at least two entries for a growth, got {saves.tolist()}")
     for name, measure in (("mu0", mu0), ("nu0", nu0)):

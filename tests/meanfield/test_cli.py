@@ -83,6 +83,8 @@ def test_a_study_writes_datasets_pictures_and_a_report_and_ends_with_the_folder(
     assert page.count("data:image/png;base64,") == 4
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert any(line.startswith("slope") for line in printed)
+    assert any(line.startswith("law at finite N") and "-0.500" in line for line in printed)
+    assert "On an interval the expected square is known exactly: the law at finite N has the slope -0.500" in page
     with xr.open_dataset(out / "convergence.nc", engine="h5netcdf") as ds:
         assert ds["distance"].dims == ("time", "size", "seed")
 

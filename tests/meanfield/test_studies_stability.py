@@ -207,6 +207,8 @@ def test_what_is_refused():
         constants(model, 0.0, 1.0, within=-1.0)
     with pytest.raises(InvalidInput, match="support"):
         constants(model, 0.0, 1.0, support=[[0.0, 1.0]])
+    with pytest.raises(InvalidInput, match="effort must be one of 'cheap', 'dual', 'certify', got 'exact'"):
+        stability(model, mu, mu, [0.0, 1.0], effort="exact")
     with pytest.raises(InvalidInput, match="mu0 must be an EmpiricalMeasure, got ndarray"):
         stability(model, mu.points, mu, [0.0, 1.0])
     with pytest.raises(NotSupported, match="do not depend on time"):
