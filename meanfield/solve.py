@@ -188,6 +188,10 @@ def check_model(model: VelocityField, initial: GridMeasure, scheme: Scheme) -> N
         )
     if scheme.periodic and not elsewhere:
         raise NotSupported(f"{type(scheme).__name__} serves fields on the circle, model.on_circle(): use FiniteVolume")
+    if model.noisy and not scheme.diffuses:
+        raise NotSupported(
+            f"{type(scheme).__name__} moves mass along a field, without noise: use Upwind, FiniteVolume or WENO"
+        )
     scheme.check_grid(initial.grid)
     if model.dim not in (None, initial.dim):
         raise InvalidInput(f"the model has dimension {model.dim}, the grid dimension {initial.dim}")

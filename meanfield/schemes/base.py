@@ -28,6 +28,9 @@ class Scheme(ABC):
     periodic: ClassVar[bool] = False
     """Whether the ends of the grid are one point: the scheme then serves fields on the circle, and only those."""
 
+    diffuses: ClassVar[bool] = True
+    """Whether the scheme serves equations with noise."""
+
     def check_grid(self, grid: Grid) -> None:
         """Refuse a grid that the scheme cannot serve."""
         return None

@@ -51,6 +51,7 @@ class FrozenFlow(Method, Scheme):
     rtol: float = 1e-10
     atol: float = 1e-12
     order: ClassVar[int] = 1
+    diffuses: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         """Refuse lengths and tolerances that are not positive."""
@@ -75,8 +76,6 @@ class FrozenFlow(Method, Scheme):
 
     def step(self, model: VelocityField, t: float, t_end: float, grid: Grid, masses: Array) -> Moved:
         """One interval on a grid, from t towards t_end."""
-        if model.diffusion(t) is not None:
-            raise NotSupported("FrozenFlow moves mass along a field, without noise: use FiniteVolume or WENO")
         parts = interval_parts(t, t_end, self.tau)
         end = t_end if parts == 1 else t + (t_end - t) / parts
         cells = Cells(grid, masses)

@@ -18,7 +18,6 @@ from meanfield.grid import Cells, Grid
 from meanfield.schemes.base import Moved, Scheme, check_velocities
 from meanfield.transforms import cell_velocity
 from particles.checks import Array, positive
-from particles.errors import NotSupported
 from particles.models.base import VelocityField
 
 SLAB = 2**16
@@ -36,6 +35,7 @@ class SemiLagrangian(Scheme):
 
     cfl: float = 4.0
     order: ClassVar[int] = 1
+    diffuses: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         """Refuse a step that is not positive."""
@@ -43,8 +43,6 @@ class SemiLagrangian(Scheme):
 
     def step(self, model: VelocityField, t: float, t_end: float, grid: Grid, masses: Array) -> Moved:
         """One step from t towards t_end: half a step to find the field at the midpoint, then a whole one in it."""
-        if model.diffusion(t) is not None:
-            raise NotSupported("SemiLagrangian moves mass along a field, without noise: use FiniteVolume or WENO")
         first = self._velocity(model, t, grid, masses)
         full = masses > 0
         crossed = max(float(np.abs(v[full]).max() / w.min()) for v, w in zip(first, grid.widths, strict=True))
