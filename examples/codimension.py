@@ -19,15 +19,15 @@ Counts over 100 seeds each; "moving" are at most 3 subspaces that have not come 
     (3, 4)       32         38         13            14             3
     (3, 6)       27         46         13            11             3
 
-The failures examined are real, not slow. They have a complex leading pair, which is to the conjecture what V = λI is:
-where k = 2, every cluster is a corner of a convex polygon in its plane. Eight of the nine above were integrated on to
-λt = 34; the count of clusters is the same from λt = 10 on, and what is left of their diameters, relative to the initial
-spread, is
+The failures are real, not slow. They have a complex leading pair, which is to the conjecture what V = λI is: where k =
+2, every cluster is a corner of a convex polygon in its plane. The nine above were integrated on to λt = 34; the count
+of clusters is the same from λt = 10 on, and what is left of their diameters, relative to the initial spread, is
 
     (k, d, seed)   clusters    λt = 10    λt = 17    λt = 34    smallest distance between clusters
     (2, 3, 15)        6        1.6e-3     1.5e-6     6e-14      0.06
     (2, 3, 35)        5        1.4e-3     1.2e-6     5e-14      0.29
     (2, 5, 5)         4        1.0e-3     8.0e-7     3e-14      0.18
+    (3, 4, 11)        4        6.2e-4     1.5e-6     7e-13      0.36
     (3, 4, 62)        4        5.7e-2     1.9e-3     5e-7       0.23
     (3, 4, 65)        4        2.2e-3     1.6e-5     1e-10      0.43
     (3, 6, 63)        4        4.6e-2     8.7e-4     2e-7       0.28
