@@ -6,7 +6,8 @@ Softmax fields go axis by axis where the scores allow it. The score of query x a
   at O(N^{d+1}) instead of O(N^{2d}) (`particles/kernels/tensor.py`);
 - B general: the average Φ(q) = Σ w y e^{⟨q, y⟩} / Σ w e^{⟨q, y⟩} is formed on a tensor grid of nodes that covers
   the box of Bx, and a spline of degree seven through it is evaluated at Bx. The nodes are refined by a factor of 3/2
-  until two successive splines agree to the tolerance at every point, which estimates the error and does not bound it;
+  until two successive splines agree to the tolerance at every point, which estimates the error and does not bound it
+  (a bound would need the eighth derivatives of Φ, ninth cumulants of the sources, and the constants of the spline);
   where that would cost more than the direct sum, the direct sum is taken. A grid of points is halved until the nodes
   of each part are few (NODES): the box of half a grid is half as long, so that the parts together need no more nodes.
 """
