@@ -21,7 +21,7 @@ from particles.kernels.tree import tree_average
 TREE_COST = {1: 700.0, 2: 1800.0, 3: 8000.0}
 """Least time of the tree for a query among as many sources in d variables, in direct pairs (measured)."""
 
-LARGEST_SHARE, SHARE_FACTOR = {1: 1 / 500, 2: 1 / 32, 3: 1.0}, 4.0
+LARGEST_SHARE, SHARE_FACTOR = {1: 1 / 2000, 2: 1 / 32, 3: 1.0}, 4.0
 """Pairs that the tree sums directly, of all: so many times those that matter, and at most this (measured)."""
 
 SAMPLE_QUERIES, SAMPLE_SOURCES = 64, 1024
@@ -65,12 +65,15 @@ def _single(queries: Array, sources: Array, log_weights: Array, tolerance: float
 
 def divide(queries: Array, cloud: Cloud, tolerance: float) -> tuple[list[tuple[Numbers, Plan]], Numbers]:
     """Numbers of the queries that go through grids, with their plans, and of those that go down the tree."""
-    d, n = queries.shape[1], len(cloud.points)
+    (m, d), n = queries.shape, len(cloud.points)
     tree_cost = TREE_COST[d] + tree_share(queries, cloud, tolerance) * n
+    plan = plan_grids(queries.min(axis=0), queries.max(axis=0), m, cloud, tolerance, tree_cost * m)
+    if plan is not None:
+        return [(np.arange(m), plan)], np.empty(0, int)
     halvings = 0
-    while point_cost(ORDERS[0], d, len(queries) >> (halvings + 1), n) < tree_cost * (len(queries) >> (halvings + 1)):
+    while point_cost(ORDERS[0], d, m >> (halvings + 1), n) < tree_cost * (m >> (halvings + 1)):
         halvings += 1
-    tree = build_tree(queries, max(2, -(-len(queries) >> halvings)))
+    tree = build_tree(queries, max(2, -(-m >> halvings)))
     gridded, rest, waiting = [], [np.empty(0, int)], [0]
     while waiting:
         node = waiting.pop()
