@@ -24,7 +24,9 @@ def spread(work: Callable[[int, int], object], tiles: int, threads: int, chunk: 
     """Call `work(start, stop)` for chunks of range(tiles), each once, on `threads` threads.
 
     `work` must release the GIL (a compiled kernel, a BLAS call). Threads live for this call only: nothing is left
-    running that a fork or an interpreter's end could trip over.
+    running that a fork or an interpreter's end could trip over. The caller waits and takes no share: beside a busy
+    caller Linux may leave a new thread on the caller's processor for milliseconds while another is idle. Interrupted
+    while it waits, it lets the threads end with the chunks they have.
     """
     if threads == 1 or tiles <= chunk:
         work(0, tiles)
@@ -41,11 +43,14 @@ def spread(work: Callable[[int, int], object], tiles: int, threads: int, chunk: 
         except BaseException as failure:
             failures.append(failure)
 
-    helpers = [threading.Thread(target=worker) for _ in range(min(threads, -(-tiles // chunk)) - 1)]
-    for helper in helpers:
-        helper.start()
-    worker()
-    for helper in helpers:
-        helper.join()
+    helpers = [threading.Thread(target=worker) for _ in range(min(threads, -(-tiles // chunk)))]
+    try:
+        for helper in helpers:
+            helper.start()
+        for helper in helpers:
+            helper.join()
+    except BaseException as interruption:
+        failures.append(interruption)
+        raise
     if failures:
         raise failures[0]

@@ -1,0 +1,55 @@
+"""Work spread over threads: each tile once, failures passed on, and an end to all when the caller is interrupted."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+
+import pytest
+
+from particles.errors import InvalidInput
+from particles.kernels.threads import spread, thread_count
+
+
+@pytest.mark.parametrize(("tiles", "threads", "chunk"), [(1, 4, 1), (7, 1, 2), (7, 2, 1), (100, 3, 7), (5, 8, 2)])
+def test_each_tile_once(tiles, threads, chunk):
+    done = []
+    spread(lambda start, stop: done.extend(range(start, stop)), tiles, threads, chunk)
+    assert sorted(done) == list(range(tiles))
+
+
+def test_a_failure_reaches_the_caller_and_stops_the_rest():
+    calls = []
+
+    def work(start, stop):
+        calls.append(start)
+        raise ZeroDivisionError("in a thread")
+
+    with pytest.raises(ZeroDivisionError, match="in a thread"):
+        spread(work, 1000, 2)
+    assert len(calls) <= 2
+
+
+def test_an_interrupted_caller_leaves_no_thread_at_work():
+    calls = []
+
+    def work(start, stop):
+        calls.append(start)
+        if start == 0:
+            signal.raise_signal(signal.SIGINT)
+        time.sleep(0.01)
+
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        spread(work, 10_000, 2)
+    deadline = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() == before
+    assert len(calls) < 1000
+
+
+def test_thread_count_refuses_none_at_all():
+    with pytest.raises(InvalidInput, match="threads must be at least 1"):
+        thread_count(0)
