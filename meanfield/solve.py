@@ -154,21 +154,25 @@ def solve(
     model = model.in_dimension(initial.dim)
     saves = as_times(times)
     positive(wall_tolerance, "wall_tolerance")
-    cells = Cells(initial.grid, initial.masses)
-    tails = choose_tails(model, cells) if tails is None else one_of(tails, TAILS, "tails")
-    # A few cells show whether the field has the right shape; its values are checked at every stage.
-    probe = cells.points[:: -(-len(cells.points) // PROBES)]
+    grid = initial.grid
+    tails = choose_tails(model, Cells(grid, initial.masses)) if tails is None else one_of(tails, TAILS, "tails")
+    probe = _some_cells(initial)
     check_velocity(model, float(saves[0]), probe[None], np.full(len(probe), 1 / len(probe)))
     if tails == "track" and model.noisy:
         raise NotSupported("noise leaves no compact support to track: pass tails='stop' or 'ignore'")
     refuse_existing(store, overwrite=overwrite)
-    grid = initial.grid
-    volumes = grid.cell_volumes
-    masses = initial.masses / volumes * volumes
+    masses = initial.masses / grid.cell_volumes * grid.cell_volumes
     markers = boundary_markers(grid, masses) if tails == "track" else None
     state = GridState(model, scheme, grid, masses, np.zeros((grid.dim, 2)), wall_tolerance, tails, markers)
     state = replace(state, change=contrast(model, float(saves[0]), Cells(grid, masses)))
     return evolve(state, _layout(state, saves), label="solve", progress=progress, store=store, overwrite=overwrite)
+
+
+def _some_cells(initial: GridMeasure) -> Array:
+    """Centres (m, d) of a few cells with mass: they show whether a field has the right shape."""
+    full = np.flatnonzero(initial.masses)
+    chosen = np.unravel_index(full[:: -(-len(full) // PROBES)], initial.grid.shape)
+    return np.column_stack([centres[index] for centres, index in zip(initial.grid.centres, chosen, strict=True)])
 
 
 def check_model(model: VelocityField, initial: GridMeasure, scheme: Scheme) -> None:

@@ -58,14 +58,17 @@ def evolve(
     A run that cannot go on keeps all that it had: RunStopped names the reason and carries the Dataset. So does
     Interrupted, the KeyboardInterrupt of Ctrl-C; a store then has the status "interrupted".
     """
+    return _loop(state, layout.times, _begin(state, layout, store, overwrite), 1, progress, label)
+
+
+def _begin(state: State, layout: Layout, store: str | os.PathLike[str] | None, overwrite: bool) -> Recorder:
+    """A recorder that holds the first record."""
     first = state.record()
-    recorder: Recorder
-    if store is None:
-        recorder = MemoryRecorder(layout, first)
-        recorder.save(0, first, state.memo())
-    else:
-        recorder = ZarrRecorder.create(Path(store), layout, first, state.memo(), overwrite=overwrite)
-    return _loop(state, layout.times, recorder, 1, progress, label)
+    if store is not None:
+        return ZarrRecorder.create(Path(store), layout, first, state.memo(), overwrite=overwrite)
+    recorder = MemoryRecorder(layout, first)
+    recorder.save(0, first, state.memo())
+    return recorder
 
 
 def refuse_existing(store: str | os.PathLike[str] | None, *, overwrite: bool) -> None:
