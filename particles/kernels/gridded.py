@@ -75,8 +75,8 @@ CHUNK = 256
 
 
 @dataclass(frozen=True)
-class Axis:
-    """One grid along each axis: step and number of nodes, (3,); an axis not in use has step 1 and one node."""
+class Lattice:
+    """Step and number of nodes along each axis, (3,); an axis not in use has step 1 and one node."""
 
     step: Array
     nodes: tuple[int, ...]
@@ -89,13 +89,12 @@ class Axis:
 
 @dataclass(frozen=True)
 class Plan:
-    """Order of the splines, centres (d,) and grids of sources and queries."""
+    """Order of the splines, the centre (d,) of the queries, and the grids of sources and queries."""
 
     order: int
-    source_centre: Array
     query_centre: Array
-    source: Axis
-    query: Axis
+    source: Lattice
+    query: Lattice
 
 
 @dataclass(frozen=True)
@@ -133,10 +132,10 @@ def plan_grids(low: Array, high: Array, m: int, cloud: Cloud, tolerance: float, 
     plans = []
     for order in ORDERS:
         h, g, reach = _steps(order, np.maximum(H, 1 / G), G, tolerance, cloud.kappa)
-        source, query = _axis(h, G, order), _axis(g, H, order)
+        source, query = _lattice(h, G, order), _lattice(g, H, order)
         cost = _cost(order, source.nodes, query.nodes, m, len(cloud.points))
         if reach <= EXPONENTS and cost <= most and cost < math.inf:
-            plans.append((cost, reach, Plan(order, cloud.centre, centre, source, query)))
+            plans.append((cost, reach, Plan(order, centre, source, query)))
     exponents = cloud.spread_of_logs(centre) if plans else 0.0
     plans = [found for found in plans if found[1] + exponents <= EXPONENTS]
     return min(plans, key=itemgetter(0))[2] if plans else None
@@ -159,11 +158,11 @@ def _steps(order: int, H: Array, G: Array, tolerance: float, kappa: float) -> tu
     return h, g, float(wide @ (H + p * g / 2))
 
 
-def _axis(steps: Array, half_widths: Array, order: int) -> Axis:
+def _lattice(steps: Array, half_widths: Array, order: int) -> Lattice:
     """Grids on which all `order` nodes around every point of the box exist."""
     step, nodes, used = np.ones(3), np.ones(3, int), AXES[len(steps)]
     step[used], nodes[used] = steps, np.ceil(2 * half_widths / steps).astype(int) + order
-    return Axis(step, tuple(int(count) for count in nodes))
+    return Lattice(step, tuple(int(count) for count in nodes))
 
 
 def _cost(order: int, sources: tuple[int, ...], queries: tuple[int, ...], m: int, n: int) -> float:
@@ -187,18 +186,16 @@ def gridded_average(queries: Array, cloud: Cloud, plan: Plan, threads: int) -> t
     """Mean (m, d) and log-sum-exp (m,) of all queries through the grids of `plan`."""
     axes = AXES[queries.shape[1]]
     q, y = np.zeros((len(queries), 3)), np.zeros((len(cloud.points), 3))
-    q[:, axes], y[:, axes] = queries - plan.query_centre, cloud.points - plan.source_centre
-    logs = cloud.log_weights + np.einsum("ij,j->i", cloud.points - cloud.centre, plan.query_centre)
+    q[:, axes], y[:, axes] = queries - plan.query_centre, cloud.points - cloud.centre
+    logs = cloud.log_weights + np.einsum("ij,j->i", y[:, axes], plan.query_centre)
     largest = logs.max()
     grid = _spread(y, np.exp(logs - largest), plan, threads)
     for k in axes:
         grid = _transform(grid, k, plan, threads)
     value, slope = _read(q, grid, plan, threads)
     growth, rate = _log_sinhc(q[:, axes] * plan.source.step[axes] / 2)
-    mean = plan.source_centre + slope[:, axes] / value[:, None] - plan.order * plan.source.step[axes] * rate / 2
-    return mean, largest + np.einsum("ij,j->i", queries, plan.source_centre) + np.log(value) - plan.order * growth.sum(
-        axis=1
-    )
+    mean = cloud.centre + slope[:, axes] / value[:, None] - plan.order * plan.source.step[axes] * rate / 2
+    return mean, largest + np.einsum("ij,j->i", queries, cloud.centre) + np.log(value) - plan.order * growth.sum(axis=1)
 
 
 def _log_sinhc(z: Array) -> tuple[Array, Array]:
