@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from meanfield import Grid, GridMeasure, Mixture, Uniform, wasserstein, wasserstein_bracket
-from meanfield.quadrature import quantile_points
-from meanfield.studies.convergence import fit_rate, theory_slopes
+from meanfield.measures.quadrature import quantile_points
 from meanfield.studies.finite_size import agreement, box_constant, box_square, clusters_square, exchange_square
+from meanfield.studies.many_particles import fit_rate, theory_slopes
 from meanfield.studies.tasks import Ledger, Runner
 from particles import EmpiricalMeasure, SelfAttention, simulate
 

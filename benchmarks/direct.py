@@ -15,7 +15,7 @@ from scipy.special import softmax
 from timing import alternate
 
 from particles.kernels.compiling import SUMS, compiled
-from particles.kernels.exponential import exp2, wide_vectors
+from particles.kernels.exact.exponential import exp2, wide_vectors
 from particles.kernels.softmax import softmax_average
 from particles.kernels.threads import spread
 

@@ -6,7 +6,7 @@ python benchmarks/grid_clusters.py
 import numpy as np
 
 from meanfield import WENO, FiniteVolume, Grid, SemiLagrangian, Uniform, solve
-from meanfield.quadrature import gauss_nodes
+from meanfield.measures.quadrature import gauss_nodes
 from meanfield.solve import measure_at
 from particles import Adaptive, SelfAttention, simulate
 

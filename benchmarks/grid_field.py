@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 from timing import alternate
 
-from meanfield.grid import Grid, along
-from meanfield.transforms import cell_velocity, tensor_velocity
+from meanfield.measures.grid import Grid, along
+from meanfield.velocity.on_grid import cell_velocity, tensor_velocity
 from particles import SelfAttention
-from particles.kernels.direct import direct_average
+from particles.kernels.exact.direct import direct_average
 
 SUBSET, THREADS = 1024, 2
 

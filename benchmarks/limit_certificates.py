@@ -14,7 +14,7 @@ import numpy as np
 
 from meanfield import limits
 from particles import Adaptive, SelfAttention, simulate
-from particles.models.flow import linear_flow
+from particles.fields.linear_flow import linear_flow
 
 
 def random_definite(rng, d):

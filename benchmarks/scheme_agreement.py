@@ -9,8 +9,8 @@ distance between its last two levels; W2 is exact, between quadrature points or 
 import numpy as np
 
 from meanfield import FiniteVolume, Grid, SemiLagrangian, Uniform, solve, wasserstein
-from meanfield.diagnostics import atoms_at
-from meanfield.quadrature import gauss_nodes
+from meanfield.analysis.diagnostics import atoms_at
+from meanfield.measures.quadrature import gauss_nodes
 from particles import EmpiricalMeasure, SelfAttention, simulate
 
 TIMES = [0.0, 0.25, 0.5, 1.0, 1.5]

@@ -13,8 +13,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from meanfield import WENO, FiniteVolume, Grid, Normal, SemiLagrangian, Upwind, studies
-from meanfield.grid import Cells
-from meanfield.transforms import face_velocities
+from meanfield.measures.grid import Cells
+from meanfield.velocity.on_grid import face_velocities
 from particles import SelfAttention
 
 MODEL = SelfAttention(np.eye(2), np.eye(2), -np.eye(2))

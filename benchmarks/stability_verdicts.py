@@ -7,7 +7,7 @@ import sys
 import numpy as np
 
 from meanfield.studies import stability
-from meanfield.studies.stability import VERDICTS
+from meanfield.studies.stability_bounds import VERDICTS
 from particles import EmpiricalMeasure, SelfAttention
 
 

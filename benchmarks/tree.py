@@ -15,10 +15,10 @@ from collections import defaultdict
 import numpy as np
 from timing import alternate
 
-from particles.kernels.direct import direct_average
-from particles.kernels.gridded import Cloud
+from particles.kernels.exact.direct import direct_average
+from particles.kernels.fast.gridded import Cloud
+from particles.kernels.fast.subquadratic import divide, subquadratic_average
 from particles.kernels.softmax import choose_method
-from particles.kernels.subquadratic import divide, subquadratic_average
 
 EPS, SUBSET = 1e-10, 512
 CASES = [(1, 0), (1, 1), (1, 2), (1, 3), (2, 0), (2, 1), (2, 2), (2, 3), (3, 0), (3, 1), (3, 2), (3, 3)]

@@ -1,8 +1,8 @@
 """Grid and measure layer: the continuity equation, distances, limits, studies."""
 
 from meanfield.distances import wasserstein, wasserstein_bracket
-from meanfield.grid import Grid, GridMeasure
-from meanfield.laws import Mixture, Normal, Product, Uniform
+from meanfield.measures.grid import Grid, GridMeasure
+from meanfield.measures.laws import Mixture, Normal, Product, Uniform
 from meanfield.schemes.finite_volume import WENO, FiniteVolume, Upwind
 from meanfield.schemes.frozen_flow import FrozenFlow
 from meanfield.schemes.periodic import PeriodicFiniteVolume

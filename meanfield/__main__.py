@@ -1,5 +1,5 @@
 """`python -m meanfield` is the command line."""
 
-from meanfield.cli import main
+from meanfield.app.cli import main
 
 raise SystemExit(main())

@@ -11,16 +11,17 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from meanfield.grid import Cells, Grid, GridMeasure
+from meanfield.measures.grid import Cells, Grid, GridMeasure
 from meanfield.schemes.base import Scheme
 from meanfield.schemes.finite_volume import FiniteVolume
-from meanfield.support import MAX_CONTRAST, TAILS, boundary_markers, choose_tails, contrast, follow, return_tails
+from meanfield.schemes.tails import MAX_CONTRAST, TAILS, boundary_markers, choose_tails, contrast, follow, return_tails
 from particles.checks import Array, as_times, one_of, place, positive
-from particles.config import class_name
 from particles.dataset import Layout, Series, as_dataset, provenance, variable
+from particles.encoding import class_name
 from particles.errors import InvalidInput, NotSupported, RunStopped
 from particles.evolution import evolve, refuse_existing
-from particles.models.base import DiscreteMap, VelocityField, as_field
+from particles.fields.discrete_map import DiscreteMap
+from particles.fields.field import VelocityField, as_field
 from particles.simulate import check_velocity
 
 ENDS = ("lower", "upper")

@@ -1,11 +1,12 @@
 """Interacting particles for self-attention dynamics and its relatives."""
 
-from particles.dataset import model_of, open_store, write_netcdf
+from particles.dataset import model_of
 from particles.evolution import resume
+from particles.fields.discrete_map import DiscreteMap
+from particles.fields.field import VelocityField
 from particles.measure import EmpiricalMeasure
 from particles.models.aggregation import LogAttraction, PowerAttraction
 from particles.models.attention import SelfAttention, SoftmaxField
-from particles.models.base import DiscreteMap, VelocityField
 from particles.models.discrete import RescaledTransformer
 from particles.models.ensemble import Ensemble
 from particles.models.flocking import CuckerSmale, Vicsek
@@ -14,8 +15,12 @@ from particles.models.noise import Diffusion
 from particles.models.opinion import HegselmannKrause, Krause
 from particles.models.relatives import CausalAttention, HardmaxAttention, L2Attention, LinearAttention
 from particles.simulate import simulate
-from particles.splitting import LieTrotter, StrangMarchuk
-from particles.steppers import RK4, Adaptive, Euler, EulerMaruyama, Iterate
+from particles.steppers.adaptive import Adaptive
+from particles.steppers.euler_maruyama import EulerMaruyama
+from particles.steppers.iterate import Iterate
+from particles.steppers.runge_kutta import RK4, Euler
+from particles.steppers.splitting import LieTrotter, StrangMarchuk
+from particles.store import open_store, write_netcdf
 
 __all__ = [
     "RK4",

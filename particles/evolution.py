@@ -11,20 +11,10 @@ import xarray as xr
 from tqdm import tqdm
 
 from particles.checks import Array, as_path
-from particles.config import find_class
-from particles.dataset import (
-    COMPLETED,
-    Layout,
-    MemoryRecorder,
-    Recorder,
-    ZarrRecorder,
-    check_target,
-    config_of,
-    open_store,
-    read_commit,
-    series_of,
-)
+from particles.dataset import COMPLETED, Layout, config_of, series_of
+from particles.encoding import find_class
 from particles.errors import Interrupted, LibraryError, RunStopped
+from particles.store import MemoryRecorder, Recorder, ZarrRecorder, check_target, open_store, read_commit
 
 
 class State(Protocol):

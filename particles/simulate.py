@@ -12,14 +12,16 @@ import numpy.typing as npt
 import xarray as xr
 
 from particles.checks import Array, Rng, as_finite, as_generator, as_times, as_weights
-from particles.config import class_name
 from particles.dataset import Layout, Series, provenance, variable
+from particles.encoding import class_name
 from particles.errors import InvalidInput
 from particles.evolution import evolve, refuse_existing
+from particles.fields.field import VelocityField
 from particles.measure import EmpiricalMeasure
-from particles.merging import Groups
-from particles.models.base import VelocityField
-from particles.steppers import Method, Model, Particles, default_method
+from particles.randomness import _generator, _plain, seed_entropy
+from particles.steppers.collisions import Groups
+from particles.steppers.iterate import default_method
+from particles.steppers.method import Method, Model, Particles
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,16 +136,6 @@ def check_velocity(field: VelocityField, t: float, x: Array, w: Array) -> None:
             )
 
 
-def seed_entropy(rng: np.random.Generator) -> str:
-    """The entropy that a generator was made from, as text: what `np.random.SeedSequence` needs to make it again."""
-    sequence = rng.bit_generator.seed_seq
-    parts = [str(getattr(sequence, "entropy", None))]
-    for name in ("spawn_key", "n_children_spawned"):
-        if value := getattr(sequence, name, None):
-            parts.append(f"{name}={value}")
-    return " ".join(parts)
-
-
 def _initial(
     model: Model, x0: npt.ArrayLike | EmpiricalMeasure, weights: npt.ArrayLike | None
 ) -> tuple[Array, bool, Array]:
@@ -207,25 +199,3 @@ def _met_at_start(model: Model, t: float, particles: Particles) -> Particles:
 def _restored_groups(ds: xr.Dataset, single: bool) -> Groups:
     label, since = ds["group"].values, ds["meeting_time"].values
     return Groups(label[None], since[None]) if single else Groups(label, since)
-
-
-def _plain(state: Any) -> Any:
-    if isinstance(state, np.ndarray):
-        return {"array": state.tolist(), "dtype": str(state.dtype)}
-    if isinstance(state, dict):
-        return {name: _plain(value) for name, value in state.items()}
-    return state.item() if isinstance(state, np.generic) else state
-
-
-def _restored(state: Any) -> Any:
-    if isinstance(state, dict):
-        if set(state) == {"array", "dtype"}:
-            return np.array(state["array"], dtype=state["dtype"])
-        return {name: _restored(value) for name, value in state.items()}
-    return state
-
-
-def _generator(state: Mapping[str, Any]) -> np.random.Generator:
-    bits = getattr(np.random, state["bit_generator"])()
-    bits.state = _restored(state)
-    return np.random.Generator(bits)

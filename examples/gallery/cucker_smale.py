@@ -3,8 +3,8 @@
 import numpy as np
 from pictures import paths as draw
 
+from meanfield.analysis.energies import kinetic_energy
 from particles import CuckerSmale, simulate
-from particles.models.energies import kinetic_energy
 
 
 def run():

@@ -3,8 +3,8 @@
 import numpy as np
 from pictures import paths as draw
 
+from meanfield.analysis.energies import attention_energy
 from particles import SelfAttention, simulate
-from particles.models.energies import attention_energy
 
 
 def run():

@@ -30,9 +30,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.fft import dctn, idctn
 
+from meanfield.distances.bounds.rounding import above, below, gamma
 from meanfield.distances.bracket import Bracket
-from meanfield.distances.rounding import above, below, gamma
-from meanfield.grid import Grid, GridMeasure
+from meanfield.measures.grid import Grid, GridMeasure
 from particles.checks import Array, positive
 from particles.errors import InvalidInput, NotSupported
 from particles.kernels.compiling import compiled

@@ -6,17 +6,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from meanfield.distances.certify import certify
-from meanfield.distances.clouds import Pair, as_pair
-from meanfield.distances.coarse import CELLS, coarse_transport
-from meanfield.distances.couplings import Coupling, binary_space, corner, merged, permutation, squared_upper, whole
-from meanfield.distances.door import as_atoms, require_same_dim
-from meanfield.distances.dual import close
+from meanfield.distances.arguments import as_atoms, require_same_dim
+from meanfield.distances.bounds.clouds import Pair, as_pair
+from meanfield.distances.bounds.coarse import CELLS, coarse_transport
+from meanfield.distances.bounds.column_generation import certify
+from meanfield.distances.bounds.couplings import (
+    Coupling,
+    binary_space,
+    corner,
+    merged,
+    permutation,
+    squared_upper,
+    whole,
+)
+from meanfield.distances.bounds.dual import close
+from meanfield.distances.bounds.rounding import above, below, gamma
+from meanfield.distances.bounds.sliced import gaussian_map, gelbrich_basis, rotations, squared_lower, squared_on_line
+from meanfield.distances.bounds.sweeps import improve
 from meanfield.distances.exact import wasserstein
-from meanfield.distances.rounding import above, below, gamma
-from meanfield.distances.sliced import gaussian_map, gelbrich_basis, rotations, squared_lower, squared_on_line
-from meanfield.distances.sweeps import improve
-from meanfield.grid import GridMeasure, along
+from meanfield.measures.grid import GridMeasure, along
 from particles.checks import Array, one_of
 from particles.errors import InvalidInput
 from particles.measure import EmpiricalMeasure, Measure

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from meanfield.distances.bounds.rounding import UNIT, above, below, gamma
 from meanfield.distances.bracket import wasserstein_bracket
 from meanfield.distances.line import quantile_of_cells, refine, wasserstein_line
-from meanfield.distances.rounding import UNIT, above, below, gamma
 from meanfield.distances.sinkhorn import Axes, entropic, entropic_self, soft_transform
-from meanfield.grid import GridMeasure
+from meanfield.measures.grid import GridMeasure
 from particles.checks import Array, positive
 from particles.errors import InvalidInput, NotSupported
 

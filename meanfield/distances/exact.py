@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from meanfield.distances.door import Atoms, as_atoms, as_order, require_finite, require_same_dim
+from meanfield.distances.arguments import Atoms, as_atoms, as_order, require_finite, require_same_dim
 from meanfield.distances.line import (
     Quantile,
     quantile_of_atoms,
@@ -15,7 +15,7 @@ from meanfield.distances.line import (
     wasserstein_sorted,
 )
 from meanfield.distances.pot import optimal_plan
-from meanfield.grid import GridMeasure
+from meanfield.measures.grid import GridMeasure
 from particles.checks import Array, positive
 from particles.errors import DistanceTooLarge
 from particles.measure import Measure

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from meanfield.distances.door import require_finite
+from meanfield.distances.arguments import require_finite
 from particles.checks import Array
 
 Index = npt.NDArray[np.intp]

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import ConvexHull, cKDTree
 
-from meanfield.distances.door import as_atoms, as_order, require_same_dim
+from meanfield.distances.arguments import as_atoms, as_order, require_same_dim
 from meanfield.distances.line import root_mean_power
 from particles.checks import Array, as_finite, as_points
 from particles.errors import InvalidInput, TooLarge

@@ -10,7 +10,7 @@ from meanfield.data import FigureCase
 from meanfield.limits import LimitCertificate, certify
 from particles import Adaptive, Euler, SelfAttention, simulate
 from particles.checks import Array
-from particles.models.flow import linear_flow
+from particles.fields.linear_flow import linear_flow
 
 TRUSTED = 13.0
 """λ₁t up to which the original frame is integrated; a proved leader phase carries on from there in closed form."""

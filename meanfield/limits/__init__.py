@@ -1,10 +1,9 @@
 """t → ∞: which theorem speaks about a model, what a run tends to, and the certificate that ties the two."""
 
+from meanfield.limits.applicability import Check, Hypotheses, hypotheses
 from meanfield.limits.certificate import LimitCertificate
-from meanfield.limits.certify import certify
-from meanfield.limits.hypotheses import Check, Hypotheses, hypotheses
-from meanfield.limits.polytope import Polytope, candidate_set, hull
-from meanfield.limits.sets import (
+from meanfield.limits.certification import certify
+from meanfield.limits.limit_sets import (
     BooleanMatrix,
     Hyperplanes,
     LimitSet,
@@ -14,6 +13,7 @@ from meanfield.limits.sets import (
     PolytopeTimesSubspace,
     free_row_values,
 )
+from meanfield.limits.polytope import Polytope, candidate_set, hull
 
 __all__ = [
     "BooleanMatrix",

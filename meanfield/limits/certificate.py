@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from meanfield.limits.hypotheses import STATEMENTS, Hypotheses
-from meanfield.limits.sets import BooleanMatrix, LimitSet
+from meanfield.limits.applicability import STATEMENTS, Hypotheses
+from meanfield.limits.limit_sets import BooleanMatrix, LimitSet
 from particles.checks import Array, as_times
 from particles.dataset import REFERENCES, source, variable
 from particles.errors import InvalidInput
+from particles.fields.linear_flow import linear_flow
 from particles.models.attention import SoftmaxField
-from particles.models.flow import linear_flow
 
 KINDS = ("point", "on set", "diverges", "unknown")
 """What is known of a token: its limit; a set that its distance to tends to 0; that it grows without bound; nothing."""

@@ -8,13 +8,13 @@ import numpy as np
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import cdist
 
+from meanfield.limits.applicability import Hypotheses
 from meanfield.limits.certificate import LimitCertificate
-from meanfield.limits.hypotheses import Hypotheses
-from meanfield.limits.sets import MOST_SUBSPACES, ParallelSubspaces, parallel_subspaces
+from meanfield.limits.limit_sets import MOST_SUBSPACES, ParallelSubspaces, parallel_subspaces
 from meanfield.limits.spectrum import positive_part
 from particles.checks import Array
+from particles.fields.linear_flow import linear_flow
 from particles.models.attention import SoftmaxField
-from particles.models.flow import linear_flow
 
 LINK = 0.05
 """Tokens nearer than this in the coordinates L z, relative to their initial spread, count as one cluster."""

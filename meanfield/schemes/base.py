@@ -7,10 +7,10 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from meanfield.grid import Grid
+from meanfield.measures.grid import Grid
 from particles.checks import Array
 from particles.errors import RunStopped
-from particles.models.base import VelocityField
+from particles.fields.field import VelocityField
 
 
 class Moved(NamedTuple):

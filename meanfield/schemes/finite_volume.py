@@ -12,13 +12,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from meanfield.grid import Cells, Grid, along
+from meanfield.measures.grid import Cells, Grid, along
 from meanfield.schemes.base import Moved, Scheme, check_velocities
 from meanfield.schemes.reconstruction import LIMITERS, central_weno, limited_linear, upwind
-from meanfield.transforms import face_velocities
+from meanfield.velocity.on_grid import face_velocities
 from particles.checks import Array, one_of, positive
 from particles.errors import InvalidInput
-from particles.models.base import VelocityField
+from particles.fields.field import VelocityField
 
 KEEP = 1.0 - 8 * np.finfo(float).eps
 """The largest part of its mass that a cell may lose in a stage, so that rounding leaves nothing negative."""

@@ -8,14 +8,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from meanfield.grid import Cells, Grid
+from meanfield.measures.grid import Cells, Grid
 from meanfield.schemes.base import Moved, Scheme
 from meanfield.schemes.semi_lagrangian import deposit_within
 from particles.checks import Array, positive
 from particles.errors import NotSupported
+from particles.fields.field import VelocityField
 from particles.measure import Atoms, Measure
-from particles.models.base import VelocityField
-from particles.steppers import Adaptive, Method, Model, Particles, interval_parts
+from particles.steppers.adaptive import Adaptive
+from particles.steppers.method import Method, Model, Particles, interval_parts
 
 
 @dataclass(frozen=True, eq=False)

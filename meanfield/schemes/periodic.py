@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from meanfield.grid import Grid
+from meanfield.measures.grid import Grid
 from meanfield.schemes.finite_volume import FiniteVolume
 from particles.checks import Array
 from particles.errors import InvalidInput

@@ -13,12 +13,12 @@ from typing import ClassVar
 import numpy as np
 from scipy.interpolate import RegularGridInterpolator
 
-from meanfield.cells import add_deposit, deposit
-from meanfield.grid import Cells, Grid
+from meanfield.measures.cells import add_deposit, deposit
+from meanfield.measures.grid import Cells, Grid
 from meanfield.schemes.base import Moved, Scheme, check_velocities
-from meanfield.transforms import cell_velocity
+from meanfield.velocity.on_grid import cell_velocity
 from particles.checks import Array, positive
-from particles.models.base import VelocityField
+from particles.fields.field import VelocityField
 
 SLAB = 2**16
 """Cells pushed at a time, which bounds the memory."""

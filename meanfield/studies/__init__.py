@@ -2,10 +2,10 @@
 
 from meanfield.studies.clustered import clustered_limit
 from meanfield.studies.constants import Constants, constants
-from meanfield.studies.convergence import convergence
+from meanfield.studies.many_particles import convergence
 from meanfield.studies.pairs import stability_of_law
 from meanfield.studies.refinement import order, plot_order
-from meanfield.studies.stability import stability
+from meanfield.studies.stability_bounds import stability
 from meanfield.studies.tasks import Ledger, Runner
 
 __all__ = [

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from meanfield.analysis.frames import to_original, to_rescaled
 from meanfield.distances import wasserstein_bracket
-from meanfield.frames import to_original, to_rescaled
 from meanfield.limits import LimitCertificate, certify
 from particles import EmpiricalMeasure
 from particles.checks import Array

@@ -10,8 +10,8 @@ from scipy.optimize import minimize_scalar
 
 from particles.checks import Array, as_points, not_negative, number, positive
 from particles.errors import NotSupported
+from particles.fields.field import VelocityField, as_field
 from particles.models.attention import SoftmaxField
-from particles.models.base import VelocityField, as_field
 
 _ROWS = 512
 

@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaln
 
-from meanfield.laws import Uniform
+from meanfield.measures.laws import Uniform
 from particles.checks import Array, positive
 from particles.errors import InvalidInput, NotSupported
 

@@ -7,7 +7,7 @@ from scipy.sparse.linalg import eigsh
 
 from meanfield.studies.constants import attention_terms
 from particles.checks import Array
-from particles.models.base import VelocityField
+from particles.fields.field import VelocityField
 
 _DENSE = 100
 

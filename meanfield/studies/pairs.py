@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from meanfield.studies.convergence import Law
-from meanfield.studies.stability import stability
+from meanfield.studies.many_particles import Law
+from meanfield.studies.stability_bounds import stability
 from meanfield.studies.tasks import Runner, seeded
 from particles import EmpiricalMeasure, VelocityField
 from particles.checks import Array, as_times, positive, whole

@@ -12,20 +12,20 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 
-from meanfield.cells import Density
+from meanfield.analysis.gaussian import gaussian_solution, stays_normal
 from meanfield.distances import wasserstein
 from meanfield.distances.beckmann import beckmann_bounds
-from meanfield.gaussian import gaussian_solution, stays_normal
-from meanfield.grid import Grid, Law
-from meanfield.laws import Normal, ProbabilityLaw
+from meanfield.measures.cells import Density
+from meanfield.measures.grid import Grid, Law
+from meanfield.measures.laws import Normal, ProbabilityLaw
 from meanfield.schemes.base import Scheme
 from meanfield.schemes.finite_volume import WENO
 from meanfield.solve import measure_at, solve
 from particles.checks import Array, positive
 from particles.dataset import provenance, variable
 from particles.errors import InvalidInput
+from particles.fields.field import VelocityField, as_field
 from particles.measure import EmpiricalMeasure
-from particles.models.base import VelocityField, as_field
 
 MAX_ATOMS = 2500
 """Most atoms on a side for which W₁ in space is computed exactly; beyond it is given as an interval."""

@@ -19,10 +19,10 @@ import numpy.typing as npt
 
 from particles.checks import Array, positive
 from particles.errors import InvalidInput, OutOfRange
-from particles.kernels.direct import direct_average
-from particles.kernels.subquadratic import subquadratic_average
+from particles.kernels.exact.direct import direct_average
+from particles.kernels.exact.tiles import tiled_average
+from particles.kernels.fast.subquadratic import subquadratic_average
 from particles.kernels.threads import thread_count
-from particles.kernels.tiles import tiled_average
 
 TILES_FROM_COMPONENTS = 6
 """Mean of k and e from which sums in register tiles are faster than the plain fused sum, at any m and n."""

@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from particles.checks import Array, not_negative, positive
 from particles.errors import NotSupported
-from particles.kernels.multipole import cauchy_sums
+from particles.fields.dimension import AnyDimension
+from particles.fields.events import Event, Meeting
+from particles.fields.query import check_query
+from particles.kernels.fast.multipole import cauchy_sums
 from particles.kernels.pairwise import pair_sums
 from particles.measure import Measure
-from particles.models.dimension import AnyDimension
-from particles.models.events import Event, Meeting
-from particles.models.query import check_query
 
 MULTIPOLE_PAIRS = 4_000_000
 """Pairs above which multipoles cost less than the pairs themselves."""

@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from particles.checks import Array, one_of, positive
 from particles.errors import NotSupported, OutOfRange
+from particles.fields.query import check_query
 from particles.kernels.softmax import choose_method, softmax_average
 from particles.measure import Measure
 from particles.models.bilinear import BilinearField, Matrix, log_of, row_softmax
 from particles.models.normalization import SinkhornAttention, UnnormalizedAttention
-from particles.models.query import check_query
 
 
 @dataclass(frozen=True, eq=False)

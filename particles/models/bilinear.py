@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from particles.checks import Array, as_matrix, as_points, as_weights, frozen, number
 from particles.errors import InvalidInput, NotSupported, OutOfRange
+from particles.fields.field import VelocityField, check_frame
+from particles.fields.linear_flow import linear_flow
+from particles.fields.query import check_query
 from particles.measure import Measure
-from particles.models.base import VelocityField, check_frame
-from particles.models.flow import linear_flow
-from particles.models.query import check_query
 
 Matrix = Array | Callable[[float], Array]
 """A constant matrix, or a matrix as a function of time."""

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from particles.checks import Array, as_matrix, frozen, positive
 from particles.errors import InvalidInput
+from particles.fields.discrete_map import DiscreteMap
 from particles.models.attention import SelfAttention
-from particles.models.base import DiscreteMap
 
 
 @dataclass(frozen=True, eq=False)

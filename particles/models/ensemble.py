@@ -8,8 +8,8 @@ import numpy as np
 
 from particles.checks import Array, whole
 from particles.errors import InvalidInput, NotSupported
+from particles.fields.field import VelocityField, as_field
 from particles.measure import Measure
-from particles.models.base import VelocityField, as_field
 
 
 @dataclass(frozen=True, eq=False)

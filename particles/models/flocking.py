@@ -11,11 +11,11 @@ from scipy.spatial import cKDTree
 
 from particles.checks import Array, not_negative, number, positive
 from particles.errors import InvalidInput
+from particles.fields.dimension import AnyDimension
+from particles.fields.discrete_map import DiscreteMap
+from particles.fields.query import check_query
 from particles.kernels.pairwise import pair_sums
 from particles.measure import Measure
-from particles.models.base import DiscreteMap
-from particles.models.dimension import AnyDimension
-from particles.models.query import check_query
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from particles.checks import Array, as_finite, as_matrix, frozen, one_of
 from particles.errors import InvalidInput
+from particles.fields.field import VelocityField
+from particles.fields.query import check_query
 from particles.measure import Measure
-from particles.models.base import VelocityField
-from particles.models.query import check_query
 
 Activation = Callable[[Array], Array]
 Parameter = Array | Callable[[float], Array]

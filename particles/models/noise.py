@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from particles.checks import Array, as_finite, as_matrix, frozen
 from particles.errors import InvalidInput
+from particles.fields.dimension import AnyDimension
+from particles.fields.query import check_query
 from particles.measure import Measure
-from particles.models.dimension import AnyDimension
-from particles.models.query import check_query
 
 
 @dataclass(frozen=True, eq=False)

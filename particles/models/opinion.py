@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from particles.checks import Array, positive
 from particles.errors import InvalidInput
+from particles.fields.dimension import AnyDimension
+from particles.fields.query import check_query
 from particles.kernels.pairwise import Kernel, pair_sums
 from particles.measure import Measure
-from particles.models.dimension import AnyDimension
-from particles.models.query import check_query
 
 TIE = 1e-12
 """Distances this close to a radius, relatively, are equal to it: a tie in exact arithmetic stays one in float64."""

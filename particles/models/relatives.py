@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from particles.checks import Array
 from particles.errors import InvalidInput, NotSupported
+from particles.fields.query import check_query
 from particles.kernels.softmax import softmax_average
 from particles.measure import Measure
 from particles.models.bilinear import BilinearField, log_of, row_softmax
-from particles.models.query import check_query
 
 TIE = 16 * np.finfo(float).eps
 """Scores this close to the largest, relative to |query|·|key|, are tied with it: their rounding is no smaller."""

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 import xarray as xr
-from fields import Burst, NoisyPull, Shuffle
+from user_fields import Burst, NoisyPull, Shuffle
 
 from particles import (
     RK4,
@@ -24,9 +24,10 @@ from particles import (
     simulate,
     write_netcdf,
 )
-from particles.dataset import config_of, frame_name, read_commit
+from particles.dataset import config_of, frame_name
 from particles.errors import InvalidInput, RunStopped, StoreError
 from particles.kernels.softmax import softmax_average
+from particles.store import read_commit
 
 I2 = np.eye(2)
 V2 = np.array([[1.0, 0.3], [-0.2, 0.5]])
@@ -81,7 +82,7 @@ def test_attributes_are_complete_and_plain(run):
     config = json.loads(run.attrs["config"])
     assert config["reproducible"] is True
     assert config["method"] == {
-        "class": "particles.steppers:Adaptive",
+        "class": "particles.steppers.adaptive:Adaptive",
         "fields": {"rtol": 1e-8, "atol": 1e-10, "max_steps": 100_000},
     }
 

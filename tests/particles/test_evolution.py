@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from particles.dataset import Layout, Series, open_store, provenance, read_commit, variable
+from particles.dataset import Layout, Series, provenance, variable
 from particles.errors import InvalidInput, NotConverged, RunStopped, StoreError
 from particles.evolution import evolve, refuse_existing, resume
-from particles.models.base import DiscreteMap
+from particles.fields.discrete_map import DiscreteMap
+from particles.store import open_store, read_commit
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import time
 
 import numpy as np
 import pytest
-from fields import Burst, LinearAttention, NoisyPull, PressedCtrlC, PressedCtrlCQuietly
+from user_fields import Burst, LinearAttention, NoisyPull, PressedCtrlC, PressedCtrlCQuietly
 
 from particles import RK4, Adaptive, EulerMaruyama, LogAttraction, SelfAttention, open_store, resume, simulate
-from particles.dataset import ZarrRecorder, read_commit
 from particles.errors import Interrupted, InvalidInput, RunStopped, StoreError
+from particles.store import ZarrRecorder, read_commit
 
 I2 = np.eye(2)
 SAVES = np.linspace(0, 4, 501)
@@ -252,8 +252,8 @@ def test_a_run_with_a_class_of_a_forgotten_module_says_which_to_import(tmp_path,
     store = tmp_path / "run.zarr"
     simulate(NoisyPull(), X, [0, 1, 2], EulerMaruyama(0.1), store=store)
     cut(store, 1)
-    monkeypatch.delitem(sys.modules, "fields")
-    with pytest.raises(StoreError, match=r"fields:NoisyPull.*import fields first"):
+    monkeypatch.delitem(sys.modules, "user_fields")
+    with pytest.raises(StoreError, match=r"user_fields:NoisyPull.*import user_fields first"):
         resume(store)
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from fields import Burst, Clock, NoisyPull, Shuffle, Spin
 from oracles import tokens
+from user_fields import Burst, Clock, NoisyPull, Shuffle, Spin
 
 from particles import (
     RK4,

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from particles.errors import InvalidInput, OutOfRange
-from particles.kernels.direct import BLOCK, direct_average
+from particles.kernels.exact.direct import BLOCK, direct_average
+from particles.kernels.exact.tiles import tiled_average
 from particles.kernels.softmax import choose_method, softmax_average
-from particles.kernels.tiles import tiled_average
 
 U = np.finfo(np.float64).eps
 

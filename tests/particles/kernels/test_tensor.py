@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from particles.kernels import tensor
-from particles.kernels.direct import direct_average
+from particles.kernels.exact.direct import direct_average
 from particles.kernels.tensor import contraction_order, tensor_average, tensor_cost
 
 

@@ -19,7 +19,7 @@ from particles import (
     simulate,
 )
 from particles.errors import InvalidInput, NotConverged, NotSupported
-from particles.models.base import MovingFrame, VelocityField
+from particles.fields.field import MovingFrame, VelocityField
 from particles.models.normalization import SinkhornAttention, UnnormalizedAttention
 
 

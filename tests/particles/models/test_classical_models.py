@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.linalg import expm
 
+from meanfield.analysis.energies import attraction_energy, diameter, kinetic_energy
 from particles import (
     RK4,
     Adaptive,
@@ -24,8 +25,7 @@ from particles import (
     simulate,
 )
 from particles.errors import InvalidInput, NotSupported
-from particles.models.base import VelocityField
-from particles.models.energies import attraction_energy, diameter, kinetic_energy
+from particles.fields.field import VelocityField
 from particles.models.flocking import polarisation
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from meanfield.analysis.energies import attention_energy, attraction_energy, diameter, kinetic_energy, partition
 from particles import (
     RK4,
     Adaptive,
@@ -19,7 +20,6 @@ from particles import (
     SelfAttention,
     simulate,
 )
-from particles.models.energies import attention_energy, attraction_energy, diameter, kinetic_energy, partition
 
 
 def tokens(n, d, seed):

@@ -1,0 +1,1 @@
+"""Functions of a Dataset: diagnostics, clusters, frames, the Gaussian closure."""

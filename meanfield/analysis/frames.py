@@ -1,0 +1,166 @@
+"""A Dataset in another frame: x = e^{tA} z there and back, particles and grids.
+
+Points move by e^{−tA}, masses stay. A density becomes ρ_z(z) = ρ_x(e^{tA} z) |det e^{tA}|.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from meanfield.measures.cells import deposit
+from meanfield.measures.grid import Grid, tensor_points
+from meanfield.solve import grid_of
+from particles.checks import Array
+from particles.dataset import config_of, model_of, provenance, variable
+from particles.errors import InvalidInput, NotSupported
+from particles.fields.field import MovingFrame, Sum, VelocityField
+from particles.fields.linear_flow import linear_flow
+from particles.models.bilinear import BilinearField
+
+MAX_PARTS = 10**7
+"""Most parts into which the cells of a grid are cut to follow a map that is not diagonal."""
+
+
+def to_frame(ds: xr.Dataset, A: npt.ArrayLike, grid: Grid | None = None) -> xr.Dataset:
+    """A Dataset of the original frame in the frame x = e^{tA} z; A = V is the rescaled frame (3.1).
+
+    For a run of solve, `grid` is where the density is put, None for the bounding box of the moved grid at all times,
+    with the shape that it had; masses are kept, what falls outside `grid` is refused.
+    """
+    model = model_of(ds)
+    if model.frame is not None:
+        raise InvalidInput("the Dataset is in a moving frame already: bring it back with to_original first")
+    moved = model.in_frame(A)
+    return _converted(ds, moved, np.asarray(moved.frame), -1.0, grid)
+
+
+def to_rescaled(ds: xr.Dataset, grid: Grid | None = None) -> xr.Dataset:
+    """A Dataset of one attention head in its rescaled frame z = e^{−tV} x; see to_frame."""
+    model = model_of(ds)
+    if not isinstance(model, BilinearField):
+        raise NotSupported(f"{model!r} has no rescaled frame of its own: name the matrix, to_frame(ds, A)")
+    return to_frame(ds, np.asarray(model.rescaled().frame), grid)
+
+
+def to_original(ds: xr.Dataset, grid: Grid | None = None) -> xr.Dataset:
+    """A Dataset of a moving frame in the original coordinates x = e^{tA} z; see to_frame."""
+    model = model_of(ds)
+    if model.frame is None:
+        raise InvalidInput("the Dataset is in the original frame already")
+    return _converted(ds, unframed(model), model.frame, 1.0, grid)
+
+
+def unframed(model: VelocityField) -> VelocityField:
+    """The field whose `in_frame` the model is."""
+    if isinstance(model, MovingFrame):
+        return model.field
+    if isinstance(model, Sum):
+        return Sum(tuple(unframed(term) for term in model.terms))
+    if isinstance(model, BilinearField):
+        return replace(model, A=None)
+    raise NotSupported(f"{model!r} does not say which field it was before it moved")
+
+
+def _converted(ds: xr.Dataset, model: VelocityField, A: Array, sign: float, grid: Grid | None) -> xr.Dataset:
+    flows = [linear_flow(A, sign * float(t)) for t in ds["time"].values]
+    call = config_of(ds) | {"model": model}
+    attributes, matrices = provenance(call, ds.attrs["seed_entropy"])
+    stale = [name for name in ds.variables if str(name).startswith("model_")]
+    out = ds.drop_vars(stale).assign(matrices)
+    for name in ("position", "support"):
+        if name in out:
+            out[name] = (ds[name].dims, _moved_points(ds[name], flows), ds[name].attrs)
+    if "log_density" in out:
+        growth = np.array([np.linalg.slogdet(flow)[1] for flow in flows])
+        out["log_density"] = (
+            ds["log_density"].dims,
+            ds["log_density"].values - growth[:, None],
+            ds["log_density"].attrs,
+        )
+    if "density" in out:
+        out = _regridded(ds, out, flows, grid)
+    done = f"{datetime.now(UTC).isoformat(timespec='seconds')} frame changed to {attributes['frame']}"
+    out.attrs = ds.attrs | {name: attributes[name] for name in ("config", "frame")}
+    out.attrs["history"] = f"{ds.attrs['history']}\n{done}"
+    return out
+
+
+def _moved_points(points: xr.DataArray, flows: list[Array]) -> Array:
+    values = np.moveaxis(points.values, points.dims.index("time"), 0)
+    moved = np.stack([x @ flow.T for x, flow in zip(values, flows, strict=True)])
+    return np.moveaxis(moved, 0, points.dims.index("time"))
+
+
+def _regridded(ds: xr.Dataset, out: xr.Dataset, flows: list[Array], grid: Grid | None) -> xr.Dataset:
+    source = grid_of(ds)
+    target = _bounding_grid(source, flows) if grid is None else grid
+    masses = ds["density"].values * source.cell_volumes
+    density = np.stack([_push(m, source, flow, target) for m, flow in zip(masses, flows, strict=True)])
+    axes = tuple(f"x{k + 1}" for k in range(target.dim))
+    out = out.drop_vars([*axes, "density", "cell_volume", "wall_mass", "score_change", *(f"{x}_edges" for x in axes)])
+    fresh = {
+        f"{x}_edges": variable(f"{x}_edge", e, ds[f"{x}_edges"].long_name)
+        for x, e in zip(axes, target.edges, strict=True)
+    }
+    fresh["cell_volume"] = variable(axes, target.cell_volumes, ds["cell_volume"].long_name)
+    fresh["density"] = variable(("time", *axes), density / target.cell_volumes, ds["density"].long_name)
+    coords = {x: variable(x, c, ds[x].long_name) for x, c in zip(axes, target.centres, strict=True)}
+    return out.assign(fresh).assign_coords(coords)
+
+
+def _bounding_grid(source: Grid, flows: list[Array]) -> Grid:
+    corners = tensor_points(tuple(np.array(b) for b in source.bounds))
+    moved = np.concatenate([corners @ flow.T for flow in flows])
+    low, high = moved.min(axis=0), moved.max(axis=0)
+    # One cell more on each side, so that no point falls into an outer half-cell.
+    margin = (high - low) / (np.array(source.shape) - 2)
+    return Grid(list(zip(low - margin, high + margin, strict=True)), source.shape)
+
+
+def _push(masses: Array, source: Grid, flow: Array, target: Grid) -> Array:
+    """Cell masses of the image of a piecewise constant density under a linear map."""
+    if np.array_equal(flow, np.diag(np.diag(flow))):
+        for k, scale in enumerate(np.diag(flow)):
+            share = _overlap(source.edges[k] * scale, target.edges[k], masses, k)
+            masses = np.moveaxis(np.tensordot(share, masses, axes=(0, k)), 0, k)
+        return masses
+    cell = np.stack([w.max() * np.abs(flow[:, k]) for k, w in enumerate(source.widths)])
+    parts = [int(np.ceil(2 * (row / [w.min() for w in target.widths]).max())) + 1 for row in cell]
+    full = masses > 0
+    if np.prod(parts) * full.sum() > MAX_PARTS:
+        raise InvalidInput(
+            f"following the cells through the map needs {np.prod(parts)} parts of each of {full.sum()} cells: "
+            "pass a coarser grid, or convert earlier times only"
+        )
+    offsets = tensor_points(tuple((np.arange(n) + 0.5) / n for n in parts))
+    where = np.nonzero(full)
+    low = np.stack([e[i] for e, i in zip(source.edges, where, strict=True)], axis=1)
+    size = np.stack([w[i] for w, i in zip(source.widths, where, strict=True)], axis=1)
+    points = ((low[:, None] + offsets * size[:, None]).reshape(-1, source.dim)) @ flow.T
+    _check_inside(points, target)
+    return deposit(points, np.repeat(masses[full] / len(offsets), len(offsets)), target.centres)
+
+
+def _overlap(moved: Array, edges: Array, masses: Array, axis: int) -> Array:
+    """The share (N, M) of each moved cell that lies in each target cell."""
+    below = (np.clip(edges[None, :], moved[:-1, None], moved[1:, None]) - moved[:-1, None]) / np.diff(moved)[:, None]
+    share = np.diff(below, axis=1)
+    lost = float((masses.sum(axis=tuple(k for k in range(masses.ndim) if k != axis)) * (1 - share.sum(axis=1))).sum())
+    if lost > 1e-9:
+        raise InvalidInput(f"mass {lost:.3g} falls outside the grid along axis {axis}: widen it")
+    return np.asarray(share)
+
+
+def _check_inside(points: Array, target: Grid) -> None:
+    for k, c in enumerate(target.centres):
+        outside = (points[:, k] < c[0]) | (points[:, k] > c[-1])
+        if outside.any():
+            raise InvalidInput(
+                f"the moved cells reach {points[outside, k][0]:g} on axis {k}, outside the outermost cell centres "
+                f"[{c[0]:g}, {c[-1]:g}] of the grid: widen it"
+            )

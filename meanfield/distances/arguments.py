@@ -1,0 +1,73 @@
+"""What the distances accept: weighted points, or piecewise-constant densities on a grid."""
+
+from __future__ import annotations
+
+import sys
+from typing import NamedTuple
+
+import numpy as np
+
+from meanfield.measures.grid import GridMeasure
+from particles.checks import Array, as_points, as_weights
+from particles.errors import InvalidInput, NotSupported
+from particles.measure import EmpiricalMeasure, Measure
+
+
+class Atoms(NamedTuple):
+    """Checked points (n, d) and masses (n,), atoms of mass zero left out."""
+
+    points: Array
+    weights: Array
+    uniform: bool
+
+
+def as_atoms(mu: Measure, name: str) -> Atoms:
+    """Points and masses of a measure; refused: arrays, densities, NaN, negative or missing mass, no points."""
+    if isinstance(mu, EmpiricalMeasure):
+        points, weights = mu.points, mu.weights
+    elif isinstance(mu, GridMeasure):
+        raise NotSupported(
+            f"{name} is a density on a grid, points are needed here: EmpiricalMeasure({name}.points, {name}.weights) "
+            f"takes its cells for atoms, wasserstein_bracket({name}, ...) bounds the distance of the density itself"
+        )
+    elif isinstance(mu, Measure):
+        points = as_points(mu.points, f"{name}.points")
+        weights = as_weights(mu.weights, len(points), f"{name}.weights")
+    else:
+        raise InvalidInput(
+            f"{name} must be a measure (EmpiricalMeasure, or a measure on a grid), got {type(mu).__name__}: "
+            "write EmpiricalMeasure(points) or EmpiricalMeasure(points, weights)"
+        )
+    smallest, largest = float(weights.min()), float(weights.max())
+    if smallest == 0.0:
+        kept = weights > 0
+        points, weights = points[kept], weights[kept]
+        smallest = float(weights.min())
+    return Atoms(points, weights, smallest == largest)
+
+
+def as_order(p: float) -> float:
+    """The exponent of W_p, 1 ≤ p < ∞."""
+    if (
+        isinstance(p, bool)
+        or not isinstance(p, (int, float, np.integer, np.floating))
+        or not 1 <= p <= sys.float_info.max
+    ):
+        raise InvalidInput(
+            f"p must be a finite number, at least 1, got {p!r}: W_p is no metric below 1, and W_∞ (a bottleneck "
+            "problem) is not computed here"
+        )
+    return float(p)
+
+
+def require_same_dim(d_mu: int, d_nu: int) -> None:
+    """Refuse measures in spaces of different dimension."""
+    if d_mu != d_nu:
+        raise InvalidInput(f"mu and nu must live in the same space, got dimensions {d_mu} and {d_nu}")
+
+
+def require_finite(distance: float) -> float:
+    """Refuse points so far apart that their difference overflows float64."""
+    if not np.isfinite(distance):
+        raise InvalidInput("mu and nu are farther apart than float64 can hold (above 1e308): rescale the points")
+    return distance

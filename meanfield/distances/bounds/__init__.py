@@ -1,0 +1,1 @@
+"""Bounds from below and above, behind the distances."""

@@ -1,0 +1,1 @@
+"""Measures: grids, cells, laws, quadrature."""

@@ -1,0 +1,249 @@
+"""Probability laws with exact cell masses: uniform, normal, products and mixtures."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtr
+
+from meanfield.measures.cells import Edges, cell_integrals, outer
+from particles.checks import Array, Rng, as_finite, as_generator, as_matrix, as_points, as_weights, frozen, whole
+from particles.errors import InvalidInput
+
+
+class ProbabilityLaw(ABC):
+    """A probability law on R^d: density, exact cell masses, moments, samples."""
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """The dimension d."""
+
+    @abstractmethod
+    def density(self, x: npt.ArrayLike) -> Array:
+        """The density at points x (m, d), shape (m,)."""
+
+    @abstractmethod
+    def cell_masses(self, edges: Edges) -> Array:
+        """Masses of the cells of a tensor grid, shape (N_1, …, N_d), not normalised."""
+
+    @abstractmethod
+    def mean(self) -> Array:
+        """The mean, shape (d,)."""
+
+    @abstractmethod
+    def covariance(self) -> Array:
+        """The covariance, shape (d, d)."""
+
+    @abstractmethod
+    def sample(self, n: int, rng: Rng) -> Array:
+        """n independent points, shape (n, d)."""
+
+
+class Uniform(ProbabilityLaw):
+    """The uniform law on a box: `Uniform([(-1, 1), (-1, 1)])`, or `Uniform((-1, 1))` on the line."""
+
+    def __init__(self, bounds: npt.ArrayLike) -> None:
+        pairs = np.atleast_2d(as_finite(bounds, "bounds"))
+        if pairs.ndim != 2 or pairs.shape[1] != 2 or not len(pairs):
+            raise InvalidInput(f"bounds must be d pairs (low, high), got shape {pairs.shape}")
+        if (pairs[:, 0] >= pairs[:, 1]).any():
+            raise InvalidInput(f"bounds must have low < high along each axis, got {pairs.tolist()}")
+        self.bounds = frozen(pairs)
+
+    def __repr__(self) -> str:
+        return f"Uniform({self.bounds.tolist()})"
+
+    @property
+    def dim(self) -> int:
+        """The dimension d."""
+        return len(self.bounds)
+
+    def density(self, x: npt.ArrayLike) -> Array:
+        """1/volume inside the closed box, 0 outside."""
+        points = as_points(x, "x", dim=self.dim)
+        inside = ((points >= self.bounds[:, 0]) & (points <= self.bounds[:, 1])).all(axis=1)
+        return np.asarray(inside / np.prod(np.diff(self.bounds)))
+
+    def cell_masses(self, edges: Edges) -> Array:
+        """Lengths of overlap, exact."""
+        return outer(
+            [np.asarray(np.diff(np.clip(e, a, b)) / (b - a)) for e, (a, b) in zip(edges, self.bounds, strict=True)]
+        )
+
+    def mean(self) -> Array:
+        """The centre of the box."""
+        return np.asarray(self.bounds.mean(axis=1))
+
+    def covariance(self) -> Array:
+        """Diagonal, (b − a)²/12."""
+        return np.diag(np.diff(self.bounds)[:, 0] ** 2 / 12)
+
+    def sample(self, n: int, rng: Rng) -> Array:
+        """n independent points, shape (n, d)."""
+        n, rng = whole(n, "n", least=0), as_generator(rng)
+        return np.asarray(rng.uniform(self.bounds[:, 0], self.bounds[:, 1], size=(n, self.dim)))
+
+
+class Normal(ProbabilityLaw):
+    """The normal law N(mean, covariance): mean (d,), covariance (d, d) positive definite, or two scalars on the line.
+
+    The second argument is the covariance, a variance on the line, not a standard deviation.
+    """
+
+    def __init__(self, mean: npt.ArrayLike, covariance: npt.ArrayLike) -> None:
+        self._mean = frozen(np.atleast_1d(as_finite(mean, "mean")))
+        d = len(self._mean)
+        S = as_matrix(covariance, "covariance", shape=(d, d))
+        if self._mean.ndim != 1 or not np.allclose(S, S.T, rtol=1e-12, atol=0) or np.linalg.eigvalsh(S)[0] <= 0:
+            raise InvalidInput(f"covariance must be symmetric positive definite, got {S.tolist()}")
+        self._covariance = frozen(S)
+        self._root = np.linalg.cholesky(S)
+
+    def __repr__(self) -> str:
+        return f"Normal({self._mean.tolist()}, {self._covariance.tolist()})"
+
+    @property
+    def dim(self) -> int:
+        """The dimension d."""
+        return len(self._mean)
+
+    def density(self, x: npt.ArrayLike) -> Array:
+        """The Gaussian density."""
+        centred = as_points(x, "x", dim=self.dim) - self._mean
+        z = np.linalg.solve(self._root, centred.T)
+        scale = (2 * np.pi) ** (self.dim / 2) * np.prod(np.diag(self._root))
+        with np.errstate(over="ignore"):
+            return np.asarray(np.exp(-0.5 * (z * z).sum(axis=0)) / scale)
+
+    def cell_masses(self, edges: Edges) -> Array:
+        """Differences of the error function where the covariance is diagonal; else adaptive, to 1e-13 of the mass."""
+        S = self._covariance
+        if np.array_equal(S, np.diag(np.diag(S))):
+            return outer(
+                [_normal_cells((e - m) / s) for e, m, s in zip(edges, self._mean, np.sqrt(np.diag(S)), strict=True)]
+            )
+        masses, _ = cell_integrals(self.density, edges, tolerance=1e-13)
+        return masses
+
+    def mean(self) -> Array:
+        """The mean, shape (d,)."""
+        return self._mean
+
+    def covariance(self) -> Array:
+        """The covariance, shape (d, d)."""
+        return self._covariance
+
+    def sample(self, n: int, rng: Rng) -> Array:
+        """n independent points, shape (n, d)."""
+        n, rng = whole(n, "n", least=0), as_generator(rng)
+        return np.asarray(self._mean + rng.standard_normal((n, self.dim)) @ self._root.T)
+
+
+def _normal_cells(z: Array) -> Array:
+    # Right of the origin the upper tail is subtracted, so that small masses keep their relative accuracy.
+    below, above = np.diff(ndtr(z)), -np.diff(ndtr(-z))
+    return np.asarray(np.where(z[:-1] > 0, above, below))
+
+
+def _laws(value: Sequence[ProbabilityLaw], name: str) -> tuple[ProbabilityLaw, ...]:
+    if not isinstance(value, list | tuple) or not value or not all(isinstance(law, ProbabilityLaw) for law in value):
+        raise InvalidInput(f"{name} must be a list of one or more laws, got {value!r}")
+    return tuple(value)
+
+
+class Product(ProbabilityLaw):
+    """The product of laws, `Product([Uniform((-1, 1)), Normal(0, 0.25)])`: independent blocks of coordinates."""
+
+    def __init__(self, factors: Sequence[ProbabilityLaw]) -> None:
+        self.factors = _laws(factors, "factors")
+
+    def __repr__(self) -> str:
+        return f"Product({list(self.factors)})"
+
+    @property
+    def dim(self) -> int:
+        """The sum of the dimensions."""
+        return sum(f.dim for f in self.factors)
+
+    def _blocks(self) -> list[slice]:
+        ends = np.cumsum([f.dim for f in self.factors])
+        return [slice(int(e) - f.dim, int(e)) for e, f in zip(ends, self.factors, strict=True)]
+
+    def density(self, x: npt.ArrayLike) -> Array:
+        """The product of the densities."""
+        points = as_points(x, "x", dim=self.dim)
+        parts = [f.density(points[:, b]) for f, b in zip(self.factors, self._blocks(), strict=True)]
+        return np.asarray(np.prod(parts, axis=0))
+
+    def cell_masses(self, edges: Edges) -> Array:
+        """The tensor product of the factors' cell masses."""
+        return outer([f.cell_masses(edges[b]) for f, b in zip(self.factors, self._blocks(), strict=True)])
+
+    def mean(self) -> Array:
+        """The means side by side."""
+        return np.concatenate([f.mean() for f in self.factors])
+
+    def covariance(self) -> Array:
+        """Block diagonal."""
+        out = np.zeros((self.dim, self.dim))
+        for f, b in zip(self.factors, self._blocks(), strict=True):
+            out[b, b] = f.covariance()
+        return out
+
+    def sample(self, n: int, rng: Rng) -> Array:
+        """n independent points, shape (n, d)."""
+        rng = as_generator(rng)
+        return np.concatenate([f.sample(n, rng) for f in self.factors], axis=1)
+
+
+class Mixture(ProbabilityLaw):
+    """The mixture Σ_k a_k law_k of laws of one dimension; weights None for equal parts."""
+
+    def __init__(self, laws: Sequence[ProbabilityLaw], weights: npt.ArrayLike | None = None) -> None:
+        laws = _laws(laws, "laws")
+        if len({law.dim for law in laws}) > 1:
+            raise InvalidInput(f"laws that mix must have one dimension, got {[law.dim for law in laws]}")
+        self.laws = laws
+        self.weights = frozen(as_weights(weights, len(laws)))
+
+    def __repr__(self) -> str:
+        return f"Mixture({list(self.laws)}, {self.weights.tolist()})"
+
+    @property
+    def dim(self) -> int:
+        """The dimension shared by all laws."""
+        return self.laws[0].dim
+
+    def density(self, x: npt.ArrayLike) -> Array:
+        """Σ_k a_k density_k."""
+        return np.asarray(self.weights @ np.stack([law.density(x) for law in self.laws]))
+
+    def cell_masses(self, edges: Edges) -> Array:
+        """Σ_k a_k masses_k."""
+        total = np.zeros([len(e) - 1 for e in edges])
+        for a, law in zip(self.weights, self.laws, strict=True):
+            total += a * law.cell_masses(edges)
+        return total
+
+    def mean(self) -> Array:
+        """Σ_k a_k mean_k."""
+        return np.asarray(self.weights @ np.stack([law.mean() for law in self.laws]))
+
+    def covariance(self) -> Array:
+        """Σ_k a_k (S_k + (m_k − m)(m_k − m)ᵀ)."""
+        m = self.mean()
+        parts = [law.covariance() + np.outer(law.mean() - m, law.mean() - m) for law in self.laws]
+        return np.asarray(np.tensordot(self.weights, np.stack(parts), axes=1))
+
+    def sample(self, n: int, rng: Rng) -> Array:
+        """n independent points, shape (n, d)."""
+        n, rng = whole(n, "n", least=0), as_generator(rng)
+        which = rng.choice(len(self.laws), size=n, p=self.weights)
+        out = np.empty((n, self.dim))
+        for k, law in enumerate(self.laws):
+            out[which == k] = law.sample(int((which == k).sum()), rng)
+        return out

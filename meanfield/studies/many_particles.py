@@ -1,0 +1,198 @@
+"""Convergence of empirical measures: W₂(μᴺ_t, μ_t) against N, with a fitted rate and its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from meanfield.distances import wasserstein, wasserstein_bracket
+from meanfield.measures.grid import GridMeasure
+from meanfield.solve import measure_at
+from meanfield.studies.finite_size import uniform_sample
+from meanfield.studies.tasks import Runner, by_index, seeded
+from particles import EmpiricalMeasure, VelocityField, simulate
+from particles.checks import Array, as_finite, as_times, not_negative, whole
+from particles.dataset import as_dataset, provenance, variable
+from particles.errors import DistanceTooLarge, InvalidInput
+
+BOOTSTRAP = 2000
+CONFIDENCE = 0.95
+
+
+class Law(Protocol):
+    """An initial law that particles are drawn from."""
+
+    def sample(self, n: int, rng: np.random.Generator) -> Array:
+        """n independent points, shape (n, d)."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    model: VelocityField
+    law: Law
+    start: float
+    times: Array
+    reference: tuple[EmpiricalMeasure | GridMeasure, ...]
+    seed: int
+    largest: int
+
+
+def convergence(
+    model: VelocityField,
+    law: Law,
+    reference: xr.Dataset,
+    *,
+    times: npt.ArrayLike,
+    sizes: Sequence[int],
+    seeds: int,
+    seed: int,
+    runner: Runner | None = None,
+    reference_error: float | None = None,
+) -> xr.Dataset:
+    """W₂ between N particles drawn from `law` and moved by `model`, and the solution μ_t of (6.1), for growing N.
+
+    `reference` is the Dataset of `solve`, or of `simulate` (from `quantile_points` or `gauss_nodes` of the law, say),
+    that starts from `law` at its first time and is saved at least at `times`. On the line a grid solution is a density
+    and the distance to it exact. In d ≥ 2 its cells are atoms at their centres, which moves the mass by at most
+    `reference_error` in W₂; the true distance lies within that of `distance`. For a particle reference that error is
+    the caller's to state, NaN where it is not (0 where its particles are the law). Distances that need too much memory
+    are brackets, and their middle is taken.
+
+    Seed s draws one cloud of max(sizes) points and takes its first N for each N: common random numbers across sizes
+    and times. The slope is that of log RMS over seeds against log N; its interval is a bootstrap over seeds, all sizes
+    of a seed together. `theory_connected` and `theory_clustered` are the slopes that the known rates have over these
+    sizes, see `theory_slopes`. No slope is asymptotic yet at the N of practice: where the expected square is known at
+    finite N (`uniform_sample`: `Uniform` laws on an interval or a rectangle, at t = 0), `finite_rms` is its root,
+    `theory_finite` its slope over these sizes, and `finite_p_value` tests it against the distances as they are, those
+    to the atoms of a grid included.
+
+    Returns a Dataset with `distance`, `half_width` (time, size, seed), `rms` (time, size), `slope`, `slope_low`,
+    `slope_high`, `reference_error` (time), `theory_connected`, `theory_clustered`, and, NaN where no law is known,
+    `finite_rms` (size), `theory_finite`, `finite_constant`, `finite_constant_error`, `finite_p_value`.
+    """
+    saves = as_times(times)
+    sizes = [whole(n, "each of sizes") for n in np.atleast_1d(as_finite(sizes, "sizes"))]
+    as_dataset(reference, "reference")
+    if len(sizes) < 2 or sizes != sorted(set(sizes)):
+        raise InvalidInput(f"sizes must be at least two growing numbers of particles, got {sizes}")
+    if whole(seeds, "seeds", 0) < 2:
+        raise InvalidInput(f"seeds must be at least 2, so that an interval can be drawn, got {seeds}")
+    seeds, seed = int(seeds), whole(seed, "seed", 0)
+    reference_error = None if reference_error is None else not_negative(reference_error, "reference_error")
+    clouds, errors = _reference_clouds(reference, saves, reference_error)
+    job = _Job(model, law, float(reference["time"][0]), saves, clouds, seed, max(sizes))
+    keys = [[f"convergence N={n} seed={s}" for s in range(seeds)] for n in sizes]
+    tasks = {key: (n, s) for n, row in zip(sizes, keys, strict=True) for s, key in enumerate(row)}
+    results = (runner or Runner()).run(_distances, job, tasks, "convergence in N")
+    return _dataset(job, by_index(results, keys), np.array(sizes), errors)
+
+
+def theory_slopes(sizes: npt.ArrayLike, d: int) -> tuple[float, float]:
+    """Slopes over these sizes of the known rates of W₂(μᴺ, μ): for connected laws and for laws of separated clusters.
+
+    Connected (a density bounded below on a convex body, say): N^{−1/2} in d = 1, (log N/N)^{1/2} in d = 2, N^{−1/d} in
+    d ≥ 3 (Bobkov, Ledoux 2019; Ambrosio, Stra, Trevisan 2019; Fournier, Guillin 2015). Clusters a distance apart trade
+    masses that are off by N^{−1/2}, and W₂² is of that order: N^{−1/4}, or N^{−1/d} where that is slower.
+    """
+    N = np.asarray(sizes, dtype=np.float64)
+    connected = np.sqrt(np.log(N) / N) if d == 2 else N ** -(0.5 if d == 1 else 1.0 / d)
+    return float(_slope(N, connected)), -min(0.25, 1.0 / d)
+
+
+def _distances(job: _Job, task: tuple[int, int]) -> list[list[float]]:
+    n, s = task
+    x0 = job.law.sample(job.largest, seeded(job.seed, 0, s))[:n]
+    if job.times[0] == job.start:
+        moved = simulate(job.model, x0, job.times)["position"].values if len(job.times) > 1 else [x0]
+    else:
+        moved = simulate(job.model, x0, [job.start, *job.times])["position"].values[1:]
+    return [_bounds(x, mu) for x, mu in zip(moved, job.reference, strict=True)]
+
+
+def _bounds(x: Array, mu: EmpiricalMeasure | GridMeasure) -> list[float]:
+    """The middle and half the width of an interval that holds W₂; of width 0 where the distance is computed exactly."""
+    cloud = EmpiricalMeasure(x)
+    try:
+        return [wasserstein(cloud, mu), 0.0]
+    except DistanceTooLarge:
+        bracket = wasserstein_bracket(cloud, mu, "dual")
+        return [0.5 * (bracket.lower + bracket.upper), 0.5 * bracket.width]
+
+
+def _reference_clouds(
+    reference: xr.Dataset, times: Array, error: float | None
+) -> tuple[tuple[EmpiricalMeasure | GridMeasure, ...], Array]:
+    saved = reference["time"].values
+    missing = [t for t in times if not np.isclose(saved, t, rtol=0, atol=1e-12).any()]
+    if missing:
+        raise InvalidInput(f"the reference must be saved at all times of the study; it lacks t = {missing}")
+    rows = [int(np.argmin(np.abs(saved - t))) for t in times]
+    stated = np.full(len(times), np.nan if error is None else error)
+    if "position" in reference:
+        weights = reference["weight"].values
+        return tuple(EmpiricalMeasure(reference["position"].values[row], weights) for row in rows), stated
+    cells = [measure_at(reference, row) for row in rows]
+    if cells[0].dim == 1:
+        return tuple(cells), np.zeros(len(times)) if error is None else stated
+    # W₂² between a uniform cell and its centre is Σ h²/12; the widest cells bound the mixture.
+    radius = float(np.sqrt(sum(np.max(w) ** 2 for w in cells[0].grid.widths) / 12))
+    atoms = tuple(EmpiricalMeasure(mu.points, mu.weights) for mu in cells)
+    return atoms, np.full(len(times), radius + (error or 0.0))
+
+
+def fit_rate(sizes: Array, distance: Array, seed: int) -> tuple[Array, Array, Array, Array]:
+    """RMS over seeds, the least-squares slope of its logarithm, and the bootstrap interval of the slope.
+
+    distance: (time, size, seed). Seeds are resampled, all times and sizes of a seed together.
+    """
+    squares = distance**2
+    rms = np.sqrt(np.mean(squares, axis=-1))
+    picks = seeded(seed, 1).integers(distance.shape[-1], size=(BOOTSTRAP, distance.shape[-1]))
+    drawn = np.stack([np.mean(squares[..., pick], axis=-1) for pick in picks])
+    slopes = _slope(sizes, np.sqrt(drawn))
+    low, high = np.quantile(slopes, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
+    return rms, _slope(sizes, rms), low, high
+
+
+def _slope(sizes: Array, rms: Array) -> Array:
+    x = np.log(sizes) - np.log(sizes).mean()
+    return np.asarray(np.log(rms) @ x / (x @ x))
+
+
+def _dataset(job: _Job, results: Array, sizes: npt.NDArray[Any], errors: Array) -> xr.Dataset:
+    distance, half_width = np.moveaxis(results, (2, 3), (0, 1)).swapaxes(0, 1)
+    rms, slope, low, high = fit_rate(sizes.astype(float), distance, job.seed)
+    connected, clustered = theory_slopes(sizes, job.reference[0].dim)
+    law = job.law if job.times[0] == job.start else None
+    finite, found = uniform_sample(law, sizes, np.transpose(distance[0]) ** 2)
+    finite_slope = float(_slope(sizes.astype(float), np.sqrt(finite)))
+    call = {"door": "studies.convergence", "model": job.model, "law": repr(job.law), "seed": job.seed}
+    attributes, matrices = provenance(call, str(job.seed))
+    percent, every = f"{100 * CONFIDENCE:g}%", ("time", "size", "seed")
+    data = {
+        "distance": variable(every, distance, "W2 between N particles and the solution"),
+        "half_width": variable(every, half_width, "half the width of the bracket around the distance"),
+        "rms": variable(("time", "size"), rms, "root mean square of the distance over seeds"),
+        "slope": variable("time", slope, "slope of log rms against log N"),
+        "slope_low": variable("time", low, f"lower end of the {percent} bootstrap interval of the slope"),
+        "slope_high": variable("time", high, f"upper end of the {percent} bootstrap interval of the slope"),
+        "reference_error": variable("time", errors, "bound on the error of the distance from the reference"),
+        "theory_connected": variable((), np.array(connected), "slope of the rate for connected laws"),
+        "theory_clustered": variable((), np.array(clustered), "slope of the rate for separated clusters"),
+        "theory_finite": variable((), np.array(finite_slope), "slope over these sizes of the law at finite N, t = 0"),
+        "finite_rms": variable("size", np.sqrt(finite), "root of the expected square at finite N, t = 0"),
+        "finite_constant": variable((), np.array(found.constant), "constant of that law beside log N, fitted"),
+        "finite_constant_error": variable((), np.array(found.error), "standard error of that constant"),
+        "finite_p_value": variable((), np.array(found.p_value), "p-value of the law at finite N over all sizes"),
+    }
+    coords = {
+        "time": variable("time", job.times, "time"),
+        "size": variable("size", sizes, "number of particles N"),
+        "seed": variable("seed", np.arange(distance.shape[-1]), "seed index"),
+    }
+    return xr.Dataset({**data, **matrices}, coords, {**attributes, "status": "completed"})

@@ -1,0 +1,1 @@
+"""The velocity field of a model on a grid."""

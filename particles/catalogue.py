@@ -1,0 +1,58 @@
+"""Which models there are: read from the classes themselves, so that a new file is all a new model needs."""
+
+from __future__ import annotations
+
+import inspect
+import pkgutil
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import particles.models
+from particles.checks import one_of
+from particles.errors import InvalidInput
+from particles.fields.discrete_map import DiscreteMap
+from particles.fields.field import VelocityField
+
+
+def catalogue() -> dict[str, str]:
+    """Every concrete model of this package by name, with the first line of its docstring, in alphabetical order.
+
+    `meanfield models` prints it. A class counts that derives from VelocityField or DiscreteMap, is defined in
+    particles/models outside base.py, is not abstract, and has no specialisation of its own here.
+    """
+    return {name: _line(cls) for name, cls in sorted(_classes().items())}
+
+
+def build_model(name: str, parameters: Mapping[str, Any]) -> Any:
+    """The model of that name in the catalogue, from its parameters by name; refused with the names that there are."""
+    classes = _classes()
+    cls: Any = classes[one_of(name, sorted(classes), "the name of the model")]
+    known = list(inspect.signature(cls.__init__).parameters.values())[1:]
+    unknown = sorted(set(parameters) - {p.name for p in known})
+    missing = [p.name for p in known if p.default is p.empty and p.name not in parameters]
+    if unknown or missing:
+        raise InvalidInput(
+            f"{name} {f'has no parameter {unknown[0]!r}' if unknown else f'needs the parameter {missing[0]!r}'}: "
+            f"its parameters are {', '.join(p.name for p in known)}"
+        )
+    return cls(**parameters)
+
+
+def _classes() -> dict[str, type]:
+    for module in pkgutil.iter_modules(particles.models.__path__):
+        import_module(f"{particles.models.__name__}.{module.name}")
+    return {cls.__name__: cls for root in (VelocityField, DiscreteMap) for cls in _leaves(root)}
+
+
+def _leaves(cls: type) -> list[type]:
+    package = f"{particles.models.__name__}."
+    every: list[type] = cls.__subclasses__()
+    below = [sub for sub in every if sub.__module__.startswith(package)]
+    if below:
+        return [leaf for sub in below for leaf in _leaves(sub)]
+    return [] if inspect.isabstract(cls) or cls.__module__ == VelocityField.__module__ else [cls]
+
+
+def _line(cls: type) -> str:
+    return (inspect.getdoc(cls) or "").partition("\n")[0]

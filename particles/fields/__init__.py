@@ -1,0 +1,1 @@
+"""What a velocity field is, and the algebra of fields."""

@@ -1,0 +1,1 @@
+"""Sums below quadratic cost, with a certified error."""

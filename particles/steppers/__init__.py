@@ -1,0 +1,1 @@
+"""Methods that move particles, one a file; all are stateless."""

@@ -1,0 +1,55 @@
+"""Euler–Maruyama: a constant step with noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from particles.checks import Array, as_matrix
+from particles.errors import InvalidInput
+from particles.fields.field import VelocityField
+from particles.steppers.method import FixedStep, Model, Particles
+
+
+@dataclass(frozen=True)
+class EulerMaruyama(FixedStep):
+    """x + h X(t, x) + √(2hD) ξ, ξ standard normal: weak order 1, and strong order 1 as the noise is additive.
+
+    Kloeden, Platen, Numerical Solution of Stochastic Differential Equations, 10.2.
+    """
+
+    random: ClassVar[bool] = True
+    order: ClassVar[int] = 1
+
+    def check(self, model: Model, times: Array) -> None:
+        """As for every method; and refuse a noise tensor that is not symmetric and positive semi-definite."""
+        super().check(model, times)
+        assert isinstance(model, VelocityField)
+        t = float(times[0])
+        if (D := model.diffusion(t)) is not None:
+            _check_tensor(D, model.dim, t)
+
+    def step(self, field: VelocityField, t: float, h: float, state: Particles) -> Array:
+        """One step, each run with its own generator; without diffusion this is Euler's step."""
+        moved = state.x + h * field.particle_velocity(t, state.x, state.w)
+        D = field.diffusion(t)
+        if D is None:
+            return moved
+        _check_tensor(D, state.x.shape[-1], t)
+        noise = np.stack([rng.standard_normal(state.x.shape[1:]) for rng in state.rngs])
+        return np.asarray(moved + np.sqrt(2 * h) * (noise @ _square_root(D).T))
+
+
+def _square_root(D: Array) -> Array:
+    values, vectors = np.linalg.eigh(D)
+    # Only rounding is cut off here: `_check_tensor` has refused what is truly negative.
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
+
+
+def _check_tensor(D: Array, dim: int | None, t: float) -> None:
+    D = as_matrix(D, f"diffusion({t:g})", shape=(dim, dim))
+    slack = 1e-12 * np.abs(D).max()
+    if np.abs(D - D.T).max() > slack or np.linalg.eigvalsh(D)[0] < -slack:
+        raise InvalidInput(f"diffusion({t:g}) must be symmetric and positive semi-definite, got {D.tolist()}")

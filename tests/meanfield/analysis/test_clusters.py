@@ -1,0 +1,154 @@
+import numpy as np
+import pytest
+
+from meanfield.analysis import clusters as clustering
+from particles import Euler, SelfAttention, simulate
+from particles.errors import InvalidInput
+
+
+def run(x0, times=(0.0, 0.5, 1.0), model=None, **options):
+    d = np.shape(x0)[-1]
+    return simulate(model or SelfAttention(np.eye(d), np.eye(d), np.eye(d)), x0, times, **options)
+
+
+@pytest.fixture(scope="module")
+def ds():
+    return run(np.random.default_rng(0).uniform(-1, 1, (12, 2)))
+
+
+def naive_attention(x):
+    P = np.exp(x @ x.T)
+    return P / P.sum(axis=1, keepdims=True)
+
+
+def test_leaders_ranks_and_entropies_against_the_formula(ds):
+    lead, rank = clustering.leaders(ds), clustering.attention_rank(ds)
+    effective, entropy = clustering.effective_rank(ds), clustering.attention_entropy(ds)
+    assert lead.dims == ("time", "particle")
+    assert rank.dims == effective.dims == ("time",)
+    for k, x in enumerate(ds.position.values):
+        P = naive_attention(x)
+        np.testing.assert_array_equal(lead[k], P.argmax(axis=1))
+        assert rank[k] == np.linalg.matrix_rank(P)
+        s = np.linalg.svd(P)[1]
+        p = s / s.sum()
+        assert float(effective[k]) == pytest.approx(np.exp(-np.sum(p * np.log(p))))
+        np.testing.assert_allclose(entropy[k], -np.sum(P * np.log(P), axis=1), rtol=1e-12)
+
+
+def test_rank_tolerance_is_used_and_named(ds):
+    loose = clustering.attention_rank(ds, tolerance=0.5)
+    assert (loose <= clustering.attention_rank(ds)).all()
+    assert "0.5" in loose.attrs["long_name"]
+
+
+def test_extremes_of_effective_rank_and_entropy():
+    uniform = run(np.zeros((7, 2)))
+    np.testing.assert_allclose(clustering.effective_rank(uniform), 1.0)
+    np.testing.assert_allclose(clustering.attention_entropy(uniform), np.log(7))
+    apart = run(np.array([[30.0, 0.0], [-30.0, 0.0]]), (0.0, 0.1))
+    np.testing.assert_allclose(clustering.effective_rank(apart), 2.0)
+    np.testing.assert_allclose(clustering.attention_entropy(apart), 0.0, atol=1e-12)
+
+
+def test_clusters_by_distance_and_angle():
+    x0 = np.array([[1.0, 0.0], [1.05, 0.0], [5.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
+    frozen = run(x0, (0.0, 1e-12), method=Euler(1e-12))
+    by_distance = clustering.clusters(frozen, distance=0.1)[0]
+    np.testing.assert_array_equal(by_distance, [0, 0, 1, 2, 3])
+    assert clustering.cluster_count(frozen, distance=0.1)[0] == 4
+    np.testing.assert_array_equal(clustering.clusters(frozen, angle=0.01)[0], [0, 0, 0, 1, 2])
+    assert clustering.cluster_count(frozen, distance=10.0)[0] == 1
+
+
+def test_chain_of_tokens_is_one_component():
+    chain = run(np.column_stack([np.arange(6.0), np.zeros(6)]), (0.0, 1e-12), method=Euler(1e-12))
+    assert clustering.cluster_count(chain, distance=1.001)[0] == 1
+    assert clustering.cluster_count(chain, distance=0.999)[0] == 6
+
+
+def test_exactly_one_threshold(ds):
+    for options in ({}, {"distance": 1.0, "angle": 1.0}):
+        with pytest.raises(InvalidInput, match="exactly one"):
+            clustering.cluster_count(ds, **options)
+
+
+def test_hull_volume_and_vertices():
+    square = np.array([[0.0, 0.0], [2.0, 0.0], [2.0, 3.0], [0.0, 3.0], [1.0, 1.0], [1.0, 1.0]])
+    at_start = run(square, (0.0, 1e-12), method=Euler(1e-12))
+    assert float(clustering.hull_volume(at_start)[0]) == pytest.approx(6.0)
+    assert clustering.hull_vertices(at_start)[0] == 4
+    flat = run(np.column_stack([np.arange(4.0), np.ones(4)]), (0.0, 1e-12), method=Euler(1e-12))
+    assert clustering.hull_volume(flat)[0] == 0.0
+
+
+def test_rescaled_hulls_shrink():
+    x0 = np.random.default_rng(1).uniform(-2, 2, (20, 2))
+    ds = run(x0, np.linspace(0, 3, 13), SelfAttention(np.eye(2), np.eye(2), np.eye(2)).rescaled())
+    assert (np.diff(clustering.hull_volume(ds)) <= 1e-9).all()
+
+
+def test_ensembles_keep_their_runs():
+    x0 = np.random.default_rng(2).uniform(-1, 1, (3, 8, 2))
+    ds = run(x0)
+    count = clustering.cluster_count(ds, distance=0.3)
+    assert count.dims == ("run", "time")
+    alone = clustering.cluster_count(run(x0[1]), distance=0.3)
+    np.testing.assert_array_equal(count[1], alone)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_flats_are_found_without_their_normal(seed):
+    rng = np.random.default_rng(seed)
+    d = 2 + seed % 3
+    normal = rng.normal(size=d)
+    normal /= np.linalg.norm(normal)
+    heights = rng.choice([-1.0, 0.2, 2.0], size=80)
+    along = 30.0 * rng.normal(size=(80, d))
+    points = along - np.outer(along @ normal, normal) + heights[:, None] * normal
+    found = clustering.fit_flats(points)
+    assert found.residual < 1e-10
+    assert abs(found.normal @ normal) == pytest.approx(1.0, abs=1e-12)
+    np.testing.assert_allclose(np.sort(found.offsets * np.sign(found.normal @ normal)), [-1.0, 0.2, 2.0], atol=1e-9)
+
+
+def test_flats_of_a_good_triple_are_level_sets_of_the_left_eigenvector():
+    V = np.array([[1.0, 2.0], [0.0, -0.1]])
+    x0 = np.random.default_rng(3).uniform(-1, 1, (40, 2))
+    ds = run(x0, [0.0, 14.0], SelfAttention(np.eye(2), np.eye(2), V).rescaled())
+    found = clustering.fit_flats(ds.position.values[-1])
+    left = np.array([1.0, 2.0 / 1.1])
+    assert abs(found.normal @ left) / np.linalg.norm(left) == pytest.approx(1.0, abs=1e-6)
+    assert found.residual < 1e-5
+
+
+def test_line_means_against_all_partitions():
+    import itertools
+
+    rng = np.random.default_rng(4)
+    for _ in range(20):
+        heights = rng.normal(size=8)
+        labels = clustering._line_means(heights, 3)
+        cost = sum(np.sum((heights[labels == k] - heights[labels == k].mean()) ** 2) for k in range(3))
+        s = np.sort(heights)
+        best = min(
+            sum(np.sum((part - part.mean()) ** 2) for part in np.split(s, cut))
+            for cut in itertools.combinations(range(1, 8), 2)
+        )
+        assert cost == pytest.approx(best, rel=1e-10)
+
+
+def test_regular_simplex_statistics():
+    corners = np.repeat(2.5 * (np.eye(4) - 0.25), 3, axis=0) + 1e-9 * np.random.default_rng(5).normal(size=(12, 4))
+    at_start = run(corners + 7.0, (0.0, 1e-12), method=Euler(1e-12))
+    found = clustering.simplex_statistics(at_start, distance=0.1).isel(time=0)
+    assert found.cluster_count == 4
+    for name in ("within_between", "norm_variation", "cosine_variation", "simplex_gap"):
+        assert abs(float(found[name])) < 1e-8
+    one = clustering.simplex_statistics(at_start, distance=100.0)
+    assert np.isnan(one.simplex_gap).all()
+
+
+def test_heads_are_chosen_by_number(ds):
+    with pytest.raises(InvalidInput, match="head must be 0 to 0"):
+        clustering.leaders(ds, head=1)

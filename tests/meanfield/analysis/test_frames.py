@@ -1,0 +1,96 @@
+"""Conversion of Datasets between frames: points, cell masses, Jacobian."""
+
+import numpy as np
+import pytest
+
+from meanfield import Grid, Normal, Uniform, solve
+from meanfield.analysis import frames
+from meanfield.measures.quadrature import characteristics
+from meanfield.solve import measure_at
+from particles import Adaptive, SelfAttention, model_of, simulate
+from particles.errors import InvalidInput, NotSupported
+
+TIMES = [0.0, 0.3, 0.6]
+V = np.array([[0.4, 0.3], [-0.2, 0.5]])
+PLANE = SelfAttention(np.eye(2), np.eye(2), V)
+
+
+def test_particles_go_there_and_back_and_match_a_run_in_the_frame():
+    x0 = np.random.default_rng(0).normal(size=(8, 2))
+    tight = Adaptive(1e-11, 1e-12)
+    ds = simulate(PLANE, x0, TIMES, tight)
+    moved = frames.to_rescaled(ds)
+    assert moved.attrs["frame"] == "rescaled"
+    np.testing.assert_allclose(moved.position, simulate(PLANE.rescaled(), x0, TIMES, tight).position, atol=1e-9)
+    back = frames.to_original(moved)
+    assert back.attrs["frame"] == "original"
+    assert model_of(back).frame is None
+    np.testing.assert_allclose(back.position, ds.position, atol=1e-13)
+
+
+def test_other_frames_and_ensembles():
+    runs = np.random.default_rng(0).normal(size=(2, 4, 2))
+    A = np.diag([0.1, -0.2])
+    moved = frames.to_frame(simulate(PLANE, runs, TIMES), A)
+    alone = frames.to_frame(simulate(PLANE, runs[1], TIMES), A)
+    np.testing.assert_allclose(moved.position[1], alone.position)
+    assert moved.attrs["frame"] == "moving"
+
+
+def test_diagonal_frame_stretches_cells_exactly_with_the_jacobian():
+    model = SelfAttention(1, 1, 0.5)
+    grid = Grid([(-2, 2)], 80)
+    ds = solve(model, grid.measure(Uniform((-1, 1))), TIMES)
+    scale = float(np.exp(-0.5 * 0.6))
+    target = Grid.from_edges([grid.edges[0] * scale])
+    moved = frames.to_frame(ds, [[0.5]], Grid.from_edges([np.linspace(-2, 2, 161)]))
+    exact = frames.to_frame(ds.isel(time=[2]), [[0.5]], target)
+    np.testing.assert_allclose(exact.density[0], ds.density[2] / scale, atol=1e-13)
+    np.testing.assert_allclose((moved.density * moved.cell_volume).sum("x1"), 1.0)
+    assert measure_at(moved, 2).covariance()[0, 0] == pytest.approx(
+        scale**2 * measure_at(ds, 2).covariance()[0, 0], abs=1e-3
+    )
+
+
+def test_general_frame_keeps_mass_and_transports_moments():
+    grid = Grid([(-5, 5)] * 2, (40, 40))
+    ds = solve(PLANE, grid.measure(Normal([0.3, 0], 0.25 * np.eye(2))), [0.0, 0.2])
+    moved = frames.to_rescaled(ds)
+    mu, nu = measure_at(ds, 1), measure_at(moved, 1)
+    from scipy.linalg import expm
+
+    back = expm(-0.2 * V)
+    np.testing.assert_allclose(nu.mean(), back @ mu.mean(), atol=1e-12)
+    np.testing.assert_allclose(nu.covariance(), back @ mu.covariance() @ back.T, atol=0.02)
+    np.testing.assert_allclose((moved.density * moved.cell_volume).sum(["x1", "x2"]), 1.0)
+    assert moved.attrs["frame"] == "rescaled"
+    assert "frame changed" in moved.attrs["history"]
+
+
+def test_tracked_support_moves_along():
+    model = SelfAttention(1, 1, 1).rescaled()
+    ds = solve(model, Grid([(-1, 1)], 40).measure(Uniform((-1, 1))), [0.0, 0.5])
+    original = frames.to_original(ds)
+    np.testing.assert_allclose(original.support[-1], np.exp(0.5) * ds.support[-1])
+    assert float(original.x1.max()) > 1.5
+
+
+def test_density_along_characteristics_gains_the_jacobian():
+    law, tight = Normal([0.1, 0], [[0.3, 0.1], [0.1, 0.2]]), Adaptive(1e-10, 1e-11)
+    moved = frames.to_rescaled(characteristics(PLANE, law, TIMES, 6, tight))
+    there = characteristics(PLANE.rescaled(), law, TIMES, 6, tight)
+    np.testing.assert_allclose(moved.log_density, there.log_density, atol=1e-7)
+    np.testing.assert_allclose(moved.position, there.position, atol=1e-8)
+
+
+def test_refusals():
+    ds = simulate(PLANE, np.ones((2, 2)), TIMES)
+    with pytest.raises(InvalidInput, match="original frame already"):
+        frames.to_original(ds)
+    with pytest.raises(InvalidInput, match="moving frame already"):
+        frames.to_frame(frames.to_rescaled(ds), V)
+    with pytest.raises(NotSupported, match="name the matrix"):
+        frames.to_rescaled(simulate(PLANE + PLANE, np.ones((2, 2)), TIMES))
+    grid = solve(SelfAttention(1, 1, -1), Grid([(-4, 4)], 40).measure(Normal(0, 0.25)), [0, 0.5])
+    with pytest.raises(InvalidInput, match="outside the grid"):
+        frames.to_frame(grid, [[-1.0]], Grid([(-1, 1)], 40))

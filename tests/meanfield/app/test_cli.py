@@ -1,0 +1,244 @@
+"""The command line: one small study from a file to a folder, and everything that is refused."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from meanfield.app.cli import main
+
+SMALL = """
+title = "A small study"
+seed = 1
+[model]
+name = "SelfAttention"
+frame = "rescaled"
+Q = 1.0
+K = 1.0
+V = 1.0
+[initial]
+law = "uniform"
+bounds = [[-1.0, 1.0]]
+[grid]
+bounds = [[-1.5, 1.5]]
+shape = [40]
+[convergence]
+times = [0.0, 0.25]
+sizes = [8, 16]
+seeds = 3
+[stability]
+particles = 20
+shift = 0.01
+seeds = 2
+times = [0.0, 0.25]
+[limit]
+particles = 10
+until = 6.0
+every = 0.5
+"""
+
+
+@pytest.fixture
+def small(tmp_path):
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL)
+    return path
+
+
+def run(*arguments):
+    return main(["study", *map(str, arguments)])
+
+
+def numbers(folder):
+    out = {}
+    for path in sorted(folder.glob("*.nc")):
+        with xr.open_dataset(path, engine="h5netcdf") as ds:
+            out |= {f"{path.stem}.{name}": ds[name].values for name in ds.variables if ds[name].dtype.kind in "fi"}
+    return out
+
+
+def differing(a, b):
+    return [name for name in a if not np.array_equal(a[name], b[name], equal_nan=True)]
+
+
+def test_a_study_writes_datasets_pictures_and_a_report_and_ends_with_the_folder(small, tmp_path, capsys):
+    out = tmp_path / "results"
+    assert run(small, "--out", out, "--workers", 1) == 0
+    printed = capsys.readouterr().out.strip().splitlines()
+    assert printed[-1] == str(out.resolve())
+    names = {path.name for path in out.iterdir()}
+    assert {"solution.nc", "convergence.nc", "stability.nc", "limit_run.nc", "limit.nc"} <= names
+    assert {"solution.png", "convergence.png", "stability.png", "limit.png", "report.html", "study.toml"} <= names
+    page = (out / "report.html").read_text()
+    # The hypotheses are long: once is enough, on the page and in the terminal.
+    assert page.count("V a multiple of I: max") == 2
+    assert sum("V a multiple of I: max" in line for line in printed) == 2
+    assert page.count("data:image/png;base64,") == 4
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert any(line.startswith("slope") for line in printed)
+    assert any(line.startswith("law at finite N") and "-0.500" in line for line in printed)
+    assert "On an interval the expected square is known exactly: the law at finite N has the slope -0.500" in page
+    with xr.open_dataset(out / "convergence.nc", engine="h5netcdf") as ds:
+        assert ds["distance"].dims == ("time", "size", "seed")
+
+
+def test_a_grid_too_coarse_for_the_field_is_named_in_the_report_and_on_the_terminal(tmp_path, capsys):
+    path, out = tmp_path / "coarse.toml", tmp_path / "out"
+    path.write_text(SMALL[: SMALL.index("[stability]")].replace("Q = 1.0", "Q = 4.0").replace("[40]", "[6]"))
+    assert run(path, "--out", out, "--workers", 1) == 0
+    warning = "Warning: from t = 0 on attention scores change by more than 1 across a cell"
+    assert warning in capsys.readouterr().out
+    assert warning in (out / "report.html").read_text()
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(small, tmp_path):
+    for name, seed, workers in (("a", 5, 2), ("b", 5, 1), ("c", 6, 2)):
+        assert run(small, "--out", tmp_path / name, "--seed", seed, "--workers", workers) == 0
+    a, b, c = (numbers(tmp_path / name) for name in "abc")
+    assert a.keys() == b.keys()
+    assert differing(a, b) == []
+    assert not np.array_equal(a["convergence.distance"], c["convergence.distance"])
+
+
+def test_a_study_killed_on_its_way_is_taken_up_and_ends_with_the_same_numbers(small, tmp_path):
+    small.write_text(SMALL.replace("seeds = 3", "seeds = 40"))
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert run(small, "--out", whole, "--workers", 1) == 0
+    command = [sys.executable, "-m", "meanfield", "study", str(small), "--out", str(cut), "--workers", "1"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    ledger = cut / "tasks.jsonl"
+    while process.poll() is None and not (ledger.exists() and len(ledger.read_text().splitlines()) > 3):
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    done = len([line for line in ledger.read_text().splitlines() if line.endswith("}")])
+    assert 0 < done < 80
+    assert run(small, "--out", cut, "--workers", 1, "--resume") == 0
+    keys = [json.loads(line)["key"] for line in ledger.read_text().splitlines() if line.endswith("}")]
+    assert len(keys) == len(set(keys)) == 80 + 2
+    assert differing(numbers(whole), numbers(cut)) == []
+
+
+def test_ctrl_c_keeps_what_is_done_and_says_so_in_one_line(small, tmp_path):
+    small.write_text(SMALL.replace("seeds = 3", "seeds = 400"))
+    out = tmp_path / "cut"
+    command = [sys.executable, "-m", "meanfield", "study", str(small), "--out", str(out), "--workers", "1"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+    while process.poll() is None and not (out / "tasks.jsonl").exists():
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"Traceback" not in error
+    assert error.strip().splitlines()[-1] == b"meanfield: interrupted; what is done is kept"
+    assert (out / "solution.nc").exists()
+    assert (out / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("seeds = 3", "seeds = -3"), "`convergence.seeds` has the value -3: must be a whole number of at least 2"),
+        (("sizes = [8, 16]", "sizes = [8]"), "`convergence.sizes`.*at least two growing numbers of particles"),
+        (("seeds = 2", "seeds = 0"), "`stability.seeds`.*at least 1"),
+        (("particles = 20", "particles = 0"), "`stability.particles`.*at least 1"),
+        (("every = 0.5", "every = 0.7"), "`limit.until` must be a whole number of times `limit.every`, got 6 and 0.7"),
+        (("seeds = 3", "seed = 3"), "lacks the key `convergence.seeds`"),
+        (
+            ("particles = 20", "particles = 20\ncolour = 1"),
+            "unknown key 'colour' in \\[stability\\]: allowed are times",
+        ),
+        (("seed = 1", "sede = 1"), "unknown key 'sede' at the top: allowed are title"),
+        (('law = "uniform"', 'law = "unifrom"'), "`initial.law`.*one of 'uniform', 'normal'.*got 'unifrom'"),
+        (("times = [0.0, 0.25]", "times = [0.25, 0.0]"), "`convergence.times`.*strictly increasing"),
+        (("V = 1.0", "W = 1.0"), "SelfAttention has no parameter 'W': its parameters are Q, K, V"),
+        (("V = 1.0", ""), "SelfAttention needs the parameter 'V'"),
+        (("SelfAttention", "SelfAtention"), "the name of the model must be one of 'CausalAttention', .*'SelfAtention'"),
+        (("V = 1.0", "V = nan"), "V must be finite"),
+        (("Q = 1.0", "Q = [[1.0], [2.0]]"), "Q and K must have one shape"),
+        (("[initial]", "[intial]"), "lacks the table \\[initial\\]"),
+        (('title = "A small study"', "title = A small study"), "not valid TOML.*line 2"),
+        (("shape = [40]", "shape = [1]"), "at least 2 cells"),
+        (("shape = [40]", 'shape = [40]\nlimiter = "mimod"'), "minmod"),
+        (("bounds = [[-1.5, 1.5]]", "bounds = [[-0.5, 1.5]]"), "holds only 0.75"),
+    ],
+)
+def test_a_study_that_is_wrong_is_refused_in_one_line(small, tmp_path, capsys, change, message):
+    small.write_text(SMALL.replace(*change))
+    assert run(small, "--out", tmp_path / "out", "--workers", 1) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("meanfield: error: ")
+    assert re.search(message, error), error
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_existing_folder_is_never_written_to(small, tmp_path, capsys):
+    out = tmp_path / "mine"
+    out.mkdir()
+    (out / "precious").write_text("x")
+    assert run(small, "--out", out) == 2
+    assert "exists: name another" in capsys.readouterr().err
+    assert [path.name for path in out.iterdir()] == ["precious"]
+    assert run(small, "--out", out, "--resume") == 2
+    assert "holds no study to resume" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["no-such.toml"], "no such study: no-such.toml; give a TOML file, or one that ships: .*paper_2d"),
+        (["--workers", "0"], "--workers must be at least 1, got 0"),
+        (["--seed", "-1"], "--seed must not be negative, got -1"),
+        (["--resume"], "--resume needs --out"),
+    ],
+)
+def test_wrong_options_are_refused_in_one_line(capsys, arguments, message):
+    assert run(*arguments) == 2
+    assert re.search(message, capsys.readouterr().err)
+
+
+def test_a_folder_of_another_study_is_not_taken_up(small, tmp_path, capsys):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "study.toml").write_text("title = 'other'")
+    assert run(small, "--out", out, "--resume") == 2
+    assert "holds another study" in capsys.readouterr().err
+
+
+def test_a_study_of_another_model(small, tmp_path):
+    small.write_text(
+        SMALL.replace(
+            'name = "SelfAttention"\nframe = "rescaled"\nQ = 1.0\nK = 1.0\nV = 1.0',
+            'name = "HegselmannKrause"\nradius = 0.3',
+        ).split("[stability]")[0]
+    )
+    assert run(small, "--out", tmp_path / "out", "--workers", 1) == 0
+    with xr.open_dataset(tmp_path / "out" / "solution.nc", engine="h5netcdf") as ds:
+        assert float((ds["density"][-1] * ds["cell_volume"]).sum()) == pytest.approx(1.0, abs=1e-13)
+
+
+def test_models_lists_every_model_with_one_line(capsys):
+    assert main(["models"]) == 0
+    lines = capsys.readouterr().out.strip().splitlines()
+    assert len(lines) > 10
+    assert any(re.match(r"SelfAttention +\S", line) for line in lines)
+    assert all(len(line) < 200 for line in lines)
+
+
+def test_figure_draws_into_a_new_folder_and_refuses_another_number(tmp_path, capsys):
+    out = tmp_path / "pictures"
+    assert main(["figure", "2", "--out", str(out)]) == 0
+    assert capsys.readouterr().out.strip().splitlines()[-1] == str(out.resolve())
+    assert {path.name for path in out.iterdir()} == {"figure_2.png", "figure_2.txt"}
+    assert main(["figure", "2", "--out", str(out)]) == 2
+    assert "exists: name another" in capsys.readouterr().err
+    assert main(["figure", "14", "--out", str(tmp_path / "none")]) == 2
+    assert re.search("figure must be one of '1', .*'all', got '14'", capsys.readouterr().err)
+    assert not (tmp_path / "none").exists()

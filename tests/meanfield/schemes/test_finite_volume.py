@@ -1,0 +1,252 @@
+"""Finite volumes: observed orders against the Gaussian closure, exact mass, positivity, walls."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from meanfield import WENO, FiniteVolume, Grid, Normal, Upwind
+from meanfield.measures.grid import Cells
+from meanfield.schemes import finite_volume
+from meanfield.schemes.finite_volume import spread_moments
+from meanfield.schemes.reconstruction import LIMITERS, central_weno, limited_linear
+from particles import SelfAttention, VelocityField
+from particles.errors import InvalidInput
+
+
+def march(scheme, model, mu, T):
+    t, masses, walls = 0.0, mu.masses, 0.0
+    while t < T:
+        t, masses, pressed = scheme.step(model, t, T, mu.grid, masses)
+        walls += pressed.sum()
+    return masses, walls
+
+
+def orders(errors, factor=2.0):
+    return np.log(np.array(errors[:-1]) / np.array(errors[1:])) / np.log(factor)
+
+
+def gaussian_errors(scheme, shapes, edges=None):
+    """Errors in L1 and W1 at t = 1 for V = −1: S(t) = (1/S0 + 2t)^(−1), m(t) = e^(−t)(1 + 2t S0)^(−1/2) m0."""
+    S0, m0, T = 0.5, 0.2, 1.0
+    out = []
+    for n in shapes:
+        grid = Grid([(-7, 7)], n) if edges is None else Grid.from_edges([edges(n)])
+        masses, _ = march(scheme, SelfAttention(1, 1, -1), grid.measure(Normal(m0, S0)), T)
+        exact = grid.measure(Normal(np.exp(-T) / np.sqrt(1 + 2 * T * S0) * m0, 1 / (1 / S0 + 2 * T)))
+        gap = masses - exact.masses
+        out.append((np.abs(gap).sum(), np.abs(np.cumsum(gap)) @ grid.widths[0]))
+    return np.array(out).T
+
+
+def test_upwind_is_first_order_on_the_gaussian():
+    for error in gaussian_errors(Upwind(), (100, 200, 400)):
+        assert orders(error)[-1] == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize("limiter", LIMITERS)
+def test_muscl_is_second_order_on_the_gaussian(limiter):
+    worst = {"van_leer": 1.9, "superbee": 1.85, "mc": 1.75, "minmod": 1.75}[limiter]
+    for error in gaussian_errors(FiniteVolume(limiter=limiter), (300, 600)):
+        assert orders(error)[-1] > worst
+
+
+def test_weno_is_of_order_three_or_more_on_the_gaussian():
+    for error in gaussian_errors(WENO(), (50, 100, 200)):
+        assert (orders(error) > 3.0).all()
+
+
+def stretched(n):
+    s = np.linspace(-1, 1, n + 1)
+    return 7 * (0.7 * s + 0.3 * s**3)
+
+
+@pytest.mark.parametrize(("scheme", "order"), [(FiniteVolume(), 1.8), (FiniteVolume(limiter="mc"), 1.7), (WENO(), 3.0)])
+def test_orders_hold_on_non_uniform_spacing(scheme, order):
+    for error in gaussian_errors(scheme, (100, 200), stretched):
+        assert orders(error)[-1] > order
+
+
+@pytest.mark.parametrize(("scheme", "order"), [(FiniteVolume(), 1.9), (WENO(), 3.0)])
+def test_rotating_gaussian_in_the_plane(scheme, order):
+    """V = J: S rotates rigidly by the angle t tr S0; after T = π/(4 tr S0) by half a right angle."""
+    S0 = np.diag([1.0, 0.5])
+    model = SelfAttention(np.eye(2), np.eye(2), [[0, -1], [1, 0]])
+    errors = []
+    for n in (14, 28):
+        grid = Grid([(-5.5, 5.5)] * 2, (n, n))
+        masses, _ = march(scheme, model, grid.measure(Normal([0, 0], S0)), np.pi / 6)
+        exact = grid.measure(Normal([0, 0], [[0.75, 0.25], [0.25, 0.75]]))
+        errors.append(np.abs(masses - exact.masses).sum())
+    assert orders(errors)[-1] > order
+
+
+class Prescribed(VelocityField):
+    """A given velocity, whatever the measure; with noise √(2D) dW if asked."""
+
+    def __init__(self, dim, velocity, D=None):
+        self._dim, self._velocity, self._D = dim, velocity, D
+
+    @property
+    def dim(self):
+        return self._dim
+
+    def velocity(self, t, x, mu):
+        return self._velocity(t, x)
+
+    def diffusion(self, t):
+        return self._D
+
+
+SCHEMES = [Upwind(), Upwind(cfl=1.0), *(FiniteVolume(limiter=name) for name in LIMITERS), FiniteVolume(cfl=1.0), WENO()]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(SCHEMES), st.integers(1, 3), st.booleans())
+def test_mass_is_exact_and_no_cell_is_negative(seed, scheme, dim, noisy):
+    rng = np.random.default_rng(seed)
+    grid = Grid.from_edges([np.cumsum(rng.uniform(0.2, 1.0, rng.integers(4, 9))) for _ in range(dim)])
+    masses = rng.random(grid.shape) ** 8 * (rng.random(grid.shape) < 0.6)
+    masses.flat[0] += 1e-3
+    masses /= masses.sum()
+    M, b = rng.normal(size=(dim, dim)), rng.normal(size=dim)
+    root = rng.normal(size=(dim, dim))
+    model = Prescribed(dim, lambda t, x: np.sin(x @ M + b + t), root @ root.T if noisy else None)
+    t = 0.0
+    for _ in range(5):
+        t, masses, walls = scheme.step(model, t, 2.0, grid, masses)
+        assert (masses >= 0).all()
+        assert (walls >= 0).all()
+        assert masses.sum() == pytest.approx(1.0, abs=1e-14)
+
+
+@pytest.mark.parametrize("scheme", [FiniteVolume(), WENO()], ids=["muscl", "weno"])
+def test_diffusion_follows_the_heat_equation(scheme):
+    D = np.array([[0.3, 0.1], [0.1, 0.2]])
+    model = Prescribed(2, lambda t, x: np.zeros_like(x), D)
+    S0, T = np.diag([0.4, 0.5]), 0.5
+    errors = []
+    for n in (24, 48):
+        grid = Grid([(-6, 6)] * 2, (n, n))
+        masses, _ = march(scheme, model, grid.measure(Normal([0, 0], S0)), T)
+        errors.append(np.abs(masses - grid.measure(Normal([0, 0], S0 + 2 * T * D)).masses).sum())
+    assert orders(errors)[-1] > 1.9
+    assert errors[-1] < 0.02
+
+
+def test_noisy_attention_reaches_its_stationary_variance():
+    """V = −1 with √(2κ) dW: S' = −2S² + 2κ, stationary at √κ."""
+
+    class Noise(Prescribed):
+        pass
+
+    kappa = 0.09
+    model = SelfAttention(1, 1, -1) + Noise(1, lambda t, x: np.zeros_like(x), np.array([[kappa]]))
+    grid = Grid([(-5, 5)], 100)
+    masses, _ = march(FiniteVolume(), model, grid.measure(Normal(0.0, 0.5)), 6.0)
+    assert masses @ grid.centres[0] ** 2 == pytest.approx(np.sqrt(kappa), rel=0.01)
+
+
+@pytest.mark.parametrize("scheme", [Upwind(), FiniteVolume(), WENO()], ids=["upwind", "muscl", "weno"])
+def test_closed_walls_keep_the_mass_and_count_what_pressed(scheme):
+    grid = Grid([(-1, 1), (0, 1)], (20, 4))
+    model = Prescribed(2, lambda t, x: np.tile([1.0, 0.0], (len(x), 1)))
+    masses, walls = march(scheme, model, grid.measure(np.full((20, 4), 1 / 80)), 0.5)
+    assert masses.sum() == pytest.approx(1.0, abs=1e-14)
+    # At most the mass that meets the wall by t = 0.5 counts, and it goes on pressing once there.
+    assert walls > 0.2
+    assert masses[-1].sum() > 0.2
+
+
+def test_courant_number_above_one_and_unknown_limiter_are_refused():
+    with pytest.raises(InvalidInput, match="at most 1"):
+        FiniteVolume(cfl=1.5)
+    with pytest.raises(InvalidInput, match="positive"):
+        WENO(cfl=0)
+    with pytest.raises(InvalidInput, match="'van_leer'"):
+        FiniteVolume(limiter="van Leer")
+
+
+@pytest.mark.parametrize("limiter", LIMITERS)
+def test_limited_faces_stay_between_neighbours(limiter):
+    rng = np.random.default_rng(0)
+    edges = np.cumsum(rng.uniform(0.2, 1.0, 41))
+    averages = rng.random((40, 3))
+    left, right = limited_linear(averages, edges, limiter)
+    low, high = np.minimum(averages[:-1], averages[1:]), np.maximum(averages[:-1], averages[1:])
+    for side in (left[1:-1], right[1:-1]):
+        assert (side >= low - 1e-14).all()
+        assert (side <= high + 1e-14).all()
+
+
+def test_weno_faces_are_exact_for_quartics_away_from_walls():
+    """With equal roughness of the parabolas the blend is the quartic; for a cubic of weak bend it nearly is."""
+    edges = np.cumsum(np.linspace(1.0, 1.3, 21) * 0.05)
+    primitive = np.polynomial.Polynomial([0, 3.0, 0.4, 0.05])
+    averages = np.diff(primitive(edges)) / np.diff(edges)
+    left, right = central_weno(averages, edges)
+    exact = primitive.deriv()(edges)
+    np.testing.assert_allclose(left[4:-3], exact[4:-3], rtol=1e-12)
+    np.testing.assert_allclose(right[3:-4], exact[3:-4], rtol=1e-12)
+
+
+@pytest.mark.parametrize("spread", [False, True])
+def test_field_sources_integrate_to_fourth_order(spread):
+    """∫ e^{qx} dN(0, ½) = e^{q²/4}: cell masses at the centres err by O(h²), spread moments by O(h⁴)."""
+    errors = []
+    for n in (40, 80):
+        grid = Grid([(-7, 7)], n)
+        masses = grid.measure(Normal(0.0, 0.5)).masses
+        if spread:
+            masses = spread_moments(masses, grid.edges[0])
+        errors.append(abs(masses @ np.exp(1.5 * grid.centres[0]) - np.exp(1.5**2 / 4)))
+    assert orders(errors)[-1] == pytest.approx(4.0 if spread else 2.0, abs=0.1)
+
+
+def test_spread_moments_keep_mass_and_sign():
+    rng = np.random.default_rng(3)
+    masses = rng.random((12, 5)) ** 10
+    out = spread_moments(masses, np.cumsum(rng.uniform(0.2, 1.0, 13)))
+    assert (out >= 0).all()
+    np.testing.assert_allclose(out.sum(axis=0), masses.sum(axis=0), rtol=1e-14)
+
+
+def test_weno_uses_the_spread_sources():
+    grid = Grid([(-3, 3)], 12)
+    cells = Cells(grid, grid.measure(Normal(0.0, 0.5)).masses)
+    assert FiniteVolume().sources(cells) is cells
+    assert not np.allclose(WENO().sources(cells).masses, cells.masses)
+
+
+@pytest.mark.parametrize("scheme", [Upwind(), FiniteVolume(limiter="mc"), WENO()], ids=["upwind", "muscl", "weno"])
+@pytest.mark.parametrize("dim", [2, 3])
+def test_fluxes_by_slabs_are_those_of_the_whole(scheme, dim, monkeypatch):
+    rng = np.random.default_rng(0)
+    grid = Grid.from_edges([np.cumsum(rng.uniform(0.5, 1.0, 12 + k)) for k in range(dim)])
+    masses = rng.dirichlet(np.ones(int(np.prod(grid.shape)))).reshape(grid.shape)
+    model = Prescribed(dim, lambda t, x: np.sin(x + x[:, ::-1]))
+    whole = scheme.step(model, 0.0, 0.3, grid, masses)
+    monkeypatch.setattr(finite_volume, "SLAB", 2 * masses.size // min(grid.shape))
+    slabs = scheme.step(model, 0.0, 0.3, grid, masses)
+    assert slabs.t == whole.t
+    np.testing.assert_allclose(slabs.masses, whole.masses, atol=1e-15)
+
+
+def test_weno_flux_in_the_plane_is_the_average_over_the_face():
+    """∫ u ρ over each face by Gauss quadrature; velocity times density of the face centres would err by O(h²)."""
+    nodes, weights = np.polynomial.legendre.leggauss(8)
+    errors = []
+    for n in (40, 80):
+        grid = Grid([(-4, 4)] * 2, (n, n))
+        law = Normal([0.1, -0.2], 0.4 * np.eye(2))
+        x, y = np.meshgrid(grid.edges[0], grid.centres[1], indexing="ij")
+        flux = WENO().flux(2 + np.sin(x + 2 * y), grid, grid.measure(law).masses, 0)
+        h = grid.widths[1][0]
+        exact = np.zeros_like(flux)
+        for s, w in zip(nodes, weights, strict=True):
+            shifted = y + s * h / 2
+            rho = law.density(np.column_stack([x.ravel(), shifted.ravel()])).reshape(x.shape)
+            exact += w * h / 2 * (2 + np.sin(x + 2 * shifted)) * rho
+        inner = slice(3, -3)
+        errors.append(np.abs(flux - exact)[inner].max() / h)
+    assert orders(errors)[-1] > 3.5
