@@ -158,7 +158,7 @@ def test_a_user_s_function_is_named_and_not_rebuilt(tmp_path):
     config = json.loads(ds.attrs["config"])
     assert config["reproducible"] is False
     assert (
-        "model_Q = test_dataset.test_a_user_s_function_is_named_and_not_rebuilt.<locals>.falling" in config["functions"]
+        f"model_Q = {__name__}.test_a_user_s_function_is_named_and_not_rebuilt.<locals>.falling" in config["functions"]
     )
     write_netcdf(ds, tmp_path / "run.nc")
     with pytest.raises(StoreError, match=r"falling.*no file can hold"):

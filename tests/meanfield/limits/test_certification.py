@@ -189,7 +189,7 @@ def test_a_stored_run_has_the_same_certificate_in_a_new_process(tmp_path):
     live = limits.certify(ds)
     write_netcdf(ds, tmp_path / "run.nc")
     script = (
-        "import sys, xarray as xr; from meanfield import limits; from particles.dataset import write_netcdf; "
+        "import sys, xarray as xr; from meanfield import limits; from particles.store import write_netcdf; "
         "c = limits.certify(xr.open_dataset(sys.argv[1]).load()); "
         "write_netcdf(c.to_dataset(), sys.argv[2]); open(sys.argv[3], 'w').write(str(c))"
     )

@@ -25,7 +25,7 @@ print(bits.hexdigest())
 TREE = """
 import hashlib
 import numpy as np
-from particles.kernels.tree import tree_average
+from particles.kernels.fast.tree import tree_average
 
 rng, bits = np.random.default_rng(0), hashlib.sha256()
 for d in (1, 2, 3):
@@ -40,7 +40,7 @@ print(bits.hexdigest())
 GRIDS = """
 import hashlib
 import numpy as np
-from particles.kernels.gridded import Cloud, gridded_average, plan_grids
+from particles.kernels.fast.gridded import Cloud, gridded_average, plan_grids
 
 rng, bits = np.random.default_rng(0), hashlib.sha256()
 for d in (1, 2, 3):

@@ -238,7 +238,7 @@ def test_the_choice_depends_on_sizes_only():
 
 def test_importing_the_library_compiles_nothing():
     code = (
-        "import particles, particles.kernels.direct as d, particles.kernels.tiles as t\n"
+        "import particles, particles.kernels.exact.direct as d, particles.kernels.exact.tiles as t\n"
         "assert not d.attend.signatures and not d.pack.signatures and not t.attend_in_tiles.signatures"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
