@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import NamedTuple
 
@@ -71,3 +72,8 @@ def require_finite(distance: float) -> float:
     if not np.isfinite(distance):
         raise InvalidInput("mu and nu are farther apart than float64 can hold (above 1e308): rescale the points")
     return distance
+
+
+def power_of_two(size: float) -> float:
+    """The largest power of two up to `size`, 1 for 0: dividing by it rounds nothing, where no subnormal is met."""
+    return math.ldexp(1.0, math.frexp(size)[1] - 1) if size > 0.0 else 1.0

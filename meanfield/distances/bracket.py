@@ -20,7 +20,8 @@ from meanfield.distances.bounds.couplings import (
     whole,
 )
 from meanfield.distances.bounds.dual import close
-from meanfield.distances.bounds.rounding import above, below, gamma
+from meanfield.distances.bounds.equality import same_measure
+from meanfield.distances.bounds.rounding import LEAST_SQUARE, above, below, gamma
 from meanfield.distances.bounds.sliced import gaussian_map, gelbrich_basis, rotations, squared_lower, squared_on_line
 from meanfield.distances.bounds.sweeps import improve
 from meanfield.distances.exact import wasserstein
@@ -95,9 +96,11 @@ def wasserstein_bracket(
         uppers, lowers = _in_space(pair, effort, labelled)
     upper, upper_by = min(uppers)
     lower, lower_by = max(lowers)
-    if not lower > 0.0:
+    if not lower > LEAST_SQUARE:
         lower, lower_by = 0.0, "zero"
-    return Bracket(pair.unit * below(lower**0.5), pair.unit * above(upper**0.5), lower_by, upper_by)
+        if upper > 0.0 and same_measure(x, y):
+            upper, upper_by = 0.0, "equal measures"
+    return Bracket(below(pair.unit * below(lower**0.5)), above(pair.unit * above(upper**0.5)), lower_by, upper_by)
 
 
 Bound = tuple[float, str]
@@ -106,6 +109,8 @@ Bound = tuple[float, str]
 def _with_densities(mu: Measure | GridMeasure, nu: Measure | GridMeasure, effort: str, labelled: bool) -> Bracket:
     if labelled:
         raise InvalidInput("labelled=True is for two clouds of labelled points, not for densities on a grid")
+    if _same_density(mu, nu):
+        return Bracket(0.0, 0.0, "zero", "equal measures")
     extent = max(float(np.abs(_corners(m)).max()) for m in (mu, nu))
     if (isinstance(mu, GridMeasure) and mu.dim == 1) or (isinstance(nu, GridMeasure) and nu.dim == 1):
         # Levels are sums of up to k masses, off by γ_k, and W₂² is 4 D²-Lipschitz in them; values are off by 4u |x|.
@@ -119,6 +124,12 @@ def _with_densities(mu: Measure | GridMeasure, nu: Measure | GridMeasure, effort
     lower = max(inner.lower - (spread_x**0.5 + spread_y**0.5) * wider, 0.0)
     upper = (inner.upper**2 + spread_x + spread_y) ** 0.5 * wider
     return Bracket(below(lower), above(upper), inner.lower_by if lower > 0 else "zero", inner.upper_by)
+
+
+def _same_density(mu: Measure | GridMeasure, nu: Measure | GridMeasure) -> bool:
+    if not (isinstance(mu, GridMeasure) and isinstance(nu, GridMeasure)):
+        return False
+    return mu.grid == nu.grid and np.array_equal(mu.masses, nu.masses)
 
 
 def _corners(mu: Measure | GridMeasure) -> Array:

@@ -20,7 +20,7 @@ EPSILON_SHARE = 1 / 600
 
 @dataclass(frozen=True)
 class DensityBracket:
-    """lower ≤ W₂ ≤ upper for the densities themselves, and an estimate that is no bound."""
+    """lower ≤ W₂ ≤ upper for the densities themselves, and an estimate between them that is no bound."""
 
     lower: float
     upper: float
@@ -35,7 +35,7 @@ def density_bracket(
     """W₂ between two densities, constant on the cells of plane grids that may differ.
 
     - estimate: the Sinkhorn divergence OT_ε(μ,ν) − ½ OT_ε(μ,μ) − ½ OT_ε(ν,ν) (Feydy et al. 2019) between the atoms at
-      the cell centres, for which the spread inside a cell cancels;
+      the cell centres, for which the spread inside a cell cancels, moved to the nearer bound where it lies outside;
     - lower: its debiased potential, made feasible by an exact c-transform between the grids' vertices;
     - upper: the better of the two Knothe–Rosenblatt couplings, exact for piecewise-constant densities, or the couplings
       of `wasserstein_bracket` where they are better still (as where mass turns, which no monotone coupling sees).
@@ -67,7 +67,8 @@ def density_bracket(
     moved = 4.0 * UNIT * (float(np.abs(centre).max()) + extent2**0.5)
     lower = max(below(max(lower2, 0.0) ** 0.5) - moved, 0.0)
     upper = min(above(upper2**0.5) + moved, wasserstein_bracket(mu, nu).upper)
-    return DensityBracket(lower, upper, max(estimate2, 0.0) ** 0.5, eps, error)
+    estimate = min(max(max(estimate2, 0.0) ** 0.5, lower), upper)
+    return DensityBracket(lower, upper, estimate, eps, error)
 
 
 def _centred(mu: GridMeasure, nu: GridMeasure) -> tuple[Axes, Axes, Array]:

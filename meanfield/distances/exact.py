@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from meanfield.distances.arguments import Atoms, as_atoms, as_order, require_finite, require_same_dim
+from meanfield.distances.arguments import Atoms, as_atoms, as_order, power_of_two, require_finite, require_same_dim
 from meanfield.distances.line import (
     Quantile,
     quantile_of_atoms,
@@ -76,20 +76,20 @@ def _cost_matrix(x: Array, y: Array, p: float) -> tuple[Array, float]:
     """(|x_i − y_j| / scale)^p and the scale; SciPy subtracts before it squares, so an offset loses nothing."""
     with np.errstate(over="ignore"):
         extent = np.maximum(x.max(axis=0), y.max(axis=0)) - np.minimum(x.min(axis=0), y.min(axis=0))
-    span = require_finite(float(extent.max()))
-    # A power of two rescales without rounding; 1 where squares neither overflow nor vanish anyway.
-    unit = 1.0 if 1e-100 < span < 1e100 or span == 0.0 else 2.0 ** np.floor(np.log2(span))
-    if unit != 1.0:
-        x, y = x / unit, y / unit
+    unit = power_of_two(require_finite(float(extent.max())))
+    x, y = x / unit, y / unit
     if p == 2.0:
         return cdist(x, y, "sqeuclidean"), unit
     cost = cdist(x, y)
-    largest = float(cost.max())
-    if p == 1.0 or largest == 0.0:
-        return cost, unit
-    cost /= largest
-    cost **= p
-    return cost, unit * largest
+    if p != 1.0:
+        largest = float(cost.max())
+        if largest == 0.0:
+            return cost, unit
+        # Divided first: a power of large p overflows.
+        cost /= largest
+        cost **= p
+        unit *= largest
+    return cost, unit
 
 
 def _quantile(mu: Measure | GridMeasure, name: str) -> Quantile:

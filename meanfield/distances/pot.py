@@ -2,7 +2,9 @@
 
 POT returns 0 with a warning for NaN or negative weights, and a number that is not even a bound where its simplex
 stops early. Callers pass checked weights of total 1; here the status must be optimal and the numbers finite, or
-NotConverged is raised. Importing POT is slow, so it waits until a solver is called.
+NotConverged is raised. Its simplex takes reduced costs within about 1e-15 of zero for zero, whatever the costs are, so
+it is always given costs whose largest lies in [1, 2): a power of two rescales them without rounding. Importing POT is
+slow, so it waits until a solver is called.
 """
 
 from __future__ import annotations
@@ -13,8 +15,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from meanfield.distances.arguments import power_of_two
 from particles.checks import Array
-from particles.errors import NotConverged
+from particles.errors import InvalidInput, NotConverged
 
 Index = npt.NDArray[np.intp]
 
@@ -45,12 +48,13 @@ def optimal_plan(a: Array, b: Array, cost: Array) -> DensePlan:
     """Exact optimal transport for a dense cost matrix (n, m): network simplex; a, b > 0."""
     import ot
 
+    unit = _unit(cost)
     with warnings.catch_warnings():
         # The status is read from the log; POT's warning would only repeat it.
         warnings.filterwarnings("ignore", message="numItermax reached|Problem infeasible|Problem unbounded")
-        plan, log = ot.lp.emd(a, b, cost, numItermax=MAX_ITERATIONS, log=True, check_marginals=False)
+        plan, log = ot.lp.emd(a, b, cost / unit, numItermax=MAX_ITERATIONS, log=True, check_marginals=False)
     _require_optimal(log["result_code"], log["cost"], len(a), len(b))
-    return DensePlan(plan, float(log["cost"]), log["u"], log["v"])
+    return DensePlan(plan, unit * float(log["cost"]), unit * log["u"], unit * log["v"])
 
 
 def optimal_sparse_plan(
@@ -62,10 +66,19 @@ def optimal_sparse_plan(
     # The simplex asks for equal masses to the last bits.
     b = b * (a.sum() / b.sum())
     edges = (rows.astype(np.uint64), columns.astype(np.uint64))
-    potentials = (np.array(start[0]), np.array(start[1]))
-    i, j, mass, value, u, v, status = emd_c_sparse(np.array(a), b, *edges, cost, MAX_ITERATIONS, *potentials)
+    unit = _unit(cost)
+    potentials = (np.array(start[0]) / unit, np.array(start[1]) / unit)
+    i, j, mass, value, u, v, status = emd_c_sparse(np.array(a), b, *edges, cost / unit, MAX_ITERATIONS, *potentials)
     _require_optimal(status, value, len(a), len(b))
-    return SparsePlan(i.astype(np.intp), j.astype(np.intp), np.asarray(mass), np.asarray(u), np.asarray(v))
+    return SparsePlan(i.astype(np.intp), j.astype(np.intp), np.asarray(mass), unit * u, unit * v)
+
+
+def _unit(cost: Array) -> float:
+    """The power of two that brings the largest cost into [1, 2); 1 where all costs are zero."""
+    largest = float(cost.max())
+    if not 0.0 <= largest < np.inf or float(cost.min()) < 0.0:
+        raise InvalidInput(f"transport costs must be finite and not negative, got {float(cost.min())!r} … {largest!r}")
+    return power_of_two(largest)
 
 
 def _require_optimal(status: int, cost: float, n: int, m: int) -> None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from meanfield.distances.arguments import Atoms, require_finite
+from meanfield.distances.arguments import Atoms, power_of_two, require_finite
 from meanfield.distances.bounds.rounding import UNIT, exact_sum
 from particles.checks import Array
 
@@ -40,15 +40,13 @@ def as_pair(x: Atoms, y: Atoms) -> Pair:
     # |coordinate| exceeds twice the span, and nothing is gained by a shift.
     far = np.minimum(np.abs(low), np.abs(high)) >= span
     shift = np.where(far & (np.sign(low) == np.sign(high)), low, 0.0)
-    unit = 1.0 if largest == 0.0 or 1e-100 < largest < 1e100 else float(2.0 ** np.floor(np.log2(largest)))
+    unit = power_of_two(largest)
     diameter2 = float(np.sum((span / unit) ** 2)) * (1.0 + (len(span) + 8) * UNIT)
     return Pair(_cloud(x, shift, unit), _cloud(y, shift, unit), unit, diameter2)
 
 
 def _cloud(atoms: Atoms, shift: Array, unit: float) -> Cloud:
-    points = atoms.points - shift if shift.any() else atoms.points
-    if unit != 1.0:
-        points = points / unit
+    points = (atoms.points - shift if shift.any() else atoms.points) / unit
     n = len(atoms.weights)
     total = n * float(atoms.weights[0]) if atoms.uniform else exact_sum(atoms.weights)
     return Cloud(points, atoms.weights, atoms.uniform, abs(total - 1.0) + 2.0 * UNIT)

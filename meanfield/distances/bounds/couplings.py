@@ -10,8 +10,9 @@ from numba import njit
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from meanfield.distances.arguments import power_of_two
 from meanfield.distances.bounds.clouds import Cloud
-from meanfield.distances.bounds.rounding import exact_sum, gamma
+from meanfield.distances.bounds.rounding import SMALLEST, exact_sum, gamma
 from particles.checks import Array
 
 Index = npt.NDArray[np.intp]
@@ -43,6 +44,9 @@ def squared_upper(x: Cloud, y: Cloud, plan: Coupling, diameter2: float) -> float
     """
     moved = _mean_square(x.points, y.points, plan)
     moved *= 1.0 + gamma(len(plan.mass) + x.points.shape[1] + 8)
+    if moved > 0.0:
+        # What underflow took from the entries and from their sum.
+        moved += (len(plan.mass) + 8) * SMALLEST
     if plan.exact:
         return moved * (1.0 + 2.0 * (x.mass_error + y.mass_error))
     lost = _shortfall(x, plan.i, plan.mass, sign=1.0) + _shortfall(y, plan.j, plan.mass, sign=-1.0)
@@ -50,15 +54,16 @@ def squared_upper(x: Cloud, y: Cloud, plan: Coupling, diameter2: float) -> float
 
 
 def _mean_square(x: Array, y: Array, plan: Coupling) -> float:
-    """Σ mass |x_i − y_j|², rescaled by a power of two where the squares would underflow."""
+    """Σ mass |x_i − y_j|², rescaled by a power of two where the squares would underflow; 0 only where it is 0."""
     difference = x[plan.i]
     difference -= y[plan.j]
     largest = max(float(difference.max()), -float(difference.min()))
     if largest == 0.0:
         return 0.0
-    unit = 1.0 if largest > 1e-120 else 2.0 ** np.floor(np.log2(largest))
+    unit = 1.0 if largest > 1e-120 else power_of_two(largest)
     difference /= unit
-    return float(unit * unit * np.einsum("k,k->", plan.mass, np.einsum("kd,kd->k", difference, difference)))
+    squares = unit * unit * np.einsum("k,k->", plan.mass, np.einsum("kd,kd->k", difference, difference))
+    return max(float(squares), SMALLEST)
 
 
 def _shortfall(cloud: Cloud, index: Index, mass: Array, sign: float) -> float:

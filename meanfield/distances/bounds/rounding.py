@@ -12,6 +12,13 @@ UNIT = 2.0**-53
 """The unit roundoff u: a single operation returns its exact result times 1 + δ, |δ| ≤ u."""
 
 
+SMALLEST = 2.0**-1022
+"""The smallest normal float64: a product that falls below it is off by less than this, whatever its relative error."""
+
+LEAST_SQUARE = 1e-280
+"""Squares below this may have lost digits to underflow in any sum that fits a machine; a lower bound drops them."""
+
+
 def gamma(k: float) -> float:
     """γ_k = k u / (1 − k u): bounds the relative error of k roundings, so of a sum of k terms ≥ 0 in any order."""
     return k * UNIT / (1.0 - k * UNIT)

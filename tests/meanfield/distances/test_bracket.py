@@ -100,7 +100,7 @@ def test_slicing_along_the_gelbrich_basis_beats_gelbrich_and_the_means(seed):
     means = np.sum((mu.mean() - nu.mean()) ** 2)
     gelbrich = means + np.trace(s + t - 2 * np.real(sqrtm(root @ t @ root)))
     pair = as_pair(as_atoms(mu, "mu"), as_atoms(nu, "nu"))
-    assert squared_lower(pair, gelbrich_basis(pair)) >= gelbrich * (1 - 1e-9) > means
+    assert pair.unit**2 * squared_lower(pair, gelbrich_basis(pair)) >= gelbrich * (1 - 1e-9) > means
 
 
 def test_labelled_tries_the_identity():
@@ -196,13 +196,67 @@ def test_a_coupling_that_loses_mass_still_bounds_from_above():
     plan = binary_space(pair.x, pair.y, whole(pair.x), whole(pair.y), np.eye(2), np.eye(2))
     half = plan._replace(mass=0.5 * plan.mass)
     # Half the mass is missing: it may have to go the whole way, 16 · 1/2, from either side's point of view.
-    assert squared_upper(pair.x, pair.y, half, pair.diameter2) >= 8.0
+    assert squared_upper(pair.x, pair.y, half, pair.diameter2) * pair.unit**2 >= 8.0
 
 
 def test_any_potential_gives_a_lower_bound():
     rng = np.random.default_rng(3)
     mu, nu = EmpiricalMeasure(rng.standard_normal((40, 2))), EmpiricalMeasure(rng.standard_normal((40, 2)) + 1)
     pair = as_pair(as_atoms(mu, "mu"), as_atoms(nu, "nu"))
-    exact = wasserstein(mu, nu) ** 2
+    exact = (wasserstein(mu, nu) / pair.unit) ** 2
     for scale in (0.0, 1.0, 100.0):
         assert close(pair, scale * rng.standard_normal(40)).squared_lower <= exact
+
+
+@pytest.mark.parametrize("effort", ["cheap", "dual", "certify"])
+@pytest.mark.parametrize("exponent", [-100, -12, -8, -7, -5, 30, 100])
+def test_a_bracket_scales_with_the_points(effort, exponent):
+    rng = np.random.default_rng(5)
+    x, y = rng.standard_normal((2, 60, 2))
+    plain = wasserstein_bracket(EmpiricalMeasure(x), EmpiricalMeasure(y), effort)
+    s = 10.0**exponent
+    bracket = wasserstein_bracket(EmpiricalMeasure(s * x), EmpiricalMeasure(s * y), effort)
+    assert bracket.lower == pytest.approx(s * plain.lower, rel=1e-12)
+    assert bracket.upper == pytest.approx(s * plain.upper, rel=1e-12)
+    if effort == "certify":
+        assert bracket.upper**2 - bracket.lower**2 <= 1e-9 * bracket.upper**2
+
+
+@pytest.mark.parametrize("effort", ["cheap", "dual", "certify"])
+@pytest.mark.parametrize("d", [1, 2, 5])
+def test_equal_measures_have_distance_zero(effort, d):
+    rng = np.random.default_rng(d)
+    x, w = rng.standard_normal((40, d)), rng.dirichlet(np.ones(40))
+    order = rng.permutation(40)
+    split = EmpiricalMeasure(np.vstack((x, x[:7])), np.concatenate((w[:7] / 2, w[7:], w[:7] / 2)))
+    thrice = EmpiricalMeasure(np.repeat(x, 3, axis=0))
+    for mu, nu in (
+        (EmpiricalMeasure(x, w), EmpiricalMeasure(x[order], w[order])),
+        (EmpiricalMeasure(x, w), split),
+        (EmpiricalMeasure(x), thrice),
+    ):
+        bracket = wasserstein_bracket(mu, nu, effort)
+        assert (bracket.lower, bracket.upper) == (0.0, 0.0)
+
+
+def test_measures_that_differ_in_the_last_bit_are_not_taken_for_equal():
+    x = np.random.default_rng(0).standard_normal((4, 2))
+    w = np.array([0.3, 0.3, 0.2, 0.2])
+    moved, heavier = x.copy(), w.copy()
+    moved[0, 0] = np.nextafter(moved[0, 0], 9.0)
+    heavier[0], heavier[1] = np.nextafter(w[0], 1.0), np.nextafter(w[1], 0.0)
+    for other in (EmpiricalMeasure(moved, w), EmpiricalMeasure(x, heavier), EmpiricalMeasure(x[:2])):
+        assert wasserstein_bracket(EmpiricalMeasure(x, w), other).upper > 0.0
+
+
+@pytest.mark.parametrize("shift", [5e-324, 1e-310, 1e-170, 1e-150, 1e-120])
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_a_shift_whose_square_leaves_float64_is_still_bracketed(shift, d):
+    x = np.zeros((5, d))
+    x[1:] = np.random.default_rng(d).standard_normal((4, d))
+    y = x.copy()
+    y[0, 0] += shift
+    bracket = wasserstein_bracket(EmpiricalMeasure(x), EmpiricalMeasure(y), labelled=True)
+    assert bracket.lower <= shift * 5**-0.5 <= bracket.upper <= max(1e-150, shift)
+    alone = wasserstein_bracket(EmpiricalMeasure(x[:1]), EmpiricalMeasure(y[:1]), labelled=True)
+    assert alone.lower <= shift <= alone.upper <= shift * (1 + 1e-12) + 1e-323

@@ -144,7 +144,7 @@ def test_few_wide_cells_converge_with_the_default_epsilon(cells):
     whole, half = grid.measure(Uniform([(3.0, 4.0), (0.0, 0.01)])), grid.measure(Uniform([(3.0, 3.5), (0.0, 0.01)]))
     same = density_bracket(whole, whole)
     assert same.lower == 0.0
-    assert same.estimate < 1e-6
+    assert same.lower == same.upper == same.estimate == 0.0
     bracket = density_bracket(whole, half)
     exact = wasserstein(*(GridMeasure(Grid([(3.0, 4.0)], cells), m.masses.sum(axis=1)) for m in (whole, half)))
     assert bracket.lower <= exact <= bracket.upper
@@ -155,3 +155,13 @@ def test_no_steps_are_refused():
     mu = Grid([(0, 1), (0, 1)], (8, 8)).measure(Uniform([(0, 1), (0, 1)]))
     with pytest.raises(InvalidInput, match="max_steps must be at least 1, got 0"):
         density_bracket(mu, mu, max_steps=0)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_estimate_lies_inside(seed):
+    rng = np.random.default_rng(seed)
+    grid = Grid([(0, 1), (0, 1)], (6, 6))
+    mu = GridMeasure(grid, rng.dirichlet(np.full(36, 0.4)).reshape(6, 6))
+    nu = GridMeasure(grid, np.roll(mu.masses, 1, axis=0) if seed % 2 else mu.masses[::-1])
+    bracket = density_bracket(mu, nu)
+    assert bracket.lower <= bracket.estimate <= bracket.upper

@@ -256,3 +256,27 @@ def test_an_early_stop_is_an_error(monkeypatch):
     monkeypatch.setattr(pot, "MAX_ITERATIONS", 5)
     with pytest.raises(NotConverged, match="status"):
         wasserstein(cloud(0, 100, 2), cloud(1, 100, 2))
+
+
+@pytest.mark.parametrize("p", [1.0, 1.5, 2.0, 3.0])
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_the_distance_scales_with_the_points(p, d):
+    mu, nu = cloud(11, 60, d, weighted=True), cloud(12, 50, d)
+    exact = wasserstein(mu, nu, p)
+    for exponent in (-100, -30, -9, -8, -7, -3, 5, 30, 100):
+        s = 10.0**exponent
+        value = wasserstein(EmpiricalMeasure(s * mu.points, mu.weights), EmpiricalMeasure(s * nu.points), p)
+        assert value == pytest.approx(s * exact, rel=1e-13)
+    # A power of two rescales the points without rounding, so it may not change a bit.
+    s = 2.0**-30
+    value = wasserstein(EmpiricalMeasure(s * mu.points, mu.weights), EmpiricalMeasure(s * nu.points), p)
+    assert value == s * exact
+
+
+@pytest.mark.parametrize("spread", [2.0**-20, 2.0**-27, 2.0**-30])
+def test_a_tight_cluster_far_from_the_origin(spread):
+    rng = np.random.default_rng(2)
+    x, y = rng.integers(-512, 512, (2, 80, 2)) / 512.0
+    centre = np.array([3.0, 4.0])
+    value = wasserstein(EmpiricalMeasure(centre + spread * x), EmpiricalMeasure(centre + spread * y))
+    assert value == pytest.approx(spread * wasserstein(EmpiricalMeasure(x), EmpiricalMeasure(y)), rel=1e-12)
