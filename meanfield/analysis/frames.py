@@ -13,8 +13,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from meanfield.measures.cells import deposit
-from meanfield.measures.grid import Grid, tensor_points
-from meanfield.solve import grid_of
+from meanfield.measures.grid import Grid, grid_of, tensor_points
 from particles.checks import Array
 from particles.dataset import config_of, model_of, provenance, variable
 from particles.errors import InvalidInput, NotSupported

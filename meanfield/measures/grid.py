@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
+import xarray as xr
 
 from meanfield.measures.cells import Density, Edges, cell_integrals, deposit
 from particles.checks import Array, as_finite, as_weights, frozen
@@ -293,3 +294,9 @@ class GridMeasure:
     def _marginal(self, keep: tuple[int, ...]) -> Array:
         drop = tuple(k for k in range(self.dim) if k not in keep)
         return np.asarray(self._masses.sum(axis=drop))
+
+
+def grid_of(ds: xr.Dataset) -> Grid:
+    """The grid of a Dataset made by solve."""
+    names = [f"x{k + 1}_edges" for k in range(ds["density"].ndim - ("time" in ds["density"].dims))]
+    return Grid.from_edges([ds[name].values for name in names])

@@ -1,28 +1,60 @@
-"""What a scheme is: one step of cell masses along a velocity field."""
+"""What a scheme is: it checks a problem, and starts a run of its own kind, which the time loop moves."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
 
-import numpy as np
+import xarray as xr
 
-from meanfield.measures.grid import Grid
-from particles.checks import Array
-from particles.errors import RunStopped
+from meanfield.measures.grid import Grid, GridMeasure
+from particles.checks import positive
+from particles.dataset import Series
+from particles.errors import NotSupported
+from particles.evolution import State
 from particles.fields.field import VelocityField
 
 
-class Moved(NamedTuple):
-    """The result of a step: the time reached, the cell masses there, the mass (d, 2) pressed against each wall."""
+@dataclass(frozen=True)
+class Options:
+    """What `solve` was asked for beside model, measure and times; see there."""
 
-    t: float
-    masses: Array
-    walls: Array
+    wall_tolerance: float = 1e-6
+    tails: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse tolerances that are not positive."""
+        positive(self.wall_tolerance, "wall_tolerance")
+
+
+class Run(State, Protocol):
+    """The state of a scheme: a State of the time loop that tells what it records and what it is restored from.
+
+    Its record holds `density` (x1, …, xd), cell averages on the fixed grid, whatever else it moves.
+    """
+
+    @property
+    def model(self) -> VelocityField:
+        """The field."""
+
+    @property
+    def grid(self) -> Grid:
+        """The fixed grid of `density`."""
+
+    def series(self) -> Mapping[str, Series]:
+        """What it records at every save time, by variable name, `density` among them."""
+
+    def static(self) -> Mapping[str, xr.Variable]:
+        """Variables and coordinates that do not change in time, beside those of the grid."""
+
+    def call(self) -> Mapping[str, Any]:
+        """The arguments, beside model and times, from which `restore` makes the state again: scheme, options."""
 
 
 class Scheme(ABC):
-    """A way to move cell masses: conservative and positive."""
+    """A way to solve (6.1) from a measure on a grid. Stateless: what a run computes is kept in its Run."""
 
     order: ClassVar[int]
     periodic: ClassVar[bool] = False
@@ -31,23 +63,13 @@ class Scheme(ABC):
     diffuses: ClassVar[bool] = True
     """Whether the scheme serves equations with noise."""
 
-    def check_grid(self, grid: Grid) -> None:
-        """Refuse a grid that the scheme cannot serve."""
-        return None
+    def check_problem(self, model: VelocityField, initial: GridMeasure) -> None:
+        """Refuse a model or a measure that the scheme cannot serve."""
+        if model.noisy and not self.diffuses:
+            raise NotSupported(
+                f"{type(self).__name__} moves mass along a field, without noise: use Upwind, FiniteVolume or WENO"
+            )
 
     @abstractmethod
-    def step(self, model: VelocityField, t: float, t_end: float, grid: Grid, masses: Array) -> Moved:
-        """One step from t towards t_end, never beyond it."""
-
-
-def check_velocities(velocities: list[Array], t: float) -> None:
-    """Stop the run where the model's velocity is not finite."""
-    for k, velocity in enumerate(velocities):
-        bad = ~np.isfinite(velocity)
-        if bad.any():
-            index = [int(i) for i in np.argwhere(bad)[0]]
-            raise RunStopped(
-                f"the model's velocity component {k} is {velocity[tuple(index)]} at grid index {index} at t = {t:g}: "
-                "check the model there, or stop before that time",
-                time=t,
-            )
+    def start(self, model: VelocityField, initial: GridMeasure, t: float, options: Options) -> Run:
+        """The state at the first time."""

@@ -13,9 +13,9 @@ from typing import ClassVar
 import numpy as np
 
 from meanfield.measures.grid import Cells, Grid, along
-from meanfield.schemes.base import Moved, Scheme, check_velocities
+from meanfield.schemes.eulerian import Eulerian, Moved
 from meanfield.schemes.reconstruction import LIMITERS, central_weno, limited_linear, upwind
-from meanfield.velocity.on_grid import face_velocities
+from meanfield.velocity.on_grid import check_velocities, face_velocities
 from particles.checks import Array, one_of, positive
 from particles.errors import InvalidInput
 from particles.fields.field import VelocityField
@@ -28,7 +28,7 @@ SLAB, MARGIN = 2**17, 3
 
 
 @dataclass(frozen=True)
-class FluxScheme(Scheme, ABC):
+class FluxScheme(Eulerian, ABC):
     """What the finite-volume schemes share; `cfl` bounds the part of its volume that a cell sheds in one step."""
 
     cfl: float = 0.45

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from meanfield.measures.grid import Cells, Grid
-from meanfield.schemes.base import Moved, Scheme
+from meanfield.schemes.eulerian import Eulerian, Moved
 from meanfield.schemes.semi_lagrangian import deposit_within
 from particles.checks import Array, positive
 from particles.errors import NotSupported
@@ -39,7 +39,7 @@ class Frozen(VelocityField):
 
 
 @dataclass(frozen=True)
-class FrozenFlow(Method, Scheme):
+class FrozenFlow(Method, Eulerian):
     """Freeze X[μ] on intervals of length tau = T/2^k and push μ forward along its flow: (i)–(ii) in Proposition 6.5.
 
     A method for simulate, whose particles are the point measure, and a scheme for solve, which deposits the moved cell

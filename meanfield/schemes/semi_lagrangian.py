@@ -15,8 +15,8 @@ from scipy.interpolate import RegularGridInterpolator
 
 from meanfield.measures.cells import add_deposit, deposit
 from meanfield.measures.grid import Cells, Grid
-from meanfield.schemes.base import Moved, Scheme, check_velocities
-from meanfield.velocity.on_grid import cell_velocity
+from meanfield.schemes.eulerian import Eulerian, Moved
+from meanfield.velocity.on_grid import cell_velocity, check_velocities
 from particles.checks import Array, positive
 from particles.fields.field import VelocityField
 
@@ -25,7 +25,7 @@ SLAB = 2**16
 
 
 @dataclass(frozen=True)
-class SemiLagrangian(Scheme):
+class SemiLagrangian(Eulerian):
     """Push-forward of cell masses along midpoint characteristics, shared linearly among the cells around.
 
     cfl: cells crossed in a step by the fastest mass, any positive number. Sharing spreads the mass by at most h²/4 a

@@ -25,7 +25,7 @@ import numpy as np
 from meanfield.measures.grid import Cells, along, tensor_points
 from meanfield.velocity.splines import DEGREE, evaluate, to_coefficients
 from particles.checks import Array
-from particles.errors import OutOfRange
+from particles.errors import OutOfRange, RunStopped
 from particles.fields.field import Sum, VelocityField
 from particles.kernels.tensor import tensor_average, tensor_cost
 from particles.measure import Atoms
@@ -258,3 +258,16 @@ def face_velocities(model: VelocityField, t: float, mu: Cells) -> tuple[Array, .
         with _saying_when(t):
             out.append(tensor_velocity(model, t, axes, mu, (k,))[0])
     return tuple(out)
+
+
+def check_velocities(velocities: Sequence[Array], t: float) -> None:
+    """Stop the run where the model's velocity is not finite."""
+    for k, velocity in enumerate(velocities):
+        bad = ~np.isfinite(velocity)
+        if bad.any():
+            index = [int(i) for i in np.argwhere(bad)[0]]
+            raise RunStopped(
+                f"the model's velocity component {k} is {velocity[tuple(index)]} at grid index {index} at t = {t:g}: "
+                "check the model there, or stop before that time",
+                time=t,
+            )

@@ -5,7 +5,8 @@ import pytest
 import xarray as xr
 
 from meanfield import WENO, FiniteVolume, Grid, Normal, Uniform, solve
-from meanfield.solve import grid_of, measure_at
+from meanfield.measures.grid import grid_of
+from meanfield.solve import measure_at
 from particles import DiscreteMap, EmpiricalMeasure, SelfAttention, VelocityField, resume, write_netcdf
 from particles.errors import InvalidInput, NotSupported, RunStopped, StoreError
 

@@ -6,6 +6,7 @@ import pytest
 from meanfield import FiniteVolume, Grid, Normal, Uniform, solve, wasserstein
 from meanfield.measures.grid import Cells
 from meanfield.measures.quadrature import gauss_nodes
+from meanfield.schemes.eulerian import GridState
 from meanfield.schemes.tails import MAX_MARKERS, boundary_markers, choose_tails, contrast, return_tails, touched
 from meanfield.solve import coarseness, measure_at
 from particles import EmpiricalMeasure, SelfAttention, resume, simulate
@@ -100,9 +101,7 @@ def test_plane_identity_matrices_concentrate_near_the_vertices_of_the_quadrature
 def test_tracked_run_resumes_bitwise(tmp_path):
     mu = Grid([(-1, 1)], 20).measure(Uniform((-1, 1)))
     whole = solve(RESCALED, mu, [0.0, 0.5, 1.0, 1.5])
-    import particles.evolution as evolution
-
-    state_class = evolution.find_class("meanfield.solve:GridState")
+    state_class = GridState
     advance, calls = state_class.advance, []
 
     def dying(self, t0, t1):
