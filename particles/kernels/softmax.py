@@ -2,7 +2,7 @@
 
 average(q) = Σ_j w_j e^{⟨q, k_j⟩} v_j / Σ_j w_j e^{⟨q, k_j⟩},        log-sum-exp(q) = log Σ_j w_j e^{⟨q, k_j⟩}
 
-This file is the door: it checks, fixes the floating type and picks the method from sizes alone, so that the same
+This file is the entry: it checks, fixes the floating type and picks the method from sizes alone, so that the same
 shapes always take the same way.
 
 - "direct": fused exact sum, `direct.py`.  "tiles": the same sum in register tiles, for longer vectors, `tiles.py`.

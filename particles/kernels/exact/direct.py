@@ -28,7 +28,7 @@ BLOCK = 1024
 """float64 sources in a block: four rows fill two thirds of a 48 KiB first-level cache. Of float32, twice as many."""
 
 TILE = 32
-"""Queries that pass over a block together."""
+"""Queries that pass over a block at a time."""
 
 DROP_BITS, DROP_BITS_32 = 90.0, 50.0
 

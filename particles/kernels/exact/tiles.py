@@ -1,7 +1,7 @@
 """The exact softmax average for longer vectors: the fused sum of `direct.py`, four queries at a time.
 
 Past a handful of coordinates the inner products cost more than the exponentials, and reading numbers from the cache
-more than multiplying them. So a block of sources gives the scores of two queries together, three coordinates at a
+more than multiplying them. So a block of sources gives the scores of two queries at once, three coordinates at a
 time; then maximum, exponentials and running sums as in `direct.py`; then the shares of the averages of four queries as
 4 × 4 inner products along the sources, summed in registers (`products.py`). There is no n × m matrix, and no library of
 matrix products whose threads would wait for one another: a tile of queries belongs to one thread.

@@ -1,7 +1,7 @@
 """Cardinal B-splines on a uniform grid: masses spread onto nodes, values and slopes between nodes.
 
 The centred B-spline B of order p is positive, vanishes outside (−p/2, p/2) and is a polynomial of degree p − 1 between
-the points where it is glued. A point u, in units of the step, meets the p nodes first, …, first + p − 1 with
+the points where it is glued. A point u, in units of the step, reaches the p nodes first, …, first + p − 1 with
 first = ⌊u − p/2⌋ + 1. With f = u − p/2 − ⌊u − p/2⌋ the weight b_p,i of node first + i follows from order one up:
 
     b_{k+1,i} = [ (k + f − i) b_k,i−1 + (1 + i − f) b_k,i ] / k,        slope in u:  b_k,i−1 − b_k,i
@@ -20,7 +20,7 @@ from particles.kernels.compiling import SUMS, compiled, kernel_part, merged
 from particles.kernels.exact.exponential import wide_vectors
 
 BATCH = 32
-"""Points whose weights are computed together, each in its own vector lane."""
+"""Points whose weights are computed at a time, each in its own vector lane."""
 
 COLUMNS = 512
 """Columns of a product of matrices that one task computes: a row of them is 4 KiB."""
@@ -28,7 +28,7 @@ COLUMNS = 512
 
 @kernel_part()
 def _position(coordinate, step, nodes, order):  # type: ignore[no-untyped-def]
-    """First node that a point meets, and f."""
+    """First node that a point reaches, and f."""
     merged()
     if nodes == 1:
         return 0, 0.0

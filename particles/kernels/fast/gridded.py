@@ -29,7 +29,7 @@ and tr(V Cov Vᵀ) ≤ M². Hence |X̃ − X| ≤ (2E + √d ε κ (1 + E)) / (1
 this below the tolerance. Sources in a hyperplane (κ = ∞) are left to the tree.
 
 No number leaves the range of float64: the spread of the tilted log-weights and Σ_k H'_k G'_k, which bounds the
-exponents, stay below 660 together. What underflows then is less than e^{−30} of the sum that it belongs to.
+exponents, stay below 660 in all. What underflows then is less than e^{−30} of the sum that it belongs to.
 """
 
 from __future__ import annotations

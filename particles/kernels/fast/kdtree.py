@@ -1,7 +1,7 @@
 """A balanced k-d tree: points are halved at the median of the widest side of their bounding box.
 
 The halving is by count, so duplicates, lines and one far point make flat or long boxes but never a deep tree. Points
-are moved together with their numbers: each level passes over contiguous memory.
+are moved along with their numbers: each level passes over contiguous memory.
 """
 
 from __future__ import annotations

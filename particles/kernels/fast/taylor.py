@@ -14,7 +14,7 @@ from particles.kernels.compiling import SUMS, kernel_part, merged
 from particles.kernels.exact.products import add_products
 
 CHUNK = 256
-"""Sources, or queries, whose powers stay in the cache together."""
+"""Sources, or queries, whose powers stay in the cache at a time."""
 
 
 @kernel_part(flags=SUMS)
@@ -53,7 +53,7 @@ def _sums_of_powers(coordinates, centre, masses, count, degree, L):  # type: ign
 def add_moments(coordinates, masses, centre, count, degree, L, powers):  # type: ignore[no-untyped-def]
     """Add the moments of `count` sources, coordinates (d, ·) and masses (1, ·), to L; degree + 1 a multiple of 4.
 
-    `powers` (4, degree + 1, CHUNK) is workspace. Of each square of moments only the blocks that meet |a| ≤ degree.
+    `powers` (4, degree + 1, CHUNK) is workspace. Of each square of moments only the blocks that hold some |a| ≤ degree.
     """
     merged()
     d = coordinates.shape[0]

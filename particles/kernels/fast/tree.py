@@ -15,7 +15,7 @@ down the query tree, a cell T with centre c and half widths h keeps a list of th
 3. **Direct sum** over the listed leaves where few queries are left.
 
 With v_j = y_j and M = max_j |v_j − v̄|, every source lies within 2M of every average. So dropping δF moves X by at most
-2δM, and a series with relative error E by at most 4EM/(1 − E): together below εM. Both bounds hold for any linear image
+2δM, and a series with relative error E by at most 4EM/(1 − E): in all below εM. Both bounds hold for any linear image
 of the values. Beside them stands the rounding that every evaluation has: unit round-off times the largest |score|.
 
 Nothing here depends on the number of threads: the subtrees that they take are fixed by the number of queries.
@@ -161,11 +161,11 @@ def sum_directly(bits, a, b, blocks, listed, count, packed, row, largest, sums, 
     """
     merged()
     d, length = bits.shape[2], blocks.shape[3]
-    together = packed.shape[3] // length
+    batch = packed.shape[3] // length
     largest[:] = -np.inf
     sums[:] = 0.0
-    for first in range(0, count, together):
-        gathered = min(together, count - first)
+    for first in range(0, count, batch):
+        gathered = min(batch, count - first)
         for part in range(gathered):
             s = listed[first + part]
             for c in range(1 + d):

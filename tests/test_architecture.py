@@ -1,0 +1,187 @@
+"""The house: a file imports only what stands before it, no import runs in a circle, no file is long."""
+
+import re
+import sys
+
+import pytest
+from source_tree import ROOT, imports, modules, words
+
+LAYERS = [
+    ["particles.errors"],
+    ["particles.checks"],
+    ["particles.measure"],
+    ["particles.kernels"],
+    ["particles.fields"],
+    # Three wings that know nothing of each other; `randomness` is drawn from by steppers and runs.
+    ["particles.models", "particles.randomness", "particles.encoding", "particles.dataset"],
+    ["particles.steppers", "particles.catalogue", "particles.store"],
+    ["particles.evolution"],
+    ["particles.simulate"],
+    ["particles"],
+    ["meanfield.data"],
+    ["meanfield.measures"],
+    ["meanfield.velocity"],
+    ["meanfield.schemes"],
+    ["meanfield.solve"],
+    ["meanfield.distances"],
+    ["meanfield.limits"],
+    ["meanfield.analysis"],
+    ["meanfield"],
+    ["meanfield.studies"],
+    ["meanfield.checkpoints"],
+    ["meanfield.figures", "meanfield.plots"],
+    ["meanfield.app"],
+    ["meanfield.__main__"],
+]
+"""The order of dependence: a layer may import those above it in this list, and itself; see docs/architecture.md."""
+
+WINGS = [
+    {"particles.models"},
+    {"particles.steppers"},
+    {"particles.encoding", "particles.dataset", "particles.store"},
+]
+"""Wings of the particle layer; none imports another."""
+
+ENTRIES = {"particles", "meanfield"}
+"""Packages whose `__init__` exports from every layer below: named exactly, they do not stand for their modules."""
+
+LATE = {"matplotlib", "ot", "threadpoolctl"}
+"""Heavy libraries that may be imported inside a function, where most runs do not need them."""
+
+LATE_MODULES = {"meanfield.app.cli"}
+"""Modules that import the library's own modules late, so that `--help` is quick; these imports count like others."""
+
+LONGEST = 400
+
+WORDS = re.compile(
+    r"\b(doors?|felt|ahead|meets?|together|says|speaks|wish|what is none|in one stroke)\b|\b(NOW|WORTH)\b",
+    re.IGNORECASE,
+)
+"""Private words: the field's and Python's own stand for them."""
+
+CIRCLES_LEFT = ("particles.fields", "particles.steppers")
+ORDER_LEFT = {("particles.fields", "particles.steppers")}
+LATE_LEFT = ("particles.fields",)
+WORDS_LEFT = (
+    "particles.checks",
+    "particles.dataset",
+    "particles.encoding",
+    "particles.errors",
+    "particles.evolution",
+    "particles.fields",
+    "particles.models",
+    "particles.simulate",
+    "particles.steppers",
+    "particles.store",
+    "meanfield.app",
+    "meanfield.distances",
+    "meanfield.figures",
+    "meanfield.limits",
+    "meanfield.measures",
+    "meanfield.solve",
+    "meanfield.studies",
+    "meanfield.velocity",
+)
+"""Rooms that are not in order yet. These lists may only shrink."""
+
+
+def layer(module):
+    best = max((prefix for names in LAYERS for prefix in names if _stands_for(prefix, module)), key=len, default=None)
+    assert best is not None, f"{module} is in no layer: put it into LAYERS of {__file__} and docs/architecture.md"
+    return best
+
+
+def _stands_for(prefix, module):
+    return module == prefix or (prefix not in ENTRIES and module.startswith(prefix + "."))
+
+
+RANK = {prefix: rank for rank, names in enumerate(LAYERS) for prefix in names}
+WING = {prefix: wing for wing, names in enumerate(WINGS) for prefix in names}
+
+
+def own(module, places=("top", "late", "typing")):
+    return {name for name, place in imports(module) if name in modules() and place in places and name != module}
+
+
+def test_a_file_imports_only_what_stands_before_it():
+    wrong = set()
+    for module in modules():
+        here = layer(module)
+        for name in own(module):
+            there = layer(name)
+            wings = here in WING and there in WING and WING[here] != WING[there]
+            same_wing = here in WING and WING.get(there) == WING[here]
+            against = wings or (RANK[there] >= RANK[here] and not same_wing)
+            if there != here and against and (here, there) not in ORDER_LEFT:
+                wrong.add((module, name))
+    listed = "\n".join(f"{a} imports {b}" for a, b in sorted(wrong))
+    assert not wrong, f"imports against the order of dependence:\n{listed}"
+
+
+def circles():
+    """Strongly connected sets of modules (Tarjan)."""
+    index, low, stack, found = {}, {}, [], []
+
+    def visit(module):
+        index[module] = low[module] = len(index)
+        stack.append(module)
+        for name in own(module):
+            if name not in index:
+                visit(name)
+                low[module] = min(low[module], low[name])
+            elif name in stack:
+                low[module] = min(low[module], index[name])
+        if low[module] == index[module]:
+            cut = stack.index(module)
+            found.append(sorted(stack[cut:]))
+            del stack[cut:]
+
+    for module in modules():
+        if module not in index:
+            visit(module)
+    return [names for names in found if len(names) > 1]
+
+
+def test_no_import_runs_in_a_circle():
+    new = [names for names in circles() if not all(layer(name) in CIRCLES_LEFT for name in names)]
+    assert not new, f"circles of imports, those inside functions and for types counted: {new}"
+
+
+def test_an_import_inside_a_function_is_a_heavy_library():
+    wrong = set()
+    for module in modules():
+        for name, place in imports(module):
+            foreign = name.split(".")[0] in LATE
+            command = module in LATE_MODULES and (name in modules() or name.split(".")[0] in sys.stdlib_module_names)
+            if place == "late" and not (foreign or command):
+                wrong.add((module, name))
+    new = {(module, name) for module, name in wrong if layer(module) not in LATE_LEFT}
+    assert not new, f"imports inside functions: move them to the top of the file: {sorted(new)}"
+
+
+@pytest.mark.parametrize("folder", ["particles", "meanfield", "tests", "benchmarks", "examples"])
+def test_files_are_short(folder):
+    lengths = {
+        path.relative_to(ROOT): len(path.read_text(encoding="utf-8").splitlines())
+        for path in (ROOT / folder).rglob("*.py")
+    }
+    assert lengths
+    assert not {str(path): n for path, n in lengths.items() if n > LONGEST}
+
+
+def test_the_words_are_plain():
+    found = {}
+    for module in modules():
+        if layer(module) in WORDS_LEFT:
+            continue
+        for line, text in words(module):
+            for word in WORDS.finditer(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).replace("_", " ")):
+                if not word.group(2) or word.group(2).isupper():
+                    found.setdefault(f"{module}:{line}", set()).add(word.group(0))
+    assert not found, "private words, to be replaced by plain ones:\n" + "\n".join(f"{k} {v}" for k, v in found.items())
+
+
+def test_every_layer_is_described():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    missing = [prefix for names in LAYERS for prefix in names if f"`{prefix}`" not in page]
+    assert not missing, f"docs/architecture.md does not name {missing}"
