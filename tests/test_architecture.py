@@ -78,6 +78,7 @@ WORDS_LEFT = (
     "meanfield.figures",
     "meanfield.limits",
     "meanfield.measures",
+    "meanfield.schemes",
     "meanfield.solve",
     "meanfield.studies",
     "meanfield.velocity",
