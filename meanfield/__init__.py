@@ -3,11 +3,13 @@
 from meanfield.distances import wasserstein, wasserstein_bracket
 from meanfield.measures.grid import Grid, GridMeasure
 from meanfield.measures.laws import Mixture, Normal, Product, Uniform
+from meanfield.schemes.base import Scheme
 from meanfield.schemes.finite_volume import WENO, FiniteVolume, Upwind
 from meanfield.schemes.frozen_flow import FrozenFlow
 from meanfield.schemes.periodic import PeriodicFiniteVolume
 from meanfield.schemes.semi_lagrangian import SemiLagrangian
 from meanfield.solve import solve
+from particles.encoding import register
 
 __all__ = [
     "WENO",
@@ -26,3 +28,6 @@ __all__ = [
     "wasserstein",
     "wasserstein_bracket",
 ]
+
+# The public names of the file format that this package adds to those of `particles`.
+register({name: globals()[name] for name in __all__}, roots=(Scheme,))

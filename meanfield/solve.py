@@ -14,9 +14,8 @@ from meanfield.schemes.finite_volume import FiniteVolume
 from meanfield.schemes.tails import MAX_CONTRAST
 from particles.checks import Array, as_times, place
 from particles.dataset import Layout, as_dataset, provenance, variable
-from particles.encoding import class_name
 from particles.errors import InvalidInput, NotSupported
-from particles.evolution import evolve, refuse_existing
+from particles.evolution import evolve, refuse_existing, state_name
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField, as_field
 from particles.simulate import check_velocity
@@ -119,8 +118,8 @@ def measure_at(ds: xr.Dataset, k: int) -> GridMeasure:
 
 def _layout(state: Run, times: Array) -> Layout:
     grid = state.grid
-    call = {"door": "solve", "state": class_name(type(state)), "model": state.model, "times": times, **state.call()}
-    attributes, matrices = provenance(call, "none: nothing in this run is random")
+    call = {"state": state_name(state), "model": state.model, **state.call()}
+    made = provenance("solve", call, "none: nothing in this run is random")
     axes = tuple(f"x{k + 1}" for k in range(grid.dim))
     coords = {"time": variable("time", times, "time"), "component": variable("component", np.arange(grid.dim), "axis")}
     coords |= {x: variable(x, c, f"cell centre along {x}") for x, c in zip(axes, grid.centres, strict=True)}
@@ -128,5 +127,5 @@ def _layout(state: Run, times: Array) -> Layout:
         f"{x}_edges": variable(f"{x}_edge", e, f"cell edges along {x}") for x, e in zip(axes, grid.edges, strict=True)
     }
     volume = variable(axes, grid.cell_volumes, "volume of a cell")
-    static = xr.Dataset({"cell_volume": volume, **edges, **state.static(), **matrices}, coords, attributes)
+    static = made.assign_coords(coords).assign({"cell_volume": volume, **edges, **state.static()})
     return Layout(static, state.series(), times)

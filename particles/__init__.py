@@ -1,9 +1,12 @@
 """Interacting particles for self-attention dynamics and its relatives."""
 
 from particles.dataset import model_of
+from particles.encoding import register
 from particles.evolution import resume
+from particles.fields.circle import OnCircle
 from particles.fields.discrete_map import DiscreteMap
-from particles.fields.field import VelocityField
+from particles.fields.field import MovingFrame, Sum, VelocityField
+from particles.fields.sphere import OnSphere
 from particles.measure import EmpiricalMeasure
 from particles.models.aggregation import LogAttraction, PowerAttraction
 from particles.models.attention import SelfAttention, SoftmaxField
@@ -12,12 +15,14 @@ from particles.models.ensemble import Ensemble
 from particles.models.flocking import CuckerSmale, Vicsek
 from particles.models.network import FeedForward
 from particles.models.noise import Diffusion
+from particles.models.normalization import SinkhornAttention, UnnormalizedAttention
 from particles.models.opinion import HegselmannKrause, Krause
 from particles.models.relatives import CausalAttention, HardmaxAttention, L2Attention, LinearAttention
 from particles.simulate import simulate
 from particles.steppers.adaptive import Adaptive
 from particles.steppers.euler_maruyama import EulerMaruyama
 from particles.steppers.iterate import Iterate
+from particles.steppers.method import Method
 from particles.steppers.runge_kutta import RK4, Euler
 from particles.steppers.splitting import LieTrotter, StrangMarchuk
 from particles.store import open_store, write_netcdf
@@ -55,3 +60,10 @@ __all__ = [
     "simulate",
     "write_netcdf",
 ]
+
+# The public names of the file format: what is exported, and the classes that its methods and operators make.
+_MADE = (MovingFrame, OnCircle, OnSphere, SinkhornAttention, Sum, UnnormalizedAttention)
+register(
+    {name: globals()[name] for name in __all__} | {cls.__name__: cls for cls in _MADE},
+    roots=(VelocityField, DiscreteMap, Method),
+)

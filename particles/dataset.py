@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
 
 from particles.checks import Array
-from particles.encoding import Encoder, decode
-from particles.errors import InvalidInput
+from particles.encoding import DATA, FORMAT, Encoder, decode
+from particles.errors import InvalidInput, StoreError
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField
 
@@ -22,8 +22,14 @@ PACKAGE = "attention-meanfield"
 REFERENCES = (
     "Geshkovski, Letrouit, Polyanskiy, Rigollet: The emergence of clusters in self-attention dynamics, arXiv:2305.05465"
 )
-COMPLETED = "completed"
-RUNNING = "running"
+Status = Literal["running", "completed", "stopped", "interrupted"]
+"""How far a run is. The attribute `status` holds it, and after "stopped" and "interrupted" where and why."""
+
+Frame = Literal["original", "rescaled", "moving"]
+"""The coordinates that positions are written in: x, e^{−tV} x, or e^{−tA} x with another matrix A."""
+
+COMPLETED: Status = "completed"
+RUNNING: Status = "running"
 
 
 @dataclass(frozen=True)
@@ -62,34 +68,49 @@ def source() -> str:
         return f"{PACKAGE} (not installed)"
 
 
-def provenance(call: Mapping[str, Any], seed_entropy: str) -> tuple[dict[str, Any], dict[str, xr.Variable]]:
-    """Attributes and matrices that say how a Dataset was made: enough to make it again unless a function is the user's.
+def provenance(function: str, call: Mapping[str, Any], seed_entropy: str) -> xr.Dataset:
+    """A Dataset without variables whose attributes say how its numbers were made: enough to make them again.
 
-    `call` holds the arguments by name; matrices become variables, everything else goes into the `config` attribute.
+    `function` is the public function, `call` its arguments by name. They stand in the attribute `config` as JSON;
+    large matrices in the coordinate `config_data`, as bytes, where there are any. Assign variables and coordinates.
     """
     encoder = Encoder()
-    config = {name: encoder.encode(value, name) for name, value in call.items()}
+    config: dict[str, Any] = {"format": FORMAT, "function": function}
+    config |= {name: encoder.encode(value, name) for name, value in call.items()}
     config["reproducible"] = not encoder.opaque
     if encoder.opaque:
         config["functions"] = encoder.opaque
-    model = call["model"]
     attributes = {
-        "config": json.dumps(config),
-        "frame": frame_name(model),
+        "config": json.dumps(config, allow_nan=False),
+        "format": FORMAT,
+        "frame": frame_name(call["model"]),
         "status": RUNNING,
         "seed_entropy": seed_entropy,
         "source": source(),
-        "history": f"{datetime.now(UTC).isoformat(timespec='seconds')} {call['door']}",
+        "history": f"{datetime.now(UTC).isoformat(timespec='seconds')} {function}",
         "references": REFERENCES,
     }
-    matrices = {
-        name: variable(tuple(f"{name}_axis{i}" for i in range(array.ndim)), array, f"argument {name} of the call")
-        for name, array in encoder.arrays.items()
-    }
-    return attributes, matrices
+    if not encoder.data:
+        return xr.Dataset(attrs=attributes)
+    data = np.frombuffer(bytes(encoder.data), np.uint8)
+    return xr.Dataset(
+        coords={DATA: variable("config_byte", data, "bytes of the matrices in `config`")}, attrs=attributes
+    )
 
 
-def frame_name(model: VelocityField | DiscreteMap) -> str:
+def with_call(ds: xr.Dataset, function: str, call: Mapping[str, Any]) -> xr.Dataset:
+    """The Dataset as made by another call: its `config` and `frame` are replaced, all else stays."""
+    made = provenance(function, call, "")
+    out = ds.drop_vars(DATA, errors="ignore").assign_coords(made.coords)
+    return out.assign_attrs({name: made.attrs[name] for name in ("config", "format", "frame")})
+
+
+def unwritten(ds: xr.Dataset) -> list[str]:
+    """The functions and objects of a call that its `config` holds by name only: with them no file can rebuild it."""
+    return list(_raw_config(ds).get("functions", ()))
+
+
+def frame_name(model: VelocityField | DiscreteMap) -> Frame:
     """ "original", "rescaled" where x = e^{tV} z with V the sum of the values of the heads (3.1), else "moving"."""
     if model.frame is None:
         return "original"
@@ -100,14 +121,11 @@ def frame_name(model: VelocityField | DiscreteMap) -> str:
     return "moving"
 
 
-def config_of(ds: xr.Dataset) -> dict[str, Any]:
-    """The call that made a Dataset, decoded: its arguments by name."""
-    arrays = {str(name): ds[name].values for name in ds.variables}
-    return {
-        name: decode(value, arrays)
-        for name, value in _raw_config(ds).items()
-        if name not in ("reproducible", "functions")
-    }
+def config_of(ds: xr.Dataset, *, without: Collection[str] = ()) -> dict[str, Any]:
+    """The call that made a Dataset, decoded: its `function` and arguments by name, less those in `without`."""
+    config, data = _raw_config(ds), _data(ds)
+    skipped = {"format", "reproducible", "functions", *without}
+    return {name: decode(value, data) for name, value in config.items() if name not in skipped}
 
 
 def as_dataset(ds: xr.Dataset, name: str = "ds") -> xr.Dataset:
@@ -118,16 +136,54 @@ def as_dataset(ds: xr.Dataset, name: str = "ds") -> xr.Dataset:
 
 
 def model_of(ds: xr.Dataset) -> Any:
-    """The model that a Dataset was made with, rebuilt from its config and matrices."""
-    return decode(_raw_config(ds)["model"], {str(name): ds[name].values for name in ds.variables})
+    """The model that a Dataset was made with, rebuilt from its config.
+
+    Raises InvalidInput for a Dataset of somebody else; StoreError where the config is damaged, of another format, or
+    names what is no model: nothing that a file names is called before it is known to be a stored class.
+    """
+    config = _raw_config(ds)
+    if "model" not in config:
+        raise InvalidInput("the Dataset was made without a model: its config names none")
+    model = decode(config["model"], _data(ds))
+    if not isinstance(model, VelocityField | DiscreteMap):
+        raise StoreError(f"the model in the config of this Dataset is {model!r}, no field or map: it is damaged")
+    return model
 
 
 def _raw_config(ds: xr.Dataset) -> dict[str, Any]:
     try:
-        config: dict[str, Any] = json.loads(as_dataset(ds).attrs["config"])
-    except (KeyError, ValueError):
-        raise InvalidInput("the Dataset has no `config` attribute: it was not made by simulate or solve") from None
-    return config
+        config = json.loads(as_dataset(ds).attrs["config"])
+        found = config["format"]
+    except (KeyError, TypeError, ValueError, RecursionError):
+        raise InvalidInput(
+            "the Dataset has no readable `config` attribute with a format number: it was not made by simulate or solve"
+        ) from None
+    if type(found) is not int or found != FORMAT:
+        raise StoreError(
+            f"the Dataset is written in format {found!r}, this version reads format {FORMAT} only: take the version "
+            f"named in its attribute `source` ({ds.attrs.get('source', 'unknown')})"
+        )
+    out: dict[str, Any] = config
+    return out
+
+
+def _data(ds: xr.Dataset) -> bytes:
+    if DATA not in ds.variables:
+        return b""
+    block = ds[DATA].values
+    if block.ndim != 1 or block.dtype != np.uint8:
+        raise StoreError(f"`{DATA}` of this Dataset must be a row of bytes, got {block.dtype} {block.shape}")
+    return block.tobytes()
+
+
+def status_of(ds: xr.Dataset) -> Status:
+    """How far the run of a Dataset is, without the reason that may follow in the attribute."""
+    word = str(as_dataset(ds).attrs.get("status", "")).partition(" ")[0]
+    for status in get_args(Status):
+        if word == status:
+            found: Status = status
+            return found
+    raise InvalidInput(f"the Dataset has no `status` out of {', '.join(get_args(Status))}, got {word!r}")
 
 
 def series_of(array: xr.DataArray) -> Series:

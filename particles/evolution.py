@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 import xarray as xr
 from tqdm import tqdm
 
 from particles.checks import Array, as_path
 from particles.dataset import COMPLETED, Layout, config_of, series_of
-from particles.encoding import find_class
-from particles.errors import Interrupted, LibraryError, RunStopped
-from particles.store import MemoryRecorder, Recorder, ZarrRecorder, check_target, open_store, read_commit
+from particles.errors import Interrupted, LibraryError, RunStopped, StoreError
+from particles.store import MemoryRecorder, Recorder, ZarrRecorder, check_target, open_store, planned_times, read_commit
 
 
 class State(Protocol):
@@ -32,6 +31,26 @@ class State(Protocol):
     @classmethod
     def restore(cls, ds: xr.Dataset, call: Mapping[str, Any], memo: Mapping[str, Any]) -> Self:
         """The state at the last time of `ds`, from the decoded call that made it and the memo."""
+
+
+S = TypeVar("S", bound=State)
+
+_STATES: dict[str, type[State]] = {}
+
+
+def resumable(name: str) -> Callable[[type[S]], type[S]]:
+    """Enter a class of states under a public name, which the `state` of a config holds, so that `resume` finds it."""
+
+    def enter(state: type[S]) -> type[S]:
+        _STATES[name] = state
+        return state
+
+    return enter
+
+
+def state_name(state: State) -> str:
+    """The public name of the class of a state."""
+    return next(name for name, known in _STATES.items() if known is type(state))
 
 
 def evolve(
@@ -78,9 +97,13 @@ def resume(store: str | os.PathLike[str], *, progress: bool = False) -> xr.Datas
         return open_store(path)
     saved = open_store(path)
     call = config_of(saved)
-    state: State = find_class(call["state"]).restore(saved.isel(time=-1).load(), call, commit.memo)
+    if call["state"] not in _STATES:
+        raise StoreError(
+            f"{path} holds a run of {call['function']}, which is not loaded: import its package, meanfield"
+        )
+    state = _STATES[call["state"]].restore(saved.isel(time=-1).load(), call, commit.memo)
     recorder = ZarrRecorder(path, {name: series_of(saved[name]) for name in state.record()})
-    return _loop(state, call["times"], recorder, commit.saved, progress, call["door"])
+    return _loop(state, planned_times(path), recorder, commit.saved, progress, call["function"])
 
 
 def _loop(state: State, times: Array, recorder: Recorder, start: int, progress: bool, label: str) -> xr.Dataset:

@@ -13,9 +13,8 @@ import xarray as xr
 
 from particles.checks import Array, Rng, as_finite, as_generator, as_times, as_weights
 from particles.dataset import Layout, Series, provenance, variable
-from particles.encoding import class_name
 from particles.errors import InvalidInput
-from particles.evolution import evolve, refuse_existing
+from particles.evolution import evolve, refuse_existing, resumable, state_name
 from particles.fields.field import VelocityField
 from particles.measure import EmpiricalMeasure
 from particles.randomness import _generator, _plain, seed_entropy
@@ -24,6 +23,7 @@ from particles.steppers.iterate import default_method
 from particles.steppers.method import Method, Model, Particles
 
 
+@resumable("particles")
 @dataclass(frozen=True, eq=False)
 class ParticleState:
     """An ensemble of particles as a state of the time loop; `single` where the caller gave no run axis."""
@@ -161,16 +161,10 @@ def _initial(
 
 def _layout(state: ParticleState, times: Array, entropy: str) -> Layout:
     x = state.particles.x
-    call = {
-        "door": "simulate",
-        "state": class_name(ParticleState),
-        "model": state.model,
-        "method": state.method,
-        "times": times,
-    }
-    attributes, matrices = provenance(call, entropy)
+    call = {"state": state_name(state), "model": state.model, "method": state.method}
+    made = provenance("simulate", call, entropy)
     if isinstance(state.model, VelocityField) and (chosen := state.model.summation(x.shape[1])):
-        attributes["summation"] = chosen
+        made.attrs["summation"] = chosen
     coords = {
         "time": variable("time", times, "time"),
         "particle": variable("particle", np.arange(x.shape[1]), "particle index"),
@@ -178,9 +172,7 @@ def _layout(state: ParticleState, times: Array, entropy: str) -> Layout:
     }
     if not state.single:
         coords["run"] = variable("run", np.arange(x.shape[0]), "independent run")
-    static = xr.Dataset(
-        {"weight": variable("particle", state.particles.w, "weight of a particle"), **matrices}, coords, attributes
-    )
+    static = made.assign_coords(coords).assign(weight=variable("particle", state.particles.w, "weight of a particle"))
     dims = ("time", "particle", "component") if state.single else ("run", "time", "particle", "component")
     series = {"position": Series(dims, "position of a particle")}
     if state.particles.groups is not None:

@@ -155,6 +155,12 @@ def open_store(path: str | os.PathLike[str]) -> xr.Dataset:
     return ds.drop_encoding()
 
 
+def planned_times(path: Path) -> Array:
+    """All save times of a run, also those that are still to come."""
+    times: Array = np.asarray(zarr.open_group(path, mode="r")["time"])
+    return times
+
+
 class Commit(NamedTuple):
     """The head of a store: how many times are whole, the status, and the memo that a resumed run starts from."""
 

@@ -15,7 +15,7 @@ import xarray as xr
 from meanfield.measures.cells import deposit
 from meanfield.measures.grid import Grid, grid_of, tensor_points
 from particles.checks import Array
-from particles.dataset import config_of, model_of, provenance, variable
+from particles.dataset import config_of, model_of, variable, with_call
 from particles.errors import InvalidInput, NotSupported
 from particles.fields.field import MovingFrame, Sum, VelocityField
 from particles.fields.linear_flow import linear_flow
@@ -68,9 +68,7 @@ def unframed(model: VelocityField) -> VelocityField:
 def _converted(ds: xr.Dataset, model: VelocityField, A: Array, sign: float, grid: Grid | None) -> xr.Dataset:
     flows = [linear_flow(A, sign * float(t)) for t in ds["time"].values]
     call = config_of(ds) | {"model": model}
-    attributes, matrices = provenance(call, ds.attrs["seed_entropy"])
-    stale = [name for name in ds.variables if str(name).startswith("model_")]
-    out = ds.drop_vars(stale).assign(matrices)
+    out = with_call(ds, call.pop("function"), call)
     for name in ("position", "support"):
         if name in out:
             out[name] = (ds[name].dims, _moved_points(ds[name], flows), ds[name].attrs)
@@ -83,8 +81,7 @@ def _converted(ds: xr.Dataset, model: VelocityField, A: Array, sign: float, grid
         )
     if "density" in out:
         out = _regridded(ds, out, flows, grid)
-    done = f"{datetime.now(UTC).isoformat(timespec='seconds')} frame changed to {attributes['frame']}"
-    out.attrs = ds.attrs | {name: attributes[name] for name in ("config", "frame")}
+    done = f"{datetime.now(UTC).isoformat(timespec='seconds')} frame changed to {out.attrs['frame']}"
     out.attrs["history"] = f"{ds.attrs['history']}\n{done}"
     return out
 

@@ -18,7 +18,7 @@ from meanfield.measures.cells import outer
 from meanfield.measures.grid import tensor_points
 from meanfield.measures.laws import Mixture, Normal, ProbabilityLaw, Product, Uniform
 from particles.checks import Array, as_times, as_weights, whole
-from particles.dataset import provenance, variable
+from particles.dataset import variable, with_call
 from particles.errors import InvalidInput, NotSupported
 from particles.fields.field import VelocityField, as_field
 from particles.measure import Atoms, EmpiricalMeasure, Measure
@@ -168,9 +168,5 @@ def characteristics(
     ds = simulate(Characteristics(model), start, times, method, weights=mu.weights, progress=progress)
     log_density = variable(("time", "particle"), ds["position"].values[:, :, d], "log density at the particle")
     # To its readers the result is a run of the model itself, with one variable more.
-    call = {"door": "characteristics", "model": model, "method": method, "times": times}
-    attributes, matrices = provenance(call, ds.attrs["seed_entropy"])
-    ds = ds.drop_vars([name for name in ds.variables if str(name).startswith("model_")])
-    ds = ds.isel(component=slice(0, d)).assign({"log_density": log_density, **matrices})
-    ds.attrs |= attributes | {"status": ds.attrs["status"]}
-    return ds
+    ds = with_call(ds, "characteristics", {"model": model, "method": method})
+    return ds.isel(component=slice(0, d)).assign(log_density=log_density)

@@ -16,6 +16,7 @@ from meanfield.schemes.tails import MAX_CONTRAST, TAILS, boundary_markers, choos
 from particles.checks import Array, one_of
 from particles.dataset import Series
 from particles.errors import NotSupported, RunStopped
+from particles.evolution import resumable
 from particles.fields.field import VelocityField
 
 ENDS = ("lower", "upper")
@@ -59,6 +60,7 @@ class Eulerian(Scheme):
         return replace(state, change=contrast(model, t, Cells(grid, masses)))
 
 
+@resumable("cell masses")
 @dataclass(frozen=True, eq=False)
 class GridState:
     """Cell masses as a state of the time loop.

@@ -12,7 +12,7 @@ from meanfield.distances import wasserstein_bracket
 from meanfield.limits import LimitCertificate, certify
 from particles import EmpiricalMeasure
 from particles.checks import Array
-from particles.dataset import model_of, provenance, variable
+from particles.dataset import COMPLETED, model_of, provenance, variable
 from particles.errors import InvalidInput, NotSupported
 
 KINDS = ("exponential", "algebraic")
@@ -59,9 +59,7 @@ def clustered_limit(
         lower = upper = np.sqrt(squares @ certificate.weights)
     distance = 0.5 * (lower + upper)
     rate = fit_decay(certificate.times, distance, 0.5 * (upper - lower))
-    attributes, matrices = provenance(
-        {"door": "studies.clustered_limit", "model": model_of(ds)}, "none: nothing here is random"
-    )
+    out = provenance("studies.clustered_limit", {"model": model_of(ds)}, "none: nothing here is random")
     data = {
         "lower": variable("time", lower, "lower bound on W2 to the limit measure"),
         "upper": variable("time", upper, "upper bound on W2 to the limit measure"),
@@ -71,12 +69,17 @@ def clustered_limit(
         "slope_high": variable((), np.array(rate.high), "largest slope over the windows of half the length"),
         "fit_start": variable((), np.array(rate.start), "first time fitted"),
         "fit_stop": variable((), np.array(rate.stop), "last time fitted"),
-        **matrices,
     }
-    attributes.update(
-        rate_kind=rate.kind, theorem=certificate.theorem or "none", limit_status=certificate.status, status="completed"
+    return (
+        out.assign_coords(time=variable("time", certificate.times, "time"))
+        .assign(data)
+        .assign_attrs(
+            rate_kind=rate.kind,
+            theorem=certificate.theorem or "none",
+            limit_status=certificate.status,
+            status=COMPLETED,
+        )
     )
-    return xr.Dataset(data, {"time": variable("time", certificate.times, "time")}, attributes)
 
 
 def fit_decay(times: Array, distance: Array, error: Array) -> Rate:

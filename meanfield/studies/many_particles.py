@@ -17,7 +17,7 @@ from meanfield.studies.finite_size import uniform_sample
 from meanfield.studies.tasks import Runner, by_index, seeded
 from particles import EmpiricalMeasure, VelocityField, simulate
 from particles.checks import Array, as_finite, as_times, not_negative, whole
-from particles.dataset import as_dataset, provenance, variable
+from particles.dataset import COMPLETED, as_dataset, provenance, variable
 from particles.errors import DistanceTooLarge, InvalidInput
 
 BOOTSTRAP = 2000
@@ -171,8 +171,8 @@ def _dataset(job: _Job, results: Array, sizes: npt.NDArray[Any], errors: Array) 
     law = job.law if job.times[0] == job.start else None
     finite, found = uniform_sample(law, sizes, np.transpose(distance[0]) ** 2)
     finite_slope = float(_slope(sizes.astype(float), np.sqrt(finite)))
-    call = {"door": "studies.convergence", "model": job.model, "law": repr(job.law), "seed": job.seed}
-    attributes, matrices = provenance(call, str(job.seed))
+    call = {"model": job.model, "law": repr(job.law), "seed": job.seed}
+    out = provenance("studies.convergence", call, str(job.seed))
     percent, every = f"{100 * CONFIDENCE:g}%", ("time", "size", "seed")
     data = {
         "distance": variable(every, distance, "W2 between N particles and the solution"),
@@ -195,4 +195,4 @@ def _dataset(job: _Job, results: Array, sizes: npt.NDArray[Any], errors: Array) 
         "size": variable("size", sizes, "number of particles N"),
         "seed": variable("seed", np.arange(distance.shape[-1]), "seed index"),
     }
-    return xr.Dataset({**data, **matrices}, coords, {**attributes, "status": "completed"})
+    return out.assign_coords(coords).assign(data).assign_attrs(status=COMPLETED)

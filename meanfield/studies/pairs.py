@@ -14,7 +14,7 @@ from meanfield.studies.stability_bounds import stability
 from meanfield.studies.tasks import Runner, seeded
 from particles import EmpiricalMeasure, VelocityField
 from particles.checks import Array, as_times, positive, whole
-from particles.dataset import provenance, variable
+from particles.dataset import COMPLETED, provenance, variable
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,6 @@ def _pair(job: _Job, s: int) -> dict[str, dict[str, Any]]:
 
 def _dataset(job: _Job, results: list[dict[str, dict[str, Any]]]) -> xr.Dataset:
     call = {
-        "door": "studies.stability_of_law",
         "model": job.model,
         "law": repr(job.law),
         "particles": job.particles,
@@ -82,7 +81,7 @@ def _dataset(job: _Job, results: list[dict[str, dict[str, Any]]]) -> xr.Dataset:
         "seed": job.seed,
         "effort": job.effort,
     }
-    attributes, matrices = provenance(call, str(job.seed))
+    out = provenance("studies.stability_of_law", call, str(job.seed))
     data = {
         name: variable(
             ("seed", *first["dims"]), np.array([result[name]["values"] for result in results]), first["long_name"]
@@ -93,4 +92,4 @@ def _dataset(job: _Job, results: list[dict[str, dict[str, Any]]]) -> xr.Dataset:
         "time": variable("time", job.times, "time"),
         "seed": variable("seed", np.arange(len(results)), "seed index"),
     }
-    return xr.Dataset({**data, **matrices}, coords, {**attributes, "status": "completed"})
+    return out.assign_coords(coords).assign(data).assign_attrs(status=COMPLETED)

@@ -22,7 +22,7 @@ from meanfield.schemes.base import Scheme
 from meanfield.schemes.finite_volume import WENO
 from meanfield.solve import measure_at, solve
 from particles.checks import Array, positive
-from particles.dataset import provenance, variable
+from particles.dataset import COMPLETED, provenance, variable
 from particles.errors import InvalidInput
 from particles.fields.field import VelocityField, as_field
 from particles.measure import EmpiricalMeasure
@@ -78,7 +78,6 @@ def order(
     l1 = [float(np.abs(gap).sum()) for gap in gaps]
     lower, upper = np.array(signed_w1(grids, gaps)).T
     call = {
-        "door": "studies.order",
         "model": model,
         "scheme": scheme,
         "shapes": [list(g.shape) for g in grids],
@@ -86,7 +85,7 @@ def order(
         "final_time": final_time,
         "initial": repr(initial),
     }
-    attributes, matrices = provenance(call, "none: nothing in this study is random")
+    out = provenance("studies.order", call, "none: nothing in this study is random")
     width = np.array([g.widths[0].max() for g in grids])
     order_lower, order_upper = _orders(lower, width, upper), _orders(upper, width, lower)
     columns = {
@@ -103,7 +102,7 @@ def order(
         "seconds": (seconds, "wall time in seconds"),
     }
     data = {key: variable("level", values, long_name) for key, (values, long_name) in columns.items()}
-    return xr.Dataset(data | matrices, attrs=attributes | {"status": "completed", "reference": name})
+    return out.assign(data).assign_attrs(status=COMPLETED, reference=name)
 
 
 def plot_order(ds: xr.Dataset, ax: Any = None, *, label: str | None = None) -> list[Any]:

@@ -14,7 +14,7 @@ from meanfield.studies.constants import constants, speed
 from meanfield.studies.growth import linear_rate
 from particles import Adaptive, EmpiricalMeasure, VelocityField, simulate
 from particles.checks import Array, as_times, one_of
-from particles.dataset import provenance, variable
+from particles.dataset import COMPLETED, provenance, variable
 from particles.errors import InvalidInput
 
 VERDICTS = ("undecided", "verified", "violated")
@@ -83,9 +83,8 @@ def stability(
         "radius": variable("time", radius, "radius of the centred ball that holds both solutions"),
         "solver_error": variable("time", error, "bound on the error of W2 from both integrations"),
     }
-    attributes, matrices = provenance({"door": "studies.stability", "model": model}, "none: nothing here is random")
-    time = {"time": variable("time", saves, "time")}
-    return xr.Dataset({**data, **matrices}, time, {**attributes, "status": "completed"})
+    out = provenance("studies.stability", {"model": model}, "none: nothing here is random")
+    return out.assign_coords(time=variable("time", saves, "time")).assign(data).assign_attrs(status=COMPLETED)
 
 
 def _distances(saves: Array, lower: Array, upper: Array, exponents: dict[str, Array]) -> dict[str, xr.Variable]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import stat
 import sys
 
@@ -15,8 +16,10 @@ from particles import (
     Adaptive,
     CausalAttention,
     Diffusion,
+    Ensemble,
     EulerMaruyama,
     HegselmannKrause,
+    LogAttraction,
     SelfAttention,
     SoftmaxField,
     model_of,
@@ -24,7 +27,7 @@ from particles import (
     simulate,
     write_netcdf,
 )
-from particles.dataset import config_of, frame_name
+from particles.dataset import config_of, frame_name, status_of, unwritten
 from particles.errors import InvalidInput, RunStopped, StoreError
 from particles.kernels.softmax import softmax_average
 from particles.store import read_commit
@@ -73,26 +76,115 @@ def test_every_variable_says_what_it_is(run):
 
 
 def test_attributes_are_complete_and_plain(run):
-    expected = {"config", "frame", "status", "seed_entropy", "source", "history", "references", "summation"}
+    expected = {"config", "format", "frame", "status", "seed_entropy", "source", "history", "references", "summation"}
     assert set(run.attrs) == expected
-    assert all(isinstance(value, str) for value in run.attrs.values())
+    assert run.attrs["format"] == 0
+    assert all(isinstance(run.attrs[name], str) for name in expected - {"format"})
     assert run.attrs["status"] == "completed"
     assert run.attrs["source"].startswith("attention-meanfield ")
     assert "2305.05465" in run.attrs["references"]
     config = json.loads(run.attrs["config"])
-    assert config["reproducible"] is True
-    assert config["method"] == {
-        "class": "particles.steppers.adaptive:Adaptive",
-        "fields": {"rtol": 1e-8, "atol": 1e-10, "max_steps": 100_000},
-    }
+    assert set(config) == {"format", "function", "state", "model", "method", "reproducible"}
+    assert (config["format"], config["function"], config["reproducible"]) == (0, "simulate", True)
+    assert config["method"]["name"] == "Adaptive"
+    assert config["method"]["fields"].items() >= {"rtol": 1e-8, "atol": 1e-10, "max_steps": 100_000}.items()
 
 
 def test_a_dataset_is_enough_to_run_it_again(run):
     call = config_of(run)
     again = simulate(
-        call["model"], run.position.isel(time=0).values, call["times"], call["method"], weights=run.weight.values
+        call["model"], run.position.isel(time=0).values, run.time.values, call["method"], weights=run.weight.values
     )
     assert again.identical(run.assign_attrs(history=again.attrs["history"]))
+
+
+def many_heads():
+    rng = np.random.default_rng(5)
+    return Ensemble(tuple(SelfAttention(*rng.normal(size=(3, 12, 12)) / 9) for _ in range(30)))
+
+
+def run_of_many():
+    return simulate(many_heads(), np.random.default_rng(6).normal(size=(30, 4, 12)), [0, 0.1, 0.2], RK4(0.1))
+
+
+def test_a_dataset_shows_what_was_asked_for_and_nothing_of_the_call(run):
+    runs = {"run"} if "run" in run.dims else set()
+    assert set(run.dims) == {"time", "particle", "component"} | runs
+    assert set(run.variables) == {"time", "particle", "component", "position", "weight"} | runs
+    many = run_of_many()
+    assert set(many.variables) == {"time", "particle", "component", "run", "position", "weight", "config_data"}
+    assert many["config_data"].dtype == np.uint8
+
+
+def test_a_dataset_fits_one_screen(run):
+    collisions = simulate(LogAttraction(1.0), X, [0, 0.1])
+    rescaled = simulate(HEAD.rescaled(), X, np.linspace(0, 1, 50))
+    for ds in (run, run_of_many(), collisions, rescaled):
+        lines = repr(ds).splitlines()
+        assert len(lines) <= 24, ds
+        assert max(map(len, lines)) <= 80, ds
+
+
+def test_the_model_survives_slices_joins_and_copies(tmp_path):
+    ds = run_of_many()
+    split = [ds.isel(run=slice(0, 7)), ds.isel(run=slice(7, 30))]
+    later = ds.isel(time=[2]).assign_coords(time=[3.0])
+    cases = {
+        "isel": ds.isel(run=0, time=-1, particle=[1, 2]),
+        "concat of runs": xr.concat(split, "run", data_vars="minimal"),
+        "concat of times": xr.concat([ds, later], "time", data_vars="minimal"),
+        "concat of all": xr.concat([ds, later], "time", data_vars="all"),
+        "a new dimension": xr.concat([ds, ds], "copy", data_vars="all"),
+        "pickle": pickle.loads(pickle.dumps(ds)),
+        "deep copy": ds.copy(deep=True),
+        "netCDF": xr.load_dataset(write_netcdf(ds, tmp_path / "run.nc"), engine="h5netcdf"),
+    }
+    for name, made in cases.items():
+        for field, expected in zip(model_of(made).fields, many_heads().fields, strict=True):
+            assert [m.tobytes() for m in (field.Q, field.K, field.V)] == [
+                m.tobytes() for m in (expected.Q, expected.K, expected.V)
+            ], name
+        assert isinstance(config_of(made)["method"], RK4), name
+
+
+def test_matrices_that_were_left_behind_are_asked_for():
+    with pytest.raises(StoreError, match=r"`config_data`, which is gone: keep it where you pick variables"):
+        model_of(run_of_many()[["position"]])
+
+
+@pytest.mark.parametrize("found", [1, "0", None, -1, True, 0.0])
+def test_another_format_is_refused(found, run):
+    config = json.loads(run.attrs["config"]) | {"format": found}
+    with pytest.raises(StoreError, match=r"written in format .* reads format 0 only: take the version"):
+        model_of(run.assign_attrs(config=json.dumps(config)))
+
+
+@pytest.mark.parametrize("config", ["{broken", "[]", "1", "{}", "[" * 100_000, b"\xff", 7])
+def test_a_config_that_is_none_is_refused(config, run):
+    with pytest.raises(InvalidInput, match=r"config.*not made by simulate or solve"):
+        model_of(run.assign_attrs(config=config))
+
+
+def test_a_doctored_dataset_runs_nothing(run, tmp_path):
+    sentinel = tmp_path / "ran"
+    for evil in (
+        {"class": "subprocess:Popen", "fields": {"args": ["touch", str(sentinel)]}},
+        {"class": "os:system", "fields": {"command": f"touch {sentinel}"}},
+        {"name": "RK4", "fields": {"dt": 0.1}},
+        f"touch {sentinel}",
+    ):
+        config = json.loads(run.attrs["config"]) | {"model": evil}
+        with pytest.raises(StoreError):
+            model_of(run.assign_attrs(config=json.dumps(config)))
+    assert not sentinel.exists()
+
+
+def test_a_status_is_one_of_four(run):
+    assert status_of(run) == "completed"
+    assert status_of(run.assign_attrs(status="stopped between t = 0 and t = 1: no luck")) == "stopped"
+    for status in ("done", "", None):
+        with pytest.raises(InvalidInput, match="running, completed, stopped, interrupted"):
+            status_of(run.assign_attrs(status=status))
 
 
 def assert_same_model(a, b):
@@ -157,9 +249,8 @@ def test_a_user_s_function_is_named_and_not_rebuilt(tmp_path):
     ds = simulate(SelfAttention(falling, I2, I2), X, [0, 1])
     config = json.loads(ds.attrs["config"])
     assert config["reproducible"] is False
-    assert (
-        f"model_Q = {__name__}.test_a_user_s_function_is_named_and_not_rebuilt.<locals>.falling" in config["functions"]
-    )
+    assert config["functions"] == [f"model_Q = {__name__}.{falling.__qualname__}"]
+    assert unwritten(ds) == config["functions"]
     write_netcdf(ds, tmp_path / "run.nc")
     with pytest.raises(StoreError, match=r"falling.*no file can hold"):
         model_of(ds)

@@ -5,11 +5,10 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-import xarray as xr
 
 from particles.dataset import Layout, Series, provenance, variable
 from particles.errors import InvalidInput, NotConverged, RunStopped, StoreError
-from particles.evolution import evolve, refuse_existing, resume
+from particles.evolution import evolve, refuse_existing, resumable, resume
 from particles.fields.discrete_map import DiscreteMap
 from particles.store import open_store, read_commit
 
@@ -22,6 +21,7 @@ class Nothing(DiscreteMap):
         return x
 
 
+@resumable("odometer")
 @dataclass(frozen=True)
 class Odometer:
     """Adds up the lengths of the intervals in one buffer that it uses again and again; counts its own steps."""
@@ -57,9 +57,9 @@ def fresh():
 
 def layout(times):
     times = np.asarray(times, dtype=float)
-    call = {"door": "test", "state": f"{__name__}:Odometer", "model": Nothing(), "times": times}
-    attributes, matrices = provenance(call, "none")
-    static = xr.Dataset(matrices, {"time": variable("time", times, "time")}, attributes)
+    static = provenance("test", {"state": "odometer", "model": Nothing()}, "none").assign_coords(
+        time=variable("time", times, "time")
+    )
     series = {
         "way": Series(("time", "axis"), "way gone"),
         "seen": Series(("place", "time"), "number of steps, its time axis last"),
