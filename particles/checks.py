@@ -175,6 +175,40 @@ def frozen(array: Array) -> Array:
     return out
 
 
+def hold(instance: object, **values: object) -> None:
+    """Give fields of a frozen dataclass their checked values: an int for 1e5, a float for a Decimal."""
+    for name, value in values.items():
+        object.__setattr__(instance, name, value)
+
+
+class Frozen:
+    """What is copied as frozen as it is: arrays that were read-only are so in a copy by pickle or deepcopy too."""
+
+    def __getstate__(self) -> tuple[dict[str, Any], list[str]]:
+        """The attributes, and the names of those that hold read-only arrays, by themselves or in a tuple."""
+        return self.__dict__, [name for name, value in self.__dict__.items() if _read_only(value)]
+
+    def __setstate__(self, state: tuple[dict[str, Any], list[str]]) -> None:
+        """Restore the attributes, and make the arrays read-only that were."""
+        self.__dict__.update(state[0])
+        for name in state[1]:
+            _make_read_only(self.__dict__[name])
+
+
+def _read_only(value: object) -> bool:
+    if isinstance(value, tuple):
+        return bool(value) and all(map(_read_only, value))
+    return isinstance(value, np.ndarray) and not value.flags.writeable
+
+
+def _make_read_only(value: Any) -> None:
+    if isinstance(value, tuple):
+        for item in value:
+            _make_read_only(item)
+    else:
+        value.flags.writeable = False
+
+
 def callable_name(function: Callable[..., Any]) -> str:
     """A readable name of a user's function for provenance."""
     return f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', repr(function))}"

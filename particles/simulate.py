@@ -15,12 +15,15 @@ from particles.checks import Array, Rng, as_finite, as_generator, as_times, as_w
 from particles.dataset import Layout, Series, provenance, variable
 from particles.errors import InvalidInput
 from particles.evolution import evolve, refuse_existing, resumable, state_name
+from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField
 from particles.measure import EmpiricalMeasure
 from particles.randomness import _generator, _plain, seed_entropy
-from particles.steppers.collisions import Groups
-from particles.steppers.iterate import default_method
-from particles.steppers.method import Method, Model, Particles
+from particles.steppers.adaptive import Adaptive
+from particles.steppers.collisions import begin
+from particles.steppers.iterate import Iterate
+from particles.steppers.method import Method, Model
+from particles.steppers.state import Groups, Particles
 
 
 @resumable("particles")
@@ -45,10 +48,10 @@ class ParticleState:
         return {name: array[0] if self.single else array for name, array in arrays.items()}
 
     def memo(self) -> Mapping[str, Any]:
-        """The proposed step and the generator of every run."""
-        proposal = self.particles.proposal
+        """The memory of the method, and the generator of every run."""
+        memory = self.particles.memory
         return {
-            "proposal": None if proposal is None else proposal.tolist(),
+            "memory": None if memory is None else memory.tolist(),
             "rngs": [_plain(rng.bit_generator.state) for rng in self.particles.rngs],
         }
 
@@ -57,12 +60,12 @@ class ParticleState:
         """The ensemble at the last time of a Dataset."""
         x = ds["position"].values
         single = "run" not in ds["position"].dims
-        proposal = memo["proposal"]
+        memory = memo["memory"]
         particles = Particles(
             x[None] if single else x,
             ds["weight"].values,
             tuple(_generator(state) for state in memo["rngs"]),
-            None if proposal is None else np.array(proposal),
+            None if memory is None else np.array(memory),
             _restored_groups(ds, single) if "group" in ds else None,
         )
         return cls(call["model"], call["method"], particles, single)
@@ -96,14 +99,16 @@ def simulate(
     model = model.in_dimension(x.shape[-1])
     saves = as_times(times)
     generator = as_generator(rng)
-    method = default_method(model) if method is None else method
+    method = _default_method(model) if method is None else method
     if not isinstance(method, Method):
         raise InvalidInput(f"method must be Euler, RK4, Adaptive, EulerMaruyama or Iterate, got {method!r}")
     method.check(model, saves)
     refuse_existing(store, overwrite=overwrite)
     if isinstance(model, VelocityField):
         check_velocity(model, float(saves[0]), x, w)
-    particles = _met_at_start(model, float(saves[0]), Particles(x, w))
+    particles = Particles(x, w)
+    if isinstance(model, VelocityField):
+        particles = begin(model, float(saves[0]), particles)
     entropy = "none: nothing in this run is random"
     if method.random:
         entropy = seed_entropy(generator)
@@ -134,6 +139,10 @@ def check_velocity(field: VelocityField, t: float, x: Array, w: Array) -> None:
                 f"{velocity[0, particle, component]} where the particle is at {start[particle].tolist()}; "
                 "start from other positions or correct the field"
             )
+
+
+def _default_method(model: Model) -> Method:
+    return Iterate() if isinstance(model, DiscreteMap) else Adaptive()
 
 
 def _initial(
@@ -179,13 +188,6 @@ def _layout(state: ParticleState, times: Array, entropy: str) -> Layout:
         series["group"] = Series(dims[:-1], "smallest index of the particles that share the position", "int64")
         series["meeting_time"] = Series(dims[:-1], "time at which the group of a particle last grew, NaN if alone")
     return Layout(static, series, times)
-
-
-def _met_at_start(model: Model, t: float, particles: Particles) -> Particles:
-    if not isinstance(model, VelocityField) or not model.events:
-        return particles
-    together = replace(particles, groups=Groups.alone(particles.x.shape[:2]))
-    return together.moved(model, t, particles.x)
 
 
 def _restored_groups(ds: xr.Dataset, single: bool) -> Groups:

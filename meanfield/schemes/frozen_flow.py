@@ -16,7 +16,9 @@ from particles.errors import NotSupported
 from particles.fields.field import VelocityField
 from particles.measure import Atoms, Measure
 from particles.steppers.adaptive import Adaptive
-from particles.steppers.method import Method, Model, Particles, interval_parts
+from particles.steppers.fixed_step import interval_parts
+from particles.steppers.method import Method, Model
+from particles.steppers.state import Particles
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,8 +29,8 @@ class Attraction(AnyDimension):
     φ is singular, tokens collide in finite time and then stay together: they keep their rows and weights and share a
     position, `group` and `meeting_time` of the Dataset say who and since when. They meet once they are within
     `meeting_distance`, or have passed one another within a step. With noise nothing merges. A fixed step gives the
-    meeting time to a step; Adaptive to about 100 rtol, or to what |x|^{2−p}/(2 − p) is at the meeting distance for
-    a kernel |x|^{p−2} with p near 2, whose last stretch takes long.
+    meeting time to a step; Adaptive to the time r^{2−p}/(2 − p) that the last way r = 100 (atol + rtol |x|) takes for
+    a kernel |x|^{p−2}, long where p is near 2.
     """
 
     meeting_distance: float = field(default=1e-9, kw_only=True)

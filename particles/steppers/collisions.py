@@ -1,55 +1,71 @@
-"""Tokens that meet stay together: they keep their rows and weights, and share a position and a velocity."""
+"""Collisions: particles that collide keep their rows and weights, and share a position and a velocity from then on.
+
+A method evaluates the field through `grouped` and passes every step through `after_step`; it knows nothing else of
+collisions, and a model without events passes through both unchanged.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from particles.checks import Array
 from particles.fields.events import Event
 from particles.fields.field import VelocityField
 from particles.measure import Measure
+from particles.steppers.state import Groups, Labels, Particles
 
-Labels = npt.NDArray[Any]
-"""Whole numbers."""
-
-
-@dataclass(frozen=True, eq=False)
-class Groups:
-    """Who is together: `label` (run, n), the smallest index in a token's group, and `since` (run, n), the time at
-    which the group last grew, NaN for a token alone."""
-
-    label: Labels
-    since: Array
-
-    @classmethod
-    def alone(cls, shape: tuple[int, int]) -> Groups:
-        """Every token by itself, in each of `shape[0]` runs of `shape[1]` tokens."""
-        return cls(np.broadcast_to(np.arange(shape[1]), shape), np.full(shape, np.nan))
-
-    def of_run(self, run: int) -> Groups:
-        """The groups of one run, as an ensemble of one."""
-        return Groups(self.label[run : run + 1], self.since[run : run + 1])
-
-    @classmethod
-    def stack(cls, runs: list[Groups]) -> Groups:
-        """The groups of an ensemble from those of its runs."""
-        return cls(np.concatenate([g.label for g in runs]), np.concatenate([g.since for g in runs]))
+COLLISION_ULPS = 100.0
+"""Spacings of the time in float64 within which a collision is put at the present; accepted steps are ten at least."""
 
 
-def meet(
+def begin(model: VelocityField, t: float, state: Particles) -> Particles:
+    """The ensemble at its first time, particles that start at one place in one group, for a model with events."""
+    if not model.events:
+        return state
+    return after_step(model, replace(state, groups=Groups.alone(state.x.shape[:2])), (state.x,), t)
+
+
+def grouped(field: VelocityField, state: Particles) -> VelocityField:
+    """The field as a step evaluates it: groups at one place, whatever rounding has done to them within the step."""
+    return field if state.groups is None else GroupedField(field, state.groups.label)
+
+
+def euler_prediction(field: VelocityField, state: Particles, t: float, h: float) -> tuple[Array, ...]:
+    """Where the present velocity leads in h, (run, n, d), as a first point of a path; nothing where none collide.
+
+    A method of several stages may come to rest where its stages straddle a collision: the prediction passes it.
+    """
+    if state.groups is None:
+        return ()
+    return (state.x + h * grouped(field, state).particle_velocity(t, state.x, state.w),)
+
+
+def after_step(model: VelocityField, state: Particles, path: tuple[Array, ...], t: float) -> Particles:
+    """The ensemble after a step that led from `state` to path[-1] (run, n, d) at time t.
+
+    Points of the path before the last are others that the step could have led to: what collides on the way to any of
+    them has collided. A group that grows moves to its centre of mass, so that the mean stays; where no group grows,
+    `state.groups` itself comes back, and where one does the field has jumped.
+    """
+    if state.groups is None:
+        return replace(state, x=path[-1])
+    x, groups = _merge(model.events, t, (state.x, *path), state.w, state.groups)
+    return replace(state, x=x, groups=groups)
+
+
+def at_standstill(model: VelocityField, state: Particles, t: float) -> Particles:
+    """The ensemble where steps have become too short to be taken: collisions nearer than rounding have happened."""
+    nearby = euler_prediction(model, state, t, COLLISION_ULPS * np.spacing(t))
+    return after_step(model, state, (*nearby, state.x), t)
+
+
+def _merge(
     events: tuple[Event, ...], t: float, path: tuple[Array, ...], w: Array, groups: Groups
 ) -> tuple[Array, Groups]:
-    """Positions and groups after a step that ended at t in path[-1]; path[0] is where it began, all (run, n, d).
-
-    An event is asked about the way from the beginning to each other point of the path. A group that grows moves to its
-    centre of mass, so that the mean stays; where none does, `groups` itself comes back.
-    """
-    x, label, since = share(path[-1], groups.label), groups.label.copy(), groups.since.copy()
+    x, label, since = _share(path[-1], groups.label), groups.label.copy(), groups.since.copy()
     grown = False
     for run in range(len(x)):
         new = groups.label[run]
@@ -64,8 +80,8 @@ def meet(
     return x, Groups(label, since) if grown else groups
 
 
-def share(x: Array, label: Labels) -> Array:
-    """x (run, n, d) with the position of each group's first token given to all of it."""
+def _share(x: Array, label: Labels) -> Array:
+    """x (run, n, d) with the position of each group's first particle given to all of it."""
     return np.take_along_axis(x, label[..., None], axis=-2)
 
 
@@ -80,8 +96,8 @@ def _centres(x: Array, w: Array, label: Labels) -> Array:
 
 
 @dataclass(frozen=True, eq=False)
-class Together(VelocityField):
-    """A field as groups feel it: all tokens of a group are taken to the position of its first before it is asked.
+class GroupedField(VelocityField):
+    """A field of groups: all particles of a group are taken to the position of its first before it is evaluated.
 
     Stages of a step may part a group by rounding, where a singular field would tear it up.
     """
@@ -96,9 +112,9 @@ class Together(VelocityField):
 
     @property
     def terms(self) -> tuple[VelocityField, ...]:
-        """The terms of the field, as groups feel them."""
+        """The terms of the field, each a field of the same groups."""
         inner = self.field.terms
-        return (self,) if len(inner) == 1 else tuple(Together(term, self.label) for term in inner)
+        return (self,) if len(inner) == 1 else tuple(GroupedField(term, self.label) for term in inner)
 
     def velocity(self, t: float, x: Array, mu: Measure) -> Array:
         """That of the field: a measure has no groups."""
@@ -106,4 +122,4 @@ class Together(VelocityField):
 
     def particle_velocity(self, t: float, x: Array, w: Array) -> Array:
         """That of the field at the shared positions."""
-        return self.field.particle_velocity(t, share(x, self.label), w)
+        return self.field.particle_velocity(t, _share(x, self.label), w)

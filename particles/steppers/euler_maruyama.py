@@ -10,7 +10,9 @@ import numpy as np
 from particles.checks import Array, as_matrix
 from particles.errors import InvalidInput
 from particles.fields.field import VelocityField
-from particles.steppers.method import FixedStep, Model, Particles
+from particles.steppers.fixed_step import FixedStep
+from particles.steppers.method import Model
+from particles.steppers.state import Particles
 
 
 @dataclass(frozen=True)

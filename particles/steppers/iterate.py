@@ -1,4 +1,4 @@
-"""Discrete maps, and the method that a model is moved by when told none."""
+"""Discrete maps: their own step, once for each unit of time."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from particles.checks import Array
 from particles.errors import InvalidInput, NotSupported
 from particles.fields.discrete_map import DiscreteMap
-from particles.steppers.adaptive import Adaptive
-from particles.steppers.method import Method, Model, Particles, check_finite
+from particles.steppers.method import Method, Model, check_finite
+from particles.steppers.state import Particles
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,3 @@ class Iterate(Method):
             x = np.stack(moved)
             check_finite(x, k + 1)
         return replace(state, x=x)
-
-
-def default_method(model: Model) -> Method:
-    """What `simulate` takes when told none: the model's choice, Iterate for maps, Adaptive(1e-8, 1e-10) for fields."""
-    if isinstance(model, DiscreteMap):
-        return Iterate()
-    return model.default_method or Adaptive()

@@ -11,7 +11,9 @@ import numpy as np
 from particles.checks import Array
 from particles.errors import InvalidInput
 from particles.fields.field import VelocityField
-from particles.steppers.method import FixedStep, Model, Particles, check_finite, interval_parts
+from particles.steppers.fixed_step import FixedStep, interval_parts
+from particles.steppers.method import Model, check_finite
+from particles.steppers.state import Particles
 
 
 class RungeKutta(FixedStep):

@@ -10,8 +10,10 @@ from typing import ClassVar
 from particles.checks import Array
 from particles.errors import NotSupported
 from particles.fields.field import VelocityField
-from particles.steppers.method import FixedStep, Model, Particles
+from particles.steppers.fixed_step import FixedStep
+from particles.steppers.method import Model
 from particles.steppers.runge_kutta import RK4
+from particles.steppers.state import Particles
 
 
 @dataclass(frozen=True)

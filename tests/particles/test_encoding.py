@@ -207,7 +207,7 @@ def _own_subclasses(cls):
 
 NEVER_IN_A_RESULT = {
     "RungeKutta": "a base without stages",
-    "Together": "lives for one step",
+    "GroupedField": "lives for one step",
     "Frozen": "lives for one step",
     "FrozenField": "lives for one estimate",
     "Characteristics": "the result is relabelled as a run of its field",

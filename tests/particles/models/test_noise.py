@@ -15,7 +15,7 @@ from particles import (
     simulate,
 )
 from particles.errors import NotSupported
-from particles.steppers.method import Particles
+from particles.steppers.state import Particles
 
 Q = np.array([[0.8, 0.3], [-0.2, 0.6]])
 D = np.array([[0.3, 0.1], [0.1, 0.2]])

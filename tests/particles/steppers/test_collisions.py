@@ -58,9 +58,9 @@ def test_two_tokens_of_unequal_weight_meet_at_their_centre_of_mass():
     for p in (0.7, 1.0, 1.5):
         ds = simulate(PowerAttraction(p), [[0.0, 0.0], [1.0, 1.0]], [0.0, 5.0], weights=[0.2, 0.8])
         T = np.sqrt(2) ** (2 - p) / (2 - p)
-        # What is left of the way at the meeting distance takes this long.
-        left = 2e-8 ** (2 - p) / (2 - p)
-        np.testing.assert_allclose(ds.meeting_time[-1], T, atol=left + 2e-6)
+        # Positions are known to some tolerances; the last hundred of them, 63 and 73 measured, take this long.
+        left = (100 * (1e-10 + 1e-8)) ** (2 - p) / (2 - p)
+        np.testing.assert_allclose(ds.meeting_time[-1], T, rtol=0, atol=left)
         np.testing.assert_allclose(ds.position[-1], np.full((2, 2), 0.8), atol=1e-14)
 
 
