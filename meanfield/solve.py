@@ -18,6 +18,7 @@ from particles.errors import InvalidInput, NotSupported
 from particles.evolution import evolve, refuse_existing, state_name
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField, as_field
+from particles.fields.spaces import Circle, Euclidean
 from particles.simulate import check_velocity
 
 PROBES = 8
@@ -83,8 +84,8 @@ def check_model(model: VelocityField, initial: GridMeasure, scheme: Scheme) -> N
         raise InvalidInput(f"initial must be a GridMeasure, from grid.measure(...), got {type(initial).__name__}")
     if not model.exchangeable:
         raise NotSupported(f"in {model!r} the order of the tokens matters: it acts on no measure; use simulate")
-    elsewhere = any(type(term).project is not VelocityField.project for term in model.terms)
-    if elsewhere and not (scheme.periodic and model.state_space == "circle of angles"):
+    elsewhere = not isinstance(model.space, Euclidean)
+    if elsewhere and not (scheme.periodic and model.space == Circle()):
         raise NotSupported(
             f"{model!r} lives on a state space of its own, not on a box of R^d: use simulate, or for the circle "
             "on_circle() and the scheme PeriodicFiniteVolume()"

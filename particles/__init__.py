@@ -3,10 +3,10 @@
 from particles.dataset import model_of
 from particles.encoding import register
 from particles.evolution import resume
-from particles.fields.circle import OnCircle
 from particles.fields.discrete_map import DiscreteMap
-from particles.fields.field import MovingFrame, Sum, VelocityField
-from particles.fields.sphere import OnSphere
+from particles.fields.field import Derived, MovingFrame, Sum, VelocityField
+from particles.fields.restriction import OnCircle, OnSphere
+from particles.fields.spaces import Circle, Euclidean, Space, Sphere, Torus
 from particles.measure import EmpiricalMeasure
 from particles.models.aggregation import LogAttraction, PowerAttraction
 from particles.models.attention import SelfAttention, SoftmaxField
@@ -31,11 +31,14 @@ __all__ = [
     "RK4",
     "Adaptive",
     "CausalAttention",
+    "Circle",
     "CuckerSmale",
+    "Derived",
     "Diffusion",
     "DiscreteMap",
     "EmpiricalMeasure",
     "Ensemble",
+    "Euclidean",
     "Euler",
     "EulerMaruyama",
     "FeedForward",
@@ -47,11 +50,18 @@ __all__ = [
     "LieTrotter",
     "LinearAttention",
     "LogAttraction",
+    "OnCircle",
+    "OnSphere",
     "PowerAttraction",
     "RescaledTransformer",
     "SelfAttention",
+    "SinkhornAttention",
     "SoftmaxField",
+    "Space",
+    "Sphere",
     "StrangMarchuk",
+    "Torus",
+    "UnnormalizedAttention",
     "VelocityField",
     "Vicsek",
     "model_of",
@@ -61,8 +71,8 @@ __all__ = [
     "write_netcdf",
 ]
 
-# The public names of the file format: what is exported, and the classes that its methods and operators make.
-_MADE = (MovingFrame, OnCircle, OnSphere, SinkhornAttention, Sum, UnnormalizedAttention)
+# The public names of the file format: what is exported, and the classes that operators and frames make.
+_MADE = (MovingFrame, Sum)
 register(
     {name: globals()[name] for name in __all__} | {cls.__name__: cls for cls in _MADE},
     roots=(VelocityField, DiscreteMap, Method),

@@ -17,6 +17,7 @@ from particles.errors import InvalidInput
 from particles.evolution import evolve, refuse_existing, resumable, state_name
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField
+from particles.fields.start import check_start
 from particles.measure import EmpiricalMeasure
 from particles.randomness import _generator, _plain, seed_entropy
 from particles.steppers.adaptive import Adaptive
@@ -98,6 +99,7 @@ def simulate(
     x, single, w = _initial(model, x0, weights)
     model = model.in_dimension(x.shape[-1])
     saves = as_times(times)
+    check_start(model, float(saves[0]), x[0] if single else x)
     generator = as_generator(rng)
     method = _default_method(model) if method is None else method
     if not isinstance(method, Method):
@@ -164,7 +166,6 @@ def _initial(
             f"x0 must have shape (n, {d}), or (run, n, {d}) for an ensemble, for a model of dimension {d}; "
             f"got shape {given}"
         )
-    model.check_state(x)
     return x[None] if single else x, single, as_weights(weights, x.shape[-2])
 
 

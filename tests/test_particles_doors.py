@@ -10,10 +10,12 @@ from particles import (
     RK4,
     Adaptive,
     CausalAttention,
+    Circle,
     CuckerSmale,
     Diffusion,
     EmpiricalMeasure,
     Ensemble,
+    Euclidean,
     Euler,
     EulerMaruyama,
     FeedForward,
@@ -24,11 +26,15 @@ from particles import (
     LieTrotter,
     LinearAttention,
     LogAttraction,
+    OnCircle,
+    OnSphere,
     PowerAttraction,
     RescaledTransformer,
     SelfAttention,
     SoftmaxField,
+    Sphere,
     StrangMarchuk,
+    Torus,
     VelocityField,
     Vicsek,
     model_of,
@@ -38,8 +44,6 @@ from particles import (
     write_netcdf,
 )
 from particles.errors import InvalidInput, LibraryError, NotSupported, StoreError
-from particles.fields.circle import OnCircle
-from particles.fields.sphere import OnSphere
 from particles.models.normalization import SinkhornAttention, UnnormalizedAttention
 
 I2 = np.eye(2)
@@ -95,6 +99,7 @@ DOORS = [
     (FeedForward, {"W": I2, "A": I2, "b": np.zeros(2), "activation": "relu"}),
     (RescaledTransformer, {"Q": I2, "K": I2, "V": I2, "dt": 0.1}),
     (Ensemble, {"fields": (SA, SA), "repeat": 1}),
+    (Torus, {"periods": (1.0, 2.0)}),
     (OnSphere, {"field": SA}),
     (OnCircle, {"field": SA}),
     *((kind, {"dt": 0.1}) for kind in (Euler, RK4, EulerMaruyama, LieTrotter, StrangMarchuk)),
@@ -225,7 +230,8 @@ def test_parameters_of_a_normalization_arrive_by_place_and_by_name():
 
 
 def test_every_public_class_is_in_the_list_of_doors():
-    abstract = {VelocityField, particles.DiscreteMap, particles.Iterate}
+    no_arguments = {Circle, Euclidean, Sphere, particles.Iterate}
+    abstract = {VelocityField, particles.Derived, particles.DiscreteMap, particles.Space} | no_arguments
     classes = {value for name in particles.__all__ if isinstance(value := getattr(particles, name), type)}
     assert classes - abstract == classes & {door for door, _ in DOORS}
 

@@ -13,7 +13,7 @@ from meanfield.schemes.eulerian import Eulerian, Moved
 from meanfield.schemes.semi_lagrangian import deposit_within
 from particles.checks import Array, positive
 from particles.errors import NotSupported
-from particles.fields.field import VelocityField
+from particles.fields.field import Derived, VelocityField
 from particles.measure import Atoms, Measure
 from particles.steppers.adaptive import Adaptive
 from particles.steppers.fixed_step import interval_parts
@@ -22,17 +22,11 @@ from particles.steppers.state import Particles
 
 
 @dataclass(frozen=True, eq=False)
-class Frozen(VelocityField):
+class Frozen(Derived):
     """The field X_s[μ] of one measure at one time, as a field that no longer depends on the measure it moves."""
 
-    field: VelocityField
     time: float
     measure: Measure
-
-    @property
-    def dim(self) -> int | None:
-        """As for the field."""
-        return self.field.dim
 
     def velocity(self, t: float, x: Array, mu: Measure) -> Array:
         """X_s[μ](x), whatever t and mu."""
@@ -74,7 +68,9 @@ class FrozenFlow(Method, Eulerian):
         times = np.linspace(t0, t1, parts + 1)
         x = state.x
         for a, b in pairwise(times):
-            x = np.stack([self._push(model, float(a), float(b), Atoms(run, state.w)) for run in x])
+            x = np.stack(
+                [self._push(model.of_run(r), float(a), float(b), Atoms(run, state.w)) for r, run in enumerate(x)]
+            )
         return replace(state, x=x)
 
     def step(self, model: VelocityField, t: float, t_end: float, grid: Grid, masses: Array) -> Moved:

@@ -8,6 +8,7 @@ import numpy as np
 
 from particles.checks import Array
 from particles.fields.query import checked_dimension
+from particles.fields.spaces import Euclidean, Space
 
 
 class DiscreteMap(ABC):
@@ -15,6 +16,8 @@ class DiscreteMap(ABC):
 
     exchangeable: bool = True
     frame: None = None
+    space: Space = Euclidean()
+    """Where the states live; initial points that are not on it are refused."""
 
     @property
     @abstractmethod
@@ -24,10 +27,6 @@ class DiscreteMap(ABC):
     def in_dimension(self, d: int) -> DiscreteMap:
         """The map on R^d: itself, or refused where it has another dimension."""
         return checked_dimension(self, d)
-
-    def check_state(self, x: Array) -> None:
-        """Refuse initial points (..., n, d) that are not states of the model."""
-        return None
 
     @abstractmethod
     def step(self, k: int, x: Array, w: Array, rng: np.random.Generator) -> Array:

@@ -1,30 +1,29 @@
-"""What a model is: a velocity field X_t[μ](x), their sums, the same field in a moving frame, or a discrete map."""
+"""What a model is: a velocity field X_t[μ](x), fields derived from others, their sums, the same in a moving frame."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import reduce
+from dataclasses import dataclass, replace
+from functools import reduce, singledispatch
 from operator import add
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from particles.checks import Array, as_matrix, frozen
 from particles.errors import InvalidInput, NotSupported
+from particles.fields.differences import central_divergence
 from particles.fields.events import Event
 from particles.fields.linear_flow import linear_flow
 from particles.fields.query import check_query, checked_dimension
+from particles.fields.spaces import Circle, Euclidean, Space, Sphere
 from particles.measure import Atoms, Measure
-
-if TYPE_CHECKING:
-    from particles.steppers.method import Method
 
 
 class VelocityField(ABC):
-    """A velocity field X_t[μ](x) on R^d that depends on the whole measure, as in the continuity equation (6.1).
+    """A velocity field X_t[μ](x) that depends on the whole measure, as in the continuity equation (6.1).
 
     A subclass gives `dim` and `velocity`; every other member has a default. Fields are frozen: nothing that a
     run computes is kept in them. They add with `+` (all in the same frame) and move to another frame by `in_frame`.
@@ -33,13 +32,35 @@ class VelocityField(ABC):
     exchangeable: bool = True
     """False where the order of the tokens matters; such a field acts on particles only."""
 
+    space: Space = Euclidean()
+    """Where tokens live, in the original frame: `space = Circle()` makes x an angle and a grid periodic."""
+
+    noisy: bool = False
+    """Whether the field has noise at any time: True by itself for a class that gives `diffusion`; a class whose
+    `diffusion` may always be None can say so, `noisy = False`."""
+
+    breakpoints: tuple[float, ...] = ()
+    """Times at which the field jumps, those of piecewise constant layers say: no step goes across one. At a breakpoint
+    `velocity` is that of the piece which begins there."""
+
+    runs: int | None = None
+    """How many runs of an ensemble the field moves; None for any number."""
+
+    def __init_subclass__(cls) -> None:
+        for base in cls.__mro__[: cls.__mro__.index(VelocityField)]:
+            if "noisy" in vars(base):
+                break
+            if "diffusion" in vars(base):
+                cls.noisy = True
+                break
+
     @property
     @abstractmethod
     def dim(self) -> int | None:
         """The dimension d of the state of one particle; None for a formula that holds in any (see dimension.py)."""
 
     def in_dimension(self, d: int) -> VelocityField:
-        """The field on R^d: itself, or refused where it has another dimension. The doors call it."""
+        """The field on R^d: itself, or refused where it has another dimension. simulate and solve call it."""
         return checked_dimension(self, d)
 
     @abstractmethod
@@ -64,39 +85,14 @@ class VelocityField(ABC):
     def divergence(self, t: float, x: Array, mu: Measure) -> Array:
         """div X_t[mu] at x (m, d), shape (m,); by central differences of step ε^{1/3} where no formula is given."""
         x, mu = check_query(self.dim, t, x, mu)
-        steps = np.finfo(float).eps ** (1 / 3) * np.maximum(1.0, np.abs(x))
-        total = np.zeros(len(x))
-        for k in range(x.shape[1]):
-            shift = np.zeros_like(x)
-            shift[:, k] = steps[:, k]
-            difference = self.velocity(t, x + shift, mu)[:, k] - self.velocity(t, x - shift, mu)[:, k]
-            total += difference / (2 * steps[:, k])
-        return total
-
-    @property
-    def noisy(self) -> bool:
-        """Whether the field has noise: whether `diffusion` returns a tensor."""
-        return type(self).diffusion is not VelocityField.diffusion
+        return central_divergence(lambda points: self.velocity(t, points, mu), x)
 
     def summation(self, n: int) -> str:
         """How the sums over n particles are computed, for the record in a Dataset; "" where nothing is chosen."""
         return ""
 
     def diffusion(self, t: float) -> Array | None:
-        """The tensor D (d, d) of the noise √(2D) dW, so that (6.1) gains div(D∇μ); None without noise."""
-        return None
-
-    @property
-    def state_space(self) -> str | None:
-        """The name of the subset of R^d that the field lives on, None for all of R^d; fields add on the same one."""
-        return None
-
-    def project(self, x: Array) -> Array:
-        """Points (..., n, d) brought back onto the state space after a step: the sphere, angles, a periodic box."""
-        return x
-
-    def check_state(self, x: Array) -> None:
-        """Refuse initial points (..., n, d) that are not states of the model."""
+        """The tensor D (d, d) of the noise √(2D) dW, so that (6.1) gains div(D∇μ); None without noise at t."""
         return None
 
     def check_noise(self, d: int) -> None:
@@ -110,13 +106,8 @@ class VelocityField(ABC):
 
     @property
     def events(self) -> tuple[Event, ...]:
-        """What may happen between two steps (collisions, say); none by default."""
+        """What may happen between two steps; tokens may collide where there is one. None by default."""
         return ()
-
-    @property
-    def default_method(self) -> Method | None:
-        """The method that `simulate` takes when told none; None leaves the choice to it."""
-        return None
 
     @property
     def frame(self) -> Array | None:
@@ -130,21 +121,25 @@ class VelocityField(ABC):
 
     def on_sphere(self) -> VelocityField:
         """The field projected onto the unit sphere, P_x X_t[μ](x) with P_x = I − x xᵀ/|x|²."""
-        # The sphere builds on this class.
-        from particles.fields.sphere import OnSphere
-
-        return OnSphere(self)
+        return restricted(Sphere(), self)
 
     def on_circle(self) -> VelocityField:
         """A field of the plane on the unit circle, in the angle: `on_sphere()` in one dimension, for grids too."""
-        from particles.fields.circle import OnCircle
-
-        return OnCircle(self)
+        return restricted(Circle(), self)
 
     def __add__(self, other: object) -> VelocityField:
         if not isinstance(other, VelocityField):
             return NotImplemented
         return Sum((*self.terms, *other.terms))
+
+
+@singledispatch
+def restricted(space: Space, field: VelocityField) -> VelocityField:
+    """The field of R^k restricted to a space in it, dispatched on the space; restriction.py has the sphere and circle.
+
+    Raises NotSupported for a space to which no restriction is known.
+    """
+    raise NotSupported(f"no field of R^k is restricted to {space!r}: write the field in its coordinates")
 
 
 def check_frame(field: VelocityField, A: npt.ArrayLike) -> Array:
@@ -153,6 +148,8 @@ def check_frame(field: VelocityField, A: npt.ArrayLike) -> Array:
         raise NotSupported("a frame x = e^{tA} z needs a constant matrix A, got a function of t")
     if field.frame is not None:
         raise NotSupported("the field is in a moving frame already: start again from the original field")
+    if field.events or not isinstance(field.space, Euclidean):
+        raise NotSupported(f"{field!r} lives on a state space of its own or has events: it moves to no frame")
     matrix = as_matrix(A, "A", shape=(field.dim, field.dim))
     return frozen(as_matrix(matrix, "A", shape=(len(matrix),) * 2))
 
@@ -164,7 +161,7 @@ def as_field(value: VelocityField, name: str = "model") -> VelocityField:
     return value
 
 
-def same_frame(a: VelocityField, b: VelocityField) -> bool:
+def _same_frame(a: VelocityField, b: VelocityField) -> bool:
     """Whether two fields are written in the same frame."""
     return a.frame is b.frame if a.frame is None or b.frame is None else bool(np.array_equal(a.frame, b.frame))
 
@@ -186,13 +183,16 @@ class Sum(VelocityField):
         if len(dims) > 1:
             raise InvalidInput(f"fields that add must have one dimension, got {dims}")
         for term in self.summands[1:]:
-            if not same_frame(term, first):
+            if not _same_frame(term, first):
                 raise NotSupported("fields in different frames do not add: add them first, then call in_frame(A)")
-            if term.state_space != first.state_space:
+            if term.space != first.space:
                 raise NotSupported(
-                    f"a field on the {term.state_space or first.state_space} adds to others on it only: "
-                    "add in the whole space first, then restrict the sum"
+                    f"fields on {first.space!r} and on {term.space!r} do not add: add in the whole space first, then "
+                    "restrict the sum"
                 )
+        sizes = {term.runs for term in self.summands if term.runs is not None}
+        if len(sizes) > 1:
+            raise InvalidInput(f"fields that add must move one number of runs, got {sorted(sizes)}")
         for d in dims:
             object.__setattr__(self, "summands", tuple(term.in_dimension(d) for term in self.summands))
 
@@ -224,16 +224,24 @@ class Sum(VelocityField):
         return self.summands[0].frame
 
     @property
-    def state_space(self) -> str | None:
-        """The state space shared by all terms."""
-        return self.summands[0].state_space
+    def space(self) -> Space:  # type: ignore[override]
+        """The space shared by all terms."""
+        return self.summands[0].space
 
-    def check_state(self, x: Array) -> None:
-        """Every term's check, and with noise whether the drifts bear it."""
-        for term in self.summands:
-            term.check_state(x)
-            if self.noisy:
-                term.check_noise(x.shape[-1])
+    @property
+    def runs(self) -> int | None:  # type: ignore[override]
+        """The number of runs that a term asks for."""
+        return next((term.runs for term in self.summands if term.runs is not None), None)
+
+    @property
+    def breakpoints(self) -> tuple[float, ...]:  # type: ignore[override]
+        """Those of all terms, in order."""
+        return tuple(sorted({time for term in self.summands for time in term.breakpoints}))
+
+    def of_run(self, run: int) -> Sum:
+        """The sum of the terms of one run."""
+        inner = tuple(term.of_run(run) for term in self.summands)
+        return self if all(a is b for a, b in zip(inner, self.summands, strict=True)) else Sum(inner)
 
     def in_frame(self, A: npt.ArrayLike) -> VelocityField:
         """The sum of the terms in the frame x = e^{tA} z."""
@@ -257,7 +265,7 @@ class Sum(VelocityField):
         return total if self.frame is None else total + (len(self.summands) - 1) * np.trace(self.frame)
 
     @property
-    def noisy(self) -> bool:
+    def noisy(self) -> bool:  # type: ignore[override]
         """True where a term is."""
         return any(term.noisy for term in self.summands)
 
@@ -270,58 +278,89 @@ class Sum(VelocityField):
         tensors = [D for term in self.summands if (D := term.diffusion(t)) is not None]
         return _total(tensors) if tensors else None
 
-    def project(self, x: Array) -> Array:
-        """The projections of the terms, one after another; terms without a state space leave x as it is."""
-        for term in self.summands:
-            x = term.project(x)
-        return x
-
     @property
     def events(self) -> tuple[Event, ...]:
-        """The events of all terms; none with noise, which parts again what has met."""
-        if self.noisy:
-            return ()
-        return tuple(event for term in self.summands for event in term.events)
-
-    @property
-    def default_method(self) -> Method | None:
-        """The first choice that a term makes."""
-        return next((term.default_method for term in self.summands if term.default_method is not None), None)
+        """The events of all terms; with noise those of noisy terms only, since it parts again what others have met."""
+        quiet = not self.noisy
+        return tuple(event for term in self.summands if quiet or term.noisy for event in term.events)
 
 
 def _total(parts: Iterable[Array]) -> Array:
     return reduce(add, parts)
 
 
+def _as_for_the_field(name: str) -> Any:
+    return property(lambda derived: getattr(derived.field, name), doc="As for the field.")
+
+
 @dataclass(frozen=True, eq=False)
-class MovingFrame(VelocityField):
+class Derived(VelocityField):
+    """A field made from one other: a subclass gives `velocity`, and all else that it does not change is as for `field`.
+
+    `particle_velocity` and `divergence` follow from `velocity` as for every field. A subclass that brings noise of its
+    own gives `noisy` with `diffusion`.
+    """
+
+    field: VelocityField
+
+    def __init_subclass__(cls) -> None:
+        """Whether there is noise is asked of the field."""
+
+    dim = _as_for_the_field("dim")
+    exchangeable = _as_for_the_field("exchangeable")
+    space = _as_for_the_field("space")
+    noisy = _as_for_the_field("noisy")
+    breakpoints = _as_for_the_field("breakpoints")
+    runs = _as_for_the_field("runs")
+    events = _as_for_the_field("events")
+    frame = _as_for_the_field("frame")
+
+    def in_dimension(self, d: int) -> VelocityField:
+        """The same made from the field on R^d."""
+        inner = self.field.in_dimension(d)
+        return self if inner is self.field else replace(self, field=inner)
+
+    def of_run(self, run: int) -> VelocityField:
+        """The same made from the field of one run."""
+        inner = self.field.of_run(run)
+        return self if inner is self.field else replace(self, field=inner)
+
+    @property
+    def terms(self) -> tuple[VelocityField, ...]:
+        """The terms of the field, each made into such a field."""
+        inner = self.field.terms
+        return (self,) if len(inner) == 1 else tuple(replace(self, field=term) for term in inner)
+
+    def summation(self, n: int) -> str:
+        """As for the field."""
+        return self.field.summation(n)
+
+    def diffusion(self, t: float) -> Array | None:
+        """As for the field."""
+        return self.field.diffusion(t)
+
+    def check_noise(self, d: int) -> None:
+        """As for the field."""
+        self.field.check_noise(d)
+
+
+@dataclass(frozen=True, eq=False)
+class MovingFrame(Derived):
     """Any field in the frame x = e^{tA} z: Y_t[ν](z) = e^{−tA} X_t[e^{tA}#ν](e^{tA} z) − A z.
 
     The general form, by transporting points there and back; attention has a better one (see SoftmaxField).
     """
 
-    field: VelocityField
     A: Array
 
     def __post_init__(self) -> None:
         """Refuse fields that only make sense where they are."""
-        if self.field.events or self.field.state_space is not None:
-            raise NotSupported(f"{self.field!r} lives on a state space of its own or has events: it moves to no frame")
+        check_frame(self.field, self.A)
 
     @property
-    def dim(self) -> int | None:
-        """The dimension of the field."""
-        return self.field.dim
-
-    @property
-    def noisy(self) -> bool:
-        """As for the field."""
-        return self.field.noisy
-
-    @property
-    def exchangeable(self) -> bool:  # type: ignore[override]
-        """As for the field."""
-        return self.field.exchangeable
+    def terms(self) -> tuple[VelocityField, ...]:
+        """The field itself: a sum moves term by term, see Sum.in_frame."""
+        return (self,)
 
     @property
     def frame(self) -> Array | None:
@@ -358,8 +397,3 @@ class MovingFrame(VelocityField):
         back = linear_flow(self.A, -t)
         tensor: Array = back @ D @ back.T
         return tensor
-
-    @property
-    def default_method(self) -> Method | None:
-        """As for the field."""
-        return self.field.default_method

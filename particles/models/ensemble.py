@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from particles.checks import Array, whole
 from particles.errors import InvalidInput, NotSupported
 from particles.fields.field import VelocityField, as_field
+from particles.fields.spaces import Space
 from particles.measure import Measure
 
 
@@ -29,6 +31,8 @@ class Ensemble(VelocityField):
             raise InvalidInput(f"fields must be one or more velocity fields in a tuple, got {self.fields!r}")
         object.__setattr__(self, "fields", tuple(as_field(field, "a field of the ensemble") for field in self.fields))
         object.__setattr__(self, "repeat", whole(self.repeat, "repeat"))
+        if any(field.runs is not None for field in self.fields):
+            raise NotSupported("an Ensemble of ensembles has no runs of its own: list all their fields in one")
         # A sum asks its terms the same questions.
         sum(self.fields[1:], start=self.fields[0])
         if any(field.events or field.noisy for field in self.fields):
@@ -49,20 +53,36 @@ class Ensemble(VelocityField):
         return self.fields[0].frame
 
     @property
-    def state_space(self) -> str | None:
-        """The state space of the fields."""
-        return self.fields[0].state_space
+    def space(self) -> Space:  # type: ignore[override]
+        """The space of the fields."""
+        return self.fields[0].space
+
+    @property
+    def exchangeable(self) -> bool:  # type: ignore[override]
+        """True where every field is."""
+        return all(field.exchangeable for field in self.fields)
+
+    @property
+    def breakpoints(self) -> tuple[float, ...]:  # type: ignore[override]
+        """Those of all fields, in order."""
+        return tuple(sorted({time for field in self.fields for time in field.breakpoints}))
+
+    @property
+    def runs(self) -> int:  # type: ignore[override]
+        """`repeat` for each field."""
+        return len(self.fields) * self.repeat
+
+    def in_frame(self, A: npt.ArrayLike) -> Ensemble:
+        """The fields in the frame x = e^{tA} z."""
+        return Ensemble(tuple(field.in_frame(A) for field in self.fields), self.repeat)
+
+    def summation(self, n: int) -> str:
+        """The methods of the fields, each once."""
+        return ", ".join(dict.fromkeys(filter(None, (field.summation(n) for field in self.fields))))
 
     def of_run(self, run: int) -> VelocityField:
         """The field of a run."""
         return self.fields[run // self.repeat]
-
-    def check_state(self, x: Array) -> None:
-        """Refuse another number of runs, and points that are not states of the fields."""
-        runs = len(self.fields) * self.repeat
-        if x.ndim != 3 or len(x) != runs:
-            raise InvalidInput(f"x0 must have shape ({runs}, n, d), {self.repeat} runs a field, got shape {x.shape}")
-        self.fields[0].check_state(x)
 
     def velocity(self, t: float, x: Array, mu: Measure) -> Array:
         """Refused: see the class."""
@@ -72,7 +92,3 @@ class Ensemble(VelocityField):
         """Each field at its own runs, x (run, n, d)."""
         parts = x.reshape(len(self.fields), self.repeat, *x.shape[1:])
         return np.concatenate([f.particle_velocity(t, part, w) for f, part in zip(self.fields, parts, strict=True)])
-
-    def project(self, x: Array) -> Array:
-        """Onto the state space of the fields."""
-        return self.fields[0].project(x)

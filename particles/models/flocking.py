@@ -14,6 +14,7 @@ from particles.errors import InvalidInput
 from particles.fields.dimension import AnyDimension
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.query import check_query
+from particles.fields.spaces import Torus
 from particles.kernels.pairwise import pair_sums
 from particles.measure import Measure
 
@@ -65,6 +66,21 @@ def _halves(state: Array) -> tuple[Array, Array]:
 
 
 @dataclass(frozen=True, eq=False)
+class PeriodicSquare(Torus):
+    """Positions in a periodic square, and headings: initial positions outside the square are refused."""
+
+    def check(self, x: Array) -> None:
+        """Refuse positions outside the box."""
+        super().check(x)
+        positions, box = x[..., :2], self.periods[0]
+        if (positions < 0).any() or (positions >= box).any():
+            raise InvalidInput(
+                f"positions must lie in the periodic box [0, {box:g})², got coordinates from {positions.min():g} "
+                f"to {positions.max():g}: take them modulo {box:g}"
+            )
+
+
+@dataclass(frozen=True, eq=False)
 class Vicsek(DiscreteMap):
     """Vicsek's model in a periodic square: the state of a token is (x, y, θ), its position and heading.
 
@@ -90,14 +106,10 @@ class Vicsek(DiscreteMap):
             raise InvalidInput(f"noise must lie in [0, 2π], the width of the angles that are added, got {self.noise!r}")
         not_negative(self.speed, "speed")
 
-    def check_state(self, x: Array) -> None:
-        """Refuse positions outside the box."""
-        positions = x[..., :2]
-        if (positions < 0).any() or (positions >= self.box).any():
-            raise InvalidInput(
-                f"positions must lie in the periodic box [0, {self.box:g})², got coordinates from {positions.min():g} "
-                f"to {positions.max():g}: take them modulo {self.box:g}"
-            )
+    @property
+    def space(self) -> PeriodicSquare:  # type: ignore[override]
+        """The periodic square and the heading."""
+        return PeriodicSquare((self.box, self.box, 2 * np.pi))
 
     def step(self, k: int, x: Array, w: Array, rng: np.random.Generator) -> Array:
         """Positions forward with the old headings, headings to those of the neighbours plus noise."""

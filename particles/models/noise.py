@@ -43,11 +43,6 @@ class Diffusion(AnyDimension):
         object.__setattr__(self, "D", frozen(tensor))
         object.__setattr__(self, "dim", len(tensor))
 
-    @property
-    def noisy(self) -> bool:
-        """True: noise of any size, 0 included, asks for a method that can draw it."""
-        return True
-
     def velocity(self, t: float, x: npt.ArrayLike, mu: Measure) -> Array:
         """No drift."""
         return np.zeros_like(check_query(self.dim, t, x, mu)[0])

@@ -13,7 +13,7 @@ import numpy as np
 
 from particles.checks import Array
 from particles.fields.events import Event
-from particles.fields.field import VelocityField
+from particles.fields.field import Derived, VelocityField
 from particles.measure import Measure
 from particles.steppers.state import Groups, Labels, Particles
 
@@ -96,25 +96,13 @@ def _centres(x: Array, w: Array, label: Labels) -> Array:
 
 
 @dataclass(frozen=True, eq=False)
-class GroupedField(VelocityField):
+class GroupedField(Derived):
     """A field of groups: all particles of a group are taken to the position of its first before it is evaluated.
 
     Stages of a step may part a group by rounding, where a singular field would tear it up.
     """
 
-    field: VelocityField
     label: Labels
-
-    @property
-    def dim(self) -> int | None:
-        """The dimension of the field."""
-        return self.field.dim
-
-    @property
-    def terms(self) -> tuple[VelocityField, ...]:
-        """The terms of the field, each a field of the same groups."""
-        inner = self.field.terms
-        return (self,) if len(inner) == 1 else tuple(GroupedField(term, self.label) for term in inner)
 
     def velocity(self, t: float, x: Array, mu: Measure) -> Array:
         """That of the field: a measure has no groups."""

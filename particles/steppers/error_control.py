@@ -162,7 +162,7 @@ class ErrorControlled(Method):
         if end >= t1 and h < planned:
             following = max(planned, following)
         batch = found.x[None]
-        projected = model.project(batch)
+        projected = model.space.project(batch)
         if projected is batch:
             return _Point(end, found.x, found.velocity, following)
         return _Point(end, projected[0], slope(end, projected[0]), following)

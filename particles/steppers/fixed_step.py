@@ -45,7 +45,7 @@ class FixedStep(Method):
         h = (t1 - t0) / parts
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             for i in range(parts):
-                x = model.project(self.step(grouped(model, state), t0 + i * h, h, state))
+                x = model.space.project(self.step(grouped(model, state), t0 + i * h, h, state))
                 check_finite(x, t0 + (i + 1) * h)
                 prediction = euler_prediction(model, state, t0 + i * h, h)
                 state = after_step(model, state, (*prediction, x), t0 + (i + 1) * h)

@@ -42,7 +42,7 @@ class Splitting(FixedStep):
         """The flows of the schedule, one after another."""
         for term, start, length in self.schedule(field.terms, t, h):
             flow = RK4(length)
-            state = replace(state, x=term.project(flow.step(term, start, length, state)))
+            state = replace(state, x=term.space.project(flow.step(term, start, length, state)))
         return state.x
 
 

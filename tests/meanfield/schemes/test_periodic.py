@@ -5,9 +5,8 @@ import pytest
 
 from meanfield import Grid, PeriodicFiniteVolume, solve, wasserstein
 from meanfield.solve import measure_at
-from particles import Diffusion, EmpiricalMeasure, EulerMaruyama, SelfAttention, resume, simulate
+from particles import Circle, Diffusion, EmpiricalMeasure, EulerMaruyama, SelfAttention, resume, simulate
 from particles.errors import InvalidInput, NotSupported
-from particles.fields.circle import on_circle
 
 PERIOD = [(0.0, 2 * np.pi)]
 
@@ -22,8 +21,8 @@ def test_angles_move_as_the_points_of_the_sphere(normalization):
     model = attention(2.0, normalization)
     times = np.linspace(0, 1.5, 4)
     turned = simulate(model.on_circle(), angles, times).position.values[..., 0]
-    points = simulate(model.on_sphere(), on_circle(angles), times).position.values
-    np.testing.assert_allclose(on_circle(turned), points, atol=1e-8)
+    points = simulate(model.on_sphere(), Circle().embed(angles[..., None]), times).position.values
+    np.testing.assert_allclose(Circle().embed(turned[..., None]), points, atol=1e-8)
     assert ((turned >= 0) & (turned < 2 * np.pi)).all()
 
 
@@ -90,7 +89,7 @@ def test_fokker_planck_on_the_circle_is_the_law_of_many_tokens():
     angles = simulate(model, start, [0.0, 1.0], EulerMaruyama(dt=0.02), rng=3).position[-1, :, 0].values
     mean = np.array([np.cos(grid.centres[0]), np.sin(grid.centres[0])]) @ measure_at(ds, 1).masses
     # Monte Carlo error 4000^{−1/2}/2 = 0.008 a component.
-    np.testing.assert_allclose(on_circle(angles).mean(axis=0), mean, atol=0.03)
+    np.testing.assert_allclose(Circle().embed(angles[..., None]).mean(axis=0), mean, atol=0.03)
 
 
 def test_refusals_and_stores(tmp_path):
