@@ -59,9 +59,9 @@ WORDS = re.compile(
 )
 """Private words: the field's and Python's own stand for them."""
 
-CIRCLES_LEFT = ("particles.fields", "particles.steppers")
-ORDER_LEFT = {("particles.fields", "particles.steppers")}
-LATE_LEFT = ("particles.fields",)
+CIRCLES_LEFT: tuple[str, ...] = ()
+ORDER_LEFT: set[tuple[str, str]] = set()
+LATE_LEFT: tuple[str, ...] = ()
 WORDS_LEFT = (
     "particles.checks",
     "particles.dataset",

@@ -7,7 +7,7 @@ import xarray as xr
 from meanfield import WENO, FiniteVolume, Grid, Normal, Uniform, solve
 from meanfield.measures.grid import grid_of
 from meanfield.solve import measure_at
-from particles import DiscreteMap, EmpiricalMeasure, SelfAttention, VelocityField, resume, write_netcdf
+from particles import DiscreteMap, EmpiricalMeasure, SelfAttention, Torus, VelocityField, resume, write_netcdf
 from particles.errors import InvalidInput, NotSupported, RunStopped, StoreError
 
 MODEL = SelfAttention(1, 1, -1)
@@ -59,14 +59,12 @@ class Causal(VelocityField):
         return x
 
 
-class Circle(VelocityField):
+class OnRing(VelocityField):
     dim = 1
+    space = Torus(1.0)
 
     def velocity(self, t, x, mu):
         return x
-
-    def project(self, x):
-        return np.mod(x, 1.0)
 
 
 class Map(DiscreteMap):
@@ -85,7 +83,7 @@ class Poisoned(VelocityField):
 
 @pytest.mark.parametrize(
     ("model", "reason"),
-    [(Causal(), "order of the tokens"), (Circle(), "state space"), (Map(), "discrete time")],
+    [(Causal(), "order of the tokens"), (OnRing(), "state space"), (Map(), "discrete time")],
 )
 def test_models_without_a_continuity_equation_are_refused(model, reason):
     with pytest.raises(NotSupported, match=reason):

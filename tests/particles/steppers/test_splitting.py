@@ -110,5 +110,5 @@ def test_a_sweep_in_one_call_is_its_runs_one_by_one(method):
     for run in range(6):
         alone = simulate(fields[run // 2], x0[run], [0.0, 0.5, 1.0], method)
         np.testing.assert_allclose(ds.position.isel(run=run), alone.position, atol=1e-14)
-    with pytest.raises(InvalidInput, match="2 runs a field"):
+    with pytest.raises(InvalidInput, match="a model of 6 runs"):
         simulate(Ensemble(fields, repeat=2), x0[:5], [0.0, 1.0])
