@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -20,7 +21,10 @@ from particles.measure import Atoms, Measure
 class OnSpace(Derived):
     """A field of R^k on a space in it: the tangent part of X_t[μ] at the points of the space, in its coordinates."""
 
-    space: ClassVar[Space]  # type: ignore[misc]
+    @property
+    @abstractmethod
+    def space(self) -> Space:  # type: ignore[override]
+        """The space, with `embed` and `pull`."""
 
     def __post_init__(self) -> None:
         """Refuse fields that have no meaning on such a space."""
