@@ -1,4 +1,4 @@
-"""Certificates on random instances: which theorem, how often proved, and whether what is proved is true.
+"""Certificates on random instances: which theorem, how often limits are known, and whether they are true.
 
     python benchmarks/limit_certificates.py [SEEDS] [DIMENSION ...]
 
@@ -46,7 +46,7 @@ def check(seed, d):
     x0 = rng.uniform(-1.5, 1.5, size=(int(rng.integers(5, 201)), d))
     model = SelfAttention(Q, K, V)
     found = limits.certify(simulate(model, x0, np.linspace(0, 14 / lam, 71)))
-    if found.status != "proved":
+    if not found.known:
         return expected, found, np.nan, np.nan
     start = found.phase_time
     times = [0.0, start, 17 / lam]
@@ -67,7 +67,7 @@ def check(seed, d):
 
 def main():
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 100
-    print(" d   runs  wrong theorem  proved  observed  undecided  false  largest error", flush=True)
+    print(" d   runs  wrong theorem   known  observed  undecided  false  largest error", flush=True)
     reasons = Counter()
     for d in map(int, sys.argv[2:] or range(1, 6)):
         count, errors, wrong, false = Counter(), [0.0], 0, 0
@@ -75,12 +75,12 @@ def main():
             expected, found, error, ratio = check(seed, d)
             count[found.status] += 1
             wrong += found.theorem != expected
-            if found.status == "proved":
+            if found.known:
                 errors.append(error)
                 false += ratio > 1.0
             else:
                 reasons[found.reason.split(":")[-1].split(";")[0][:90]] += 1
-        row = [count[s] for s in ("proved", "observed", "undecided")]
+        row = [count["proved"] + count["conditional"], count["observed"], count["undecided"]]
         numbers = f"{d:>2} {seeds:>6} {wrong:>14} {row[0]:>7} {row[1]:>9} {row[2]:>10} {false:>6}"
         print(f"{numbers} {max(errors):>14.2g}", flush=True)
     for reason, times in reasons.most_common():

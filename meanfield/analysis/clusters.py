@@ -12,7 +12,7 @@ import xarray as xr
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import cdist
 
-from meanfield.limits.polytope import hull
+from meanfield.measures.polytope import hull
 from particles.checks import Array, as_generator, as_points, positive, whole
 from particles.dataset import as_dataset, model_of, variable
 from particles.errors import InvalidInput, NotSupported

@@ -6,22 +6,19 @@ blocks, so memory is O(n) and a million points are no trouble.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import combinations
-
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import ConvexHull, cKDTree
+from scipy.spatial import cKDTree
 
 from meanfield.distances.arguments import as_atoms, as_order, require_same_dim
 from meanfield.distances.line import root_mean_power
-from particles.checks import Array, as_finite, as_points
-from particles.errors import InvalidInput, TooLarge
+from meanfield.measures.polytope import hull
+from particles.checks import as_finite, as_points
+from particles.errors import InvalidInput
 from particles.measure import Measure
 
-MAX_FACES = 20_000
-_BLOCK = 65_536
 _FLAT = 1e-12
+"""Extent, relative to the largest, below which a polytope counts as flat here."""
 
 
 def distance_to_atoms(mu: Measure, atoms: npt.ArrayLike, p: float = 2.0) -> float:
@@ -67,71 +64,6 @@ def distance_to_polytope(mu: Measure, vertices: npt.ArrayLike, p: float = 2.0, b
     order, x = as_order(p), as_atoms(mu, "mu")
     corners = as_points(vertices, "vertices")
     require_same_dim(x.points.shape[1], corners.shape[1])
-    origin, basis = _affine_hull(corners)
-    measure = _distance_within((corners - origin) @ basis.T, boundary)
-    distance = np.empty(len(x.points))
-    for start in range(0, len(distance), _BLOCK):
-        centred = x.points[start : start + _BLOCK] - origin
-        along = centred @ basis.T
-        off = centred - along @ basis
-        distance[start : start + _BLOCK] = np.hypot(measure(along), np.sqrt((off * off).sum(axis=1)))
+    polytope = hull(corners, flat=_FLAT)
+    distance = polytope.boundary_distance(x.points) if boundary else polytope.distance(x.points)
     return root_mean_power(distance, x.weights, order)
-
-
-def _affine_hull(corners: Array) -> tuple[Array, Array]:
-    """A point of the affine hull (d,) and an orthonormal basis of its directions (r, d)."""
-    origin = corners.mean(axis=0)
-    _, sizes, directions = np.linalg.svd(corners - origin, full_matrices=False)
-    scale = max(float(sizes[0]), float(np.abs(corners).max()) * _FLAT)
-    return origin, np.asarray(directions[sizes > _FLAT * scale])
-
-
-def _distance_within(corners: Array, boundary: bool) -> Callable[[Array], Array]:
-    """Distance, inside the affine hull, of points (n, r) to the hull of `corners` (k, r) or to its boundary."""
-    r = corners.shape[1]
-    if r == 0:
-        return lambda points: np.zeros(len(points))
-    if r == 1:
-        low, high = float(corners.min()), float(corners.max())
-        faces = [np.array([[low]]), np.array([[high]])]
-        normals, levels = np.array([[-1.0], [1.0]]), np.array([low, -high])
-    else:
-        hull = ConvexHull(corners)
-        faces = _faces(corners, hull.simplices)
-        normals, levels = hull.equations[:, :-1], hull.equations[:, -1]
-
-    def distance(points: Array) -> Array:
-        squared = np.full(len(points), np.inf)
-        for face in faces:
-            np.minimum(squared, _squared_to_simplex(points, face), out=squared)
-        out: Array = np.sqrt(squared)
-        if not boundary:
-            out[(points @ normals.T + levels <= 0.0).all(axis=1)] = 0.0
-        return out
-
-    return distance
-
-
-def _faces(corners: Array, simplices: npt.NDArray[np.intc]) -> list[Array]:
-    """All faces of the simplices, each once, as arrays of their vertices."""
-    found = {
-        tuple(sorted(face))
-        for simplex in simplices.tolist()
-        for size in range(1, len(simplex) + 1)
-        for face in combinations(simplex, size)
-    }
-    if len(found) > MAX_FACES:
-        raise TooLarge(f"the polytope has {len(found)} faces, {MAX_FACES} are allowed: project to fewer dimensions")
-    return [corners[list(face)] for face in found]
-
-
-def _squared_to_simplex(points: Array, face: Array) -> Array:
-    """|x − its projection on the face's affine hull|² where that lies in the face, infinity elsewhere."""
-    step = points - face[0]
-    if len(face) == 1:
-        return np.asarray((step * step).sum(axis=1))
-    edges = face[1:] - face[0]
-    share = step @ np.linalg.pinv(edges)
-    step -= share @ edges
-    inside = (share >= 0.0).all(axis=1) & (share.sum(axis=1) <= 1.0)
-    return np.asarray(np.where(inside, (step * step).sum(axis=1), np.inf))

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from meanfield.limits import Hyperplanes, LimitSet, Polytope, PolytopePoints
-from particles.checks import Array, as_matrix, as_points
+from meanfield.limits import LimitSet, Polytope
+from particles.checks import as_matrix, as_points
 from particles.errors import InvalidInput
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D00", "#5D3A9B", "#000000")
@@ -114,23 +114,23 @@ def leaders_graph(queries: npt.ArrayLike, keys: npt.ArrayLike, P: npt.ArrayLike,
 
 def polytope_edges(polytope: Polytope, ax: Any) -> Any:
     """The edges of a polytope in dimension 2 or 3, thin and grey."""
-    for face in polytope.faces:
-        ends = polytope.vertices[list(face)]
-        if len(ends) == 2:
-            ax.plot(*ends.T, color=GREY, linewidth=0.7, zorder=0)
+    for edge in polytope.edges:
+        ax.plot(*edge.T, color=GREY, linewidth=0.7, zorder=0)
     return ax
 
 
 def limit_set(predicted: LimitSet, ax: Any) -> Any:
-    """A predicted set within the limits of the axes: edges of K, lines s + G in space, lines or planes φ₁* = c."""
+    """A predicted set within the limits of the axes, as it draws itself: curves, and surfaces in space."""
     d = predicted.points.shape[1]
-    if isinstance(predicted, PolytopePoints) and len(predicted.conormal) == d:
-        return polytope_edges(predicted.polytope, ax)
-    if isinstance(predicted, PolytopePoints) and d == 3 and len(predicted.conormal) == 2:
-        _verticals(predicted, ax)
-    if isinstance(predicted, Hyperplanes) and d in (2, 3):
-        for c in predicted.values:
-            _level(predicted.functional, float(c), ax, d)
+    if d not in (2, 3):
+        return ax
+    limits = _limits(ax, d)
+    for curve in predicted.curves(limits):
+        ax.plot(*curve.T, color=GREY, linewidth=0.8, zorder=0)
+    for surface in predicted.surfaces(limits):
+        if np.isfinite(surface).all(axis=0).any():
+            ax.plot_surface(*surface, color=GREY, alpha=0.2, linewidth=0.0, zorder=0, rcount=41, ccount=41)
+    _restore(ax, limits)
     return ax
 
 
@@ -141,30 +141,3 @@ def _limits(ax: Any, d: int) -> list[tuple[float, float]]:
 def _restore(ax: Any, limits: list[tuple[float, float]]) -> None:
     for name, both in zip("xyz", limits, strict=False):
         getattr(ax, f"set_{name}lim")(both)
-
-
-def _verticals(predicted: PolytopePoints, ax: Any) -> None:
-    """The lines v + G through the vertices of K, as long as the axes are."""
-    limits = _limits(ax, 3)
-    direction = np.cross(predicted.conormal[0], predicted.conormal[1])
-    axis = int(np.argmax(np.abs(direction)))
-    for vertex in predicted.polytope.vertices:
-        ends = [vertex + (edge - vertex[axis]) / direction[axis] * direction for edge in limits[axis]]
-        ax.plot(*np.stack(ends).T, color=GREY, linewidth=0.7, zorder=0)
-    _restore(ax, limits)
-
-
-def _level(functional: Array, c: float, ax: Any, d: int) -> None:
-    """The line or plane functional = c, cut off at the limits of the axes."""
-    limits = _limits(ax, d)
-    axis = int(np.argmax(np.abs(functional)))
-    rest = [k for k in range(d) if k != axis]
-    mesh = np.meshgrid(*(np.linspace(*limits[k], 41) for k in rest), indexing="ij")
-    height = (c - sum(functional[k] * values for k, values in zip(rest, mesh, strict=True))) / functional[axis]
-    height = np.where((height >= limits[axis][0]) & (height <= limits[axis][1]), height, np.nan)
-    coordinates = [height if k == axis else mesh[rest.index(k)] for k in range(d)]
-    if d == 2:
-        ax.plot(*coordinates, color=GREY, linewidth=0.9, linestyle="--", zorder=0)
-    elif np.isfinite(height).any():
-        ax.plot_surface(*coordinates, color=GREY, alpha=0.2, linewidth=0.0, zorder=0, rcount=41, ccount=41)
-    _restore(ax, limits)

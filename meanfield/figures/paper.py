@@ -56,9 +56,9 @@ def _clouds(case: FigureCase, as_published: bool, ax: Any | None) -> Drawn:
 
 
 def token_panel(run: Trajectory, k: int, ax: Any) -> Any:
-    """One snapshot with the predicted set; colours say which leader a token ends with, where that is proved."""
+    """One snapshot with the predicted set; colours say which leader a token ends with, where that is known."""
     certificate = run.certificate
-    groups = certificate.leaders if certificate is not None and certificate.status == "proved" else None
+    groups = certificate.leaders if certificate is not None and certificate.known else None
     draw.cloud(run.positions[k], ax, groups=groups)
     ax.set_title(f"t = {run.times[k]:.1f}", fontsize=9)
     if certificate is not None and certificate.limit_set is not None:

@@ -13,7 +13,7 @@ from particles.checks import Array
 from particles.fields.linear_flow import linear_flow
 
 TRUSTED = 13.0
-"""λ₁t up to which the original frame is integrated; a proved leader phase carries on from there in closed form."""
+"""λ₁t up to which the original frame is integrated; a leader phase carries on from there in closed form."""
 
 ROWS_END = 17.0
 """λ₁t beyond which the differences of tokens that decide a row of P drown in the rounding of tokens of size e^{λ₁t}."""
@@ -78,14 +78,14 @@ def exact(case: FigureCase, times: Array) -> Trajectory:
     certificate = certify(run)
     rescaled = {float(t): x @ linear_flow(case.V, -float(t)).T for t, x in zip(saves, run.position.values, strict=True)}
     rows, how = [], "Adaptive, tolerance 1e-10, in the original frame"
-    closed = certificate.phase_positions is not None
+    closed = certificate.phase is not None
     for t in times:
         if closed and t >= certificate.phase_time:
             rows.append(certificate.continued([t])[0])
         elif t <= horizon:
             rows.append(rescaled[float(t)])
     if closed:
-        how += f"; from t = {certificate.phase_time:.3g} on the closed form of the proved leader phase"
+        how += f"; from t = {certificate.phase_time:.3g} on the closed form of the leader phase"
     if len(rows) < len(times):
         stiff = simulate(model.rescaled(), case.initial(), times, method=Adaptive(1e-8, 1e-10))
         rows, how = list(stiff.position.values), "Adaptive, tolerance 1e-8, in the rescaled frame"

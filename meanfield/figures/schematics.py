@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from meanfield.figures.panels import COLOURS, GREY, figure_with, polytope_edges, tidy
-from meanfield.limits import candidate_set, certify, hull
+from meanfield.limits import THEOREMS, candidate_set, certify, hull
 from particles import SelfAttention, simulate
 
 
@@ -87,16 +87,14 @@ def table_1(ax: Any | None = None) -> tuple[Any, str]:
 
 def summary_of_theorems(seed: int = 0) -> list[tuple[str, str, str, str]]:
     """Table 1 checked by one run a row: (V, QᵀK, predicted set found, theorem and status)."""
-    rng = np.random.default_rng(seed)
-    rows = [
-        ("I", "positive definite", np.diag([1.0, 2.0]), np.eye(2)),
-        ("diag(1, −0.3)", "I", np.eye(2), np.diag([1.0, -0.3])),
-        ("diag(1, 1, −1/2)", "I", np.eye(3), np.diag([1.0, 1.0, -0.5])),
-        ("−I", "I", np.eye(2), -np.eye(2)),
-    ]
-    out = []
-    for name, product, Q, V in rows:
-        model = SelfAttention(Q, np.eye(len(V)), V)
-        found = certify(simulate(model, rng.uniform(-1, 1, size=(40, len(V))), np.linspace(0, 12, 61)))
-        out.append((name, product, str(found.limit_set), f"Theorem {found.theorem}, {found.status}"))
-    return out
+    rows = []
+    for k, theorem in enumerate(THEOREMS):
+        if (example := theorem.example) is None:
+            continue
+        d = len(example.V)
+        x0 = np.random.default_rng([seed, k]).uniform(-1, 1, size=(40, d))
+        found = certify(simulate(SelfAttention(example.Q, np.eye(d), example.V), x0, np.linspace(0, 12, 61)))
+        rows.append(
+            (example.V_is, example.product_is, str(found.limit_set), f"Theorem {found.theorem}, {found.status}")
+        )
+    return rows

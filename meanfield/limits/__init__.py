@@ -1,8 +1,12 @@
-"""t → ∞: which theorem speaks about a model, what a run tends to, and the certificate that ties the two."""
+"""t → ∞: which theorem applies to a model, what a run tends to, and the certificate that ties the two."""
 
-from meanfield.limits.applicability import Check, Hypotheses, hypotheses
+from meanfield.limits.applicability import Hypotheses, hypotheses
+from meanfield.limits.candidates import candidate_set
 from meanfield.limits.certificate import LimitCertificate
 from meanfield.limits.certification import certify
+from meanfield.limits.checks import Check
+from meanfield.limits.finding import Status
+from meanfield.limits.head import Head
 from meanfield.limits.limit_sets import (
     BooleanMatrix,
     Hyperplanes,
@@ -13,13 +17,17 @@ from meanfield.limits.limit_sets import (
     PolytopeTimesSubspace,
     free_row_values,
 )
-from meanfield.limits.polytope import Polytope, candidate_set, hull
+from meanfield.limits.theorems import THEOREMS, LeaderTheorem, Theorem
+from meanfield.measures.polytope import Polytope, hull
 
 __all__ = [
+    "THEOREMS",
     "BooleanMatrix",
     "Check",
+    "Head",
     "Hyperplanes",
     "Hypotheses",
+    "LeaderTheorem",
     "LimitCertificate",
     "LimitSet",
     "Origin",
@@ -27,6 +35,8 @@ __all__ = [
     "Polytope",
     "PolytopePoints",
     "PolytopeTimesSubspace",
+    "Status",
+    "Theorem",
     "candidate_set",
     "certify",
     "free_row_values",

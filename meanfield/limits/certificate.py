@@ -8,11 +8,15 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from meanfield.limits.applicability import STATEMENTS, Hypotheses
+from meanfield.limits.applicability import Hypotheses
+from meanfield.limits.finding import LeaderPhase, Status
 from meanfield.limits.limit_sets import BooleanMatrix, LimitSet
+from meanfield.limits.theorems import theorem
 from particles.checks import Array, as_times
 from particles.dataset import REFERENCES, source, variable
 from particles.errors import InvalidInput
+from particles.fields.discrete_map import DiscreteMap
+from particles.fields.field import VelocityField
 from particles.fields.linear_flow import linear_flow
 from particles.models.attention import SoftmaxField
 
@@ -24,23 +28,24 @@ KINDS = ("point", "on set", "diverges", "unknown")
 class LimitCertificate:
     """What t → ∞ brings for one run.
 
-    theorem: "2.1", "3.1", "4.2", "5.2", "8.5" or None. status: "proved" (every limit below holds within its bound,
-    given `assumptions`), "observed" (the theorem applies and the run is near the predicted set, but which limit each
-    token has is not proved; or none applies and the run shows what the codimension conjecture says), "undecided"
-    (neither; `reason` says why).
+    theorem: "2.1", "3.1", "4.2", "5.2", "8.5" or None. status: "proved" (a statement about the exact solution from the
+    first saved tokens, nothing assumed: `assumptions` is empty), "conditional" (proved given `assumptions`, the
+    measured integration error among them), "observed" (the theorem applies and the run is near the predicted set, but
+    which limit each token has is not proved; or none applies and the run shows what the codimension conjecture says),
+    "undecided" (neither; `reason` says why).
 
     frame: "rescaled" (z = e^{−tV} x) for all theorems but 8.5, "original" there: all positions below are in it.
     limits (n, d): the limit of each token with kind "point"; with kind "on set" the point of the token's predicted
-    set nearest to its last position. bound (n,): distance within which the token's true limit (or set) lies from it,
-    inf where not proved. leaders (n,): the token that each one follows. distance (time,): the largest over tokens of
-    the distance to the predicted set `limit_set` (None where nothing is predicted, distances are NaN then).
-    phase_time, phase_positions (n, d): the saved time from which the limit is proved and the tokens then, NaN and None
-    where it is not. integration_error: ten times the
-    largest difference, at phase_time in the original frame, from an independent integration, at least 1e-9 of |x|.
+    set nearest to its position at phase_time (at the last time where none is proved); NaN where unknown. bound (n,):
+    distance within which the token's true limit (or set) lies from it, inf where not proved. leaders (n,): the token
+    that each one follows. distance (time,): the largest over tokens of the distance to the predicted set `limit_set`
+    (None where nothing is predicted, distances are NaN then). phase_time: the saved time from which the limits are
+    proved, NaN where there is none. integration_error: ten times the largest difference, at phase_time in the original
+    frame, from an independent integration, at least 1e-9 of |x|.
     """
 
     theorem: str | None
-    status: str
+    status: Status
     reason: str
     hypotheses: Hypotheses
     frame: str
@@ -54,10 +59,15 @@ class LimitCertificate:
     phase_time: float
     integration_error: float
     assumptions: tuple[str, ...]
-    phase_positions: Array | None = field(repr=False)
-    model: SoftmaxField | None = field(repr=False)
+    phase: LeaderPhase | None = field(repr=False)
+    model: VelocityField | DiscreteMap = field(repr=False)
     positions: Array = field(repr=False)
     weights: Array = field(repr=False)
+
+    @property
+    def known(self) -> bool:
+        """Whether limits are known within `bound`, be it "proved" or "conditional"."""
+        return self.status in ("proved", "conditional")
 
     @property
     def distance(self) -> Array:
@@ -67,28 +77,44 @@ class LimitCertificate:
     def continued(self, times: npt.ArrayLike) -> Array:
         """The tokens at later times in the closed form z_l + e^{−(t−t₀)V} (z_i(t₀) − z_l), l the leader, (T, n, d).
 
-        Exact up to `bound`, where an integration of (3.1) is stiff and one of (1.1) loses the smaller eigenvalues of V
-        past λ₁t ≈ 36. Refused: certificates without a proved phase, times before it.
+        Right within `continued_bound`, where an integration of (3.1) is stiff and one of (1.1) loses the smaller
+        eigenvalues of V past λ₁t ≈ 36. Refused: certificates without a leader phase, times before it.
         """
-        if self.phase_positions is None or self.model is None:
+        phase, V, moments = self._phase(times)
+        lead = phase.positions[self.leaders]
+        offset = phase.positions - lead
+        return np.stack([lead + offset @ linear_flow(V, phase.time - float(t)).T for t in moments])
+
+    def continued_bound(self, times: npt.ArrayLike) -> Array:
+        """How far a token may be from `continued`, (T,), given `assumptions`: it grows where V has eigenvalues < 0.
+
+        With error ε and drift δ at t₀: ‖e^{−t₀V}‖ (ε + δ) + ‖e^{−tV}‖ (2ε + δ), and the rounding of the largest token.
+        """
+        phase, V, moments = self._phase(times)
+        start = float(np.linalg.norm(linear_flow(V, -phase.time), 2)) * (phase.error + phase.drift)
+        later = np.array([np.linalg.norm(linear_flow(V, -float(t)), 2) for t in moments])
+        grown = np.array([np.linalg.norm(linear_flow(V, phase.time - float(t)), 2) for t in moments])
+        largest = float(np.linalg.norm(phase.positions, axis=1).max())
+        rounding = 64 * len(V) * np.finfo(float).eps * largest * np.maximum(grown, 1.0)
+        return np.asarray(start + later * (2.0 * phase.error + phase.drift) + rounding)
+
+    def _phase(self, times: npt.ArrayLike) -> tuple[LeaderPhase, Array, Array]:
+        if self.phase is None or self.hypotheses.head is None:
             raise InvalidInput(f"no leader phase is proved for this run ({self.status}): integrate it instead")
         moments = as_times(times)
         if moments[0] < self.phase_time:
             raise InvalidInput(f"times must start at phase_time = {self.phase_time:g} or later, got {moments[0]:g}")
-        lead = self.phase_positions[self.leaders]
-        offset = self.phase_positions - lead
-        V = np.asarray(self.model.V)
-        return np.stack([lead + offset @ linear_flow(V, self.phase_time - float(t)).T for t in moments])
+        return self.phase, self.hypotheses.head.V, moments
 
     def attention_matrix(self, k: int) -> Array:
-        """P at the k-th saved time, (n, n)."""
-        if self.model is None:
+        """P at the k-th saved time, (n, n); NaN where the model has none."""
+        if not isinstance(self.model, SoftmaxField):
             return np.full((len(self.weights),) * 2, np.nan)
         return self.model.attention_matrix(float(self.times[k]), self.positions[k], self.weights)
 
     def attention_rank(self) -> np.ndarray:
         """Rank of P(t) at each saved time, (time,), by NumPy's default tolerance n ε σ₁; −1 without P."""
-        if self.model is None:
+        if not isinstance(self.model, SoftmaxField):
             return np.full(len(self.times), -1)
         return np.array([np.linalg.matrix_rank(self.attention_matrix(k)) for k in range(len(self.times))])
 
@@ -132,7 +158,7 @@ class LimitCertificate:
     def __str__(self) -> str:
         lines = [f"Limit certificate: {self.status}"]
         if self.theorem:
-            lines.append(f"  Theorem {self.theorem}. {STATEMENTS[self.theorem]}")
+            lines.append(f"  Theorem {self.theorem}. {theorem(self.theorem).statement}")
         if self.reason:
             lines.append(f"  why: {self.reason}")
         if self.limit_set is not None:
@@ -143,8 +169,9 @@ class LimitCertificate:
             )
         kinds = {kind: int(np.sum(self.limit_kind == kind)) for kind in KINDS}
         lines.append("  tokens: " + ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count))
-        if self.status == "proved":
-            lines.append(f"  largest bound {self.bound.max():.3g}, {len(np.unique(self.leaders))} leader(s)")
+        if self.known:
+            followed = "" if self.phase is None else f", {len(np.unique(self.leaders))} leader(s)"
+            lines.append(f"  largest bound {self.bound.max():.3g}{followed}")
         lines += [f"  given that {assumption}" for assumption in self.assumptions]
         if isinstance(self.limit_set, BooleanMatrix):
             gap = np.abs(self.attention_matrix(-1) - self.limit_set.matrix).max()

@@ -9,12 +9,12 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import cdist
 
 from meanfield.limits.applicability import Hypotheses
-from meanfield.limits.certificate import LimitCertificate
+from meanfield.limits.finding import Finding, nothing_known
 from meanfield.limits.limit_sets import MOST_SUBSPACES, ParallelSubspaces, parallel_subspaces
+from meanfield.limits.run import Run
 from meanfield.limits.spectrum import positive_part
 from particles.checks import Array
 from particles.fields.linear_flow import linear_flow
-from particles.models.attention import SoftmaxField
 
 LINK = 0.05
 """Tokens nearer than this in the coordinates L z, relative to their initial spread, count as one cluster."""
@@ -45,60 +45,29 @@ class Seen:
     reason: str
 
 
-def nothing_known(
-    model: object, found: Hypotheses, times: Array, positions: Array, weights: Array, frame: str
-) -> LimitCertificate:
-    """The certificate of a run about which nothing is known."""
-    _, n, d = positions.shape
-    return LimitCertificate(
-        theorem=None,
-        status="undecided",
-        reason=found.reason,
-        hypotheses=found,
-        frame=frame,
-        limit_set=None,
-        leaders=np.full(n, -1),
-        limits=np.full((n, d), np.nan),
-        limit_kind=np.full(n, "unknown"),
-        bound=np.full(n, np.inf),
-        times=times,
-        token_distance=np.full((len(times), n), np.nan),
-        phase_time=np.nan,
-        integration_error=np.nan,
-        assumptions=(),
-        phase_positions=None,
-        model=model if isinstance(model, SoftmaxField) else None,
-        positions=positions,
-        weights=weights,
-    )
-
-
-def by_conjecture(
-    model: SoftmaxField, found: Hypotheses, times: Array, positions: Array, weights: Array
-) -> LimitCertificate:
+def by_conjecture(run: Run, found: Hypotheses) -> Finding:
     """No theorem, but k ≥ 1 eigenvalues with positive real part: what the run shows of the codimension conjecture."""
     name = f"codimension conjecture, not a theorem, k = {found.positive}"
-    nothing = nothing_known(model, found, times, positions, weights, "rescaled")
+    assert found.head is not None
+    V = found.head.V
     if found.positive_open:
         more = f"{found.positive_open} more eigenvalue(s) with a real part too near 0 to tell"
-        return replace(nothing, reason=f"{name}: {more}")
-    V = np.asarray(model.V)
-    seen = seen_subspaces(V, found.eigenvalues, times, positions, rescaled=model.frame is not None)
-    nothing = replace(nothing, reason=f"{name}: {seen.reason}")
+        return nothing_known(run, f"{name}: {more}", "rescaled")
+    seen = seen_subspaces(V, found.eigenvalues, run.times, run.positions, rescaled=run.rescaled)
+    nothing = nothing_known(run, f"{name}: {seen.reason}", "rescaled")
     if seen.subspaces is None:
         return nothing
-    used = len(seen.token_distance)
-    last = positions[used - 1]
-    z = last if model.frame is not None else last @ linear_flow(V, -float(times[used - 1])).T
+    used = run.until(len(seen.token_distance))
+    last = used.positions[-1]
+    z = last if run.rescaled else last @ linear_flow(V, -float(used.times[-1])).T
     return replace(
         nothing,
+        run=used,
         status="observed" if seen.observed else "undecided",
         limit_set=seen.subspaces,
         limits=seen.subspaces.nearest(z),
-        limit_kind=np.full(len(weights), "on set" if seen.observed else "unknown"),
-        times=times[:used],
+        limit_kind=np.full(len(run.weights), "on set" if seen.observed else "unknown"),
         token_distance=seen.token_distance,
-        positions=positions[:used],
     )
 
 

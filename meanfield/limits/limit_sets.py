@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +10,9 @@ import numpy.typing as npt
 import xarray as xr
 from scipy.optimize import brentq
 
-from meanfield.limits.polytope import QHULL_DIM, Polytope, candidate_set, hull
+from meanfield.limits.candidates import candidate_set
 from meanfield.limits.spectrum import LeadingBlock
+from meanfield.measures.polytope import QHULL_DIM, Polytope, hull
 from particles.checks import Array, as_points
 from particles.dataset import variable
 from particles.errors import InvalidInput
@@ -42,6 +44,14 @@ class LimitSet:
         chosen = self.points[self.distances(tokens).argmin(axis=1) if member is None else np.asarray(member)]
         return np.asarray(tokens - (tokens - chosen) @ self.conormal.T @ self.conormal)
 
+    def curves(self, bounds: Sequence[tuple[float, float]]) -> list[Array]:
+        """Polylines (m, d) that draw the set within `bounds`, one pair a dimension; a subclass may have some."""
+        return []
+
+    def surfaces(self, bounds: Sequence[tuple[float, float]]) -> list[Array]:
+        """Meshes (3, k, l) that draw the set in space within `bounds`; a subclass may have some."""
+        return []
+
     def to_dataset(self) -> xr.Dataset:
         """`limit_point` (member, component) and `conormal` (codimension, component)."""
         return xr.Dataset(
@@ -64,7 +74,7 @@ class LimitSet:
 
 @dataclass(frozen=True, eq=False)
 class Origin(LimitSet):
-    """Theorem 8.5: all tends to 0, along the slow directions only like t^{−1/2}: 2t Cov(x) tends to a projector."""
+    """Theorem 8.5: tokens with mass tend to 0, slowly: for V = −λI, QᵀK = I, 2λt Cov(x) tends to a projector."""
 
     def __str__(self) -> str:
         return "the origin, approached like t^(−1/2)"
@@ -81,7 +91,7 @@ class ParallelSubspaces(LimitSet):
     L = `conormal` (k, d) spans the left-invariant subspace of the k eigenvalues of V with positive real part (complex
     pairs and defective ones included), c_j = `values`[j]. V = I violates the statement trivially: every vertex of the
     limit polytope is a subspace of codimension k = d then, and there may be more than three; Theorems 3.1 and 5.2
-    speak about such V. More than three subspaces are refused.
+    cover such V. More than three subspaces are refused.
     """
 
     def __post_init__(self) -> None:
@@ -109,6 +119,10 @@ class PolytopePoints(LimitSet):
 
     polytope: Polytope
 
+    def curves(self, bounds: Sequence[tuple[float, float]]) -> list[Array]:
+        """The edges of K."""
+        return self.polytope.edges
+
     def to_dataset(self) -> xr.Dataset:
         """As LimitSet, and `polytope_vertex` (vertex, component)."""
         vertices = variable(("vertex", "component"), self.polytope.vertices, "vertices of the limit polytope K")
@@ -123,6 +137,17 @@ class PolytopePoints(LimitSet):
 class PolytopeTimesSubspace(PolytopePoints):
     """Theorem 5.2: S × G in (∂K ∪ {0}) × G, K a polytope in F."""
 
+    def curves(self, bounds: Sequence[tuple[float, float]]) -> list[Array]:
+        """In space, with F a plane: the lines v + G through the vertices of K, as long as `bounds`."""
+        if self.conormal.shape != (2, 3):
+            return []
+        direction = np.cross(self.conormal[0], self.conormal[1])
+        axis = int(np.argmax(np.abs(direction)))
+        return [
+            np.stack([v + (edge - v[axis]) / direction[axis] * direction for edge in bounds[axis]])
+            for v in self.polytope.vertices
+        ]
+
     def __str__(self) -> str:
         return f"S × G, codimension {len(self.conormal)}: {super().__str__()}"
 
@@ -133,6 +158,26 @@ class Hyperplanes(LimitSet):
 
     functional: Array
     values: Array
+
+    def curves(self, bounds: Sequence[tuple[float, float]]) -> list[Array]:
+        """In the plane: the lines φ₁* = c, cut off at `bounds`."""
+        return [level.T for level in self._levels(bounds)] if len(self.functional) == 2 else []
+
+    def surfaces(self, bounds: Sequence[tuple[float, float]]) -> list[Array]:
+        """In space: the planes φ₁* = c, cut off at `bounds`."""
+        return self._levels(bounds) if len(self.functional) == 3 else []
+
+    def _levels(self, bounds: Sequence[tuple[float, float]]) -> list[Array]:
+        """Each hyperplane as coordinates (d, ...) over a mesh of the other axes, NaN outside `bounds`."""
+        axis = int(np.argmax(np.abs(self.functional)))
+        rest = [k for k in range(len(self.functional)) if k != axis]
+        mesh = np.meshgrid(*(np.linspace(*bounds[k], 41) for k in rest), indexing="ij")
+        levels = []
+        for c in self.values:
+            height = (c - sum(self.functional[k] * v for k, v in zip(rest, mesh, strict=True))) / self.functional[axis]
+            height = np.where((height >= bounds[axis][0]) & (height <= bounds[axis][1]), height, np.nan)
+            levels.append(np.stack([height if k == axis else mesh[rest.index(k)] for k in range(len(rest) + 1)]))
+        return levels
 
     def to_dataset(self) -> xr.Dataset:
         """As LimitSet, and `left_eigenvector` (component,), `value` (member,)."""

@@ -47,10 +47,10 @@ def drift(phase: Phase, error: float) -> float:
         j with another leader m:  ⟨B(x_l + d_i), x_l − x_m − d_j⟩ ≥ u² [min_{0≤s≤1} (α + β s + γ s²) − G-terms],
         j with the same leader:   −⟨B(x_l + d_i), d_j⟩            ≥ u [−⟨B x_{l,F}, d_j⟩ − G-terms] − ⟨B d_i, d_j⟩,
 
-    s = 1/u; the quadratic takes along s the place of its four corners. If both lower bounds grow, P_ij is doubly
-    exponentially small, its integral against the growth of x is explicit, and it bounds the true motion of d_i and of
-    e^{−τV} x_l. The estimates hold for all states within `error` of x (in norm, each token) that drift no further
-    than the bound itself: the bound is returned only if it reproduces itself so.
+    j = i, what a follower attends to itself, among the latter; s = 1/u; the quadratic takes along s the place of its
+    four corners. If both lower bounds grow, P_ij is doubly exponentially small, its integral against the growth of x is
+    explicit, and it bounds the true motion of d_i and of e^{−τV} x_l. The estimates hold for all states within `error`
+    of x (in norm, each token) that drift no further than the bound itself: it is returned only if it reproduces itself.
     """
     if not phase.consistent:
         return np.inf
@@ -70,8 +70,8 @@ def _motion(phase: Phase, error: float, drifted: float) -> float:
     # A token without mass attracts nobody: it is a row of these estimates and no column.
     massive = np.isfinite(phase.log_w)
     rivals = ~same & massive
+    # What a follower attends to itself stays in: it moves d_i by V d_i, towards another leader where V is negative.
     others = same & massive
-    np.fill_diagonal(others, False)
     others[np.arange(len(d)), phase.leaders] = False
     slope, start, reach = _follower_exponents(phase, d, size_d, rho_l, rho_d)
     floor, span = _rival_exponents(phase, d, size_d, rho_l, rho_d)

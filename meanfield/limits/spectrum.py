@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +39,12 @@ class Spectrum:
         distance = np.abs(self.eigenvalues - self.leading)
         limit = np.maximum(NEAR_TIE * abs(self.leading), ROUNDING * (self.uncertainty + self.uncertainty[0]))
         return np.flatnonzero(distance <= np.minimum(limit, 0.1 * self.norm))
+
+    def resolution(self, members: np.ndarray) -> float:
+        """The gap in modulus that rounding, or a relative near-tie, leaves open between `members` and the others."""
+        rest = np.delete(np.arange(len(self.eigenvalues)), members)
+        uncertain = float(self.uncertainty[members].max() + (self.uncertainty[rest].max() if rest.size else 0.0))
+        return max(NEAR_TIE * abs(self.leading), min(ROUNDING * uncertain, float(np.sqrt(NEAR_TIE)) * self.norm))
 
     def positive(self) -> tuple[int, int]:
         """How many eigenvalues have positive real part, and for how many more rounding cannot tell."""
@@ -89,11 +96,17 @@ class LeadingBlock:
 
 
 def leading_block(V: Array, spec: Spectrum) -> LeadingBlock | None:
-    """The block of the leading eigenvalue; None where it is not real and positive, or where V decays faster than −λ."""
-    members = spec.eigenvalues[spec.group()]
+    """The block of the leading eigenvalue; None where it is not real and positive, or ties in modulus with another.
+
+    A tie is a gap that rounding, or NEAR_TIE, does not resolve. None also where float64 cannot separate F from G.
+    """
+    group = spec.group()
+    members = spec.eigenvalues[group]
     value = float(members.real.mean())
-    others = np.delete(spec.eigenvalues, spec.group())
-    if value <= 0 or abs(members.imag.sum()) > 0 or (others.size and np.abs(others).max() >= value):
+    others = np.delete(spec.eigenvalues, group)
+    if value <= 0 or abs(members.imag.sum()) > 0:
+        return None
+    if others.size and np.abs(others).max() > value - spec.resolution(group):
         return None
     cut = 0.5 * (value + float(np.abs(others).max())) if others.size else -np.inf
     T, Z, k = linalg.schur(V, output="real", sort=lambda re, im: np.hypot(re, im) > cut and re > 0)
@@ -108,8 +121,12 @@ def leading_block(V: Array, spec: Spectrum) -> LeadingBlock | None:
     if k < len(V):
         rate = 0.5 * (value + float(others.real.max()))
         C = _contracting(T[k:, k:] - rate * np.eye(len(V) - k))
+        if C is None:
+            return None
         G, dual_G = G @ np.linalg.inv(C), C @ dual_G
     back = _contracting(-V - value * np.eye(len(V)))
+    if back is None:
+        return None
     return LeadingBlock(
         value=value,
         F=F,
@@ -135,7 +152,29 @@ def positive_part(V: Array, eigenvalues: np.ndarray) -> tuple[Array, Array]:
     return np.asarray(Z[:, :k].T), np.asarray(T[:k, :k].T)
 
 
-def _contracting(A: Array) -> Array:
-    """C (m, m) with |C e^{τA} x| ≤ |C x| for τ ≥ 0, for A with spectrum left of 0: Lyapunov's equation, P = CᵀC."""
-    P = linalg.solve_continuous_lyapunov(A.T, -np.eye(len(A)))
-    return np.asarray(np.linalg.cholesky(0.5 * (P + P.T)).T)
+def expanding(V: Array) -> bool:
+    """Whether every eigenvalue of V (d, d) provably has positive real part; False also where rounding hides it."""
+    return _contracting(-V) is not None
+
+
+def _contracting(A: Array) -> Array | None:
+    """C (m, m) with |C e^{τA} x| ≤ |C x| for τ ≥ 0, or None where no such C is found.
+
+    C comes from Lyapunov's equation, P = CᵀC. That P > 0 and AᵀP + PA < 0 is then verified with the rounding of both
+    counted, which proves that A has its spectrum left of 0, however ill-conditioned its eigenvalues are.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", linalg.LinAlgWarning)
+            P = linalg.solve_continuous_lyapunov(A.T, -np.eye(len(A)))
+        P = 0.5 * (P + P.T)
+        if not np.isfinite(P).all():
+            return None
+        rounding = 4 * (len(A) + 2) * np.finfo(float).eps * float(np.linalg.norm(P))
+        falls = A.T @ P + P @ A
+        slack = rounding * 2 * float(np.linalg.norm(A))
+        if np.linalg.eigvalsh(P)[0] <= rounding or np.linalg.eigvalsh(falls)[-1] >= -slack:
+            return None
+        return np.asarray(np.linalg.cholesky(P).T)
+    except (np.linalg.LinAlgError, linalg.LinAlgError):
+        return None

@@ -5,7 +5,8 @@ import pytest
 from scipy.optimize import nnls
 
 from meanfield import wasserstein
-from meanfield.distances import distance_to_atoms, distance_to_hyperplanes, distance_to_polytope, sets
+from meanfield.distances import distance_to_atoms, distance_to_hyperplanes, distance_to_polytope
+from meanfield.measures import polytope
 from particles.errors import InvalidInput, TooLarge
 from particles.measure import EmpiricalMeasure
 
@@ -80,7 +81,7 @@ def test_memory_is_linear(monkeypatch):
     # Blocks of any size give the same number.
     mu, vertices = cloud(5, 200, 2), np.random.default_rng(0).standard_normal((6, 2))
     whole = distance_to_polytope(mu, vertices)
-    monkeypatch.setattr(sets, "_BLOCK", 7)
+    monkeypatch.setattr(polytope, "BLOCK", 7)
     assert distance_to_polytope(mu, vertices) == pytest.approx(whole, rel=1e-14)
 
 
@@ -93,7 +94,7 @@ def test_bad_input_is_refused(monkeypatch):
             distance_to_hyperplanes(mu, normal, offsets)
     with pytest.raises(InvalidInput, match="vertices must be finite"):
         distance_to_polytope(mu, [[0.0, np.nan]])
-    monkeypatch.setattr(sets, "MAX_FACES", 3)
+    monkeypatch.setattr(polytope, "MAX_SIMPLICES", 3)
     with pytest.raises(TooLarge, match="faces"):
         distance_to_polytope(mu, np.eye(3)[:, :2])
 
