@@ -4,10 +4,10 @@
 
 k is the number of eigenvalues of V with positive real part. V has standard normal entries and is drawn until it has k
 of them, each at least a quarter of the spectral radius, so that float64 sees the end; Q = K = I, 20 tokens uniform on
-[−1, 1]^d. What has to converge is the part of z in the invariant subspace of those eigenvalues,
-along the others. Where Theorem 4.2 applies a leader phase shows
-it, given the integration error: then at most 2 leaders remain and every token follows one of them in that part.
-Elsewhere the run is integrated to λt = 17, λ the largest real part, and read as limits.certify reads it: clusters linked at 5 % of the initial spread, within 1 % at the end to count as observed.
+[−1, 1]^d. What has to converge is the part of z in the invariant subspace of those eigenvalues, along the others. Where
+Theorem 4.2 applies a leader phase shows it, given the integration error: then at most 2 leaders remain and every token
+follows one of them in that part. Elsewhere the run is integrated to λt = 17, λ the largest real part, and read as
+limits.certify reads it: clusters linked at 5 % of the initial spread, within 1 % at the end to count as observed.
 
 Counts over 100 seeds each; "moving" are at most 3 subspaces that have not come to rest by λt = 17:
 
