@@ -1,9 +1,11 @@
-"""Checks at the doors: arrays in, clean float64 arrays or one clear error out."""
+"""Argument checks of public functions: arrays in, clean float64 arrays or one clear error out."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection
+from decimal import Decimal
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +29,20 @@ MASS_ROUNDING = 1e-14
 def as_finite(value: npt.ArrayLike, name: str) -> Array:
     """A float64 array of finite real numbers; refuses complex, text, dates, masks, ragged input, NaN and infinity."""
     try:
-        if np.ma.is_masked(value):
-            raise TypeError("some entries are masked")
-        array = np.asarray(value)
-        if array.dtype.kind not in "biufO":
-            raise TypeError(f"its type is {array.dtype}")
-        array = np.array(array, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise InvalidInput(f"{name} must be an array of real numbers, got {_short(value)} ({error})") from None
+        with np.errstate(all="ignore"):
+            array = np.asarray(value)
+            if _masked(value, array.ndim):
+                raise TypeError("some entries are masked")
+            if array.dtype.kind not in "biufO":
+                raise TypeError(f"its type is {array.dtype}")
+            if array.dtype.kind == "O" and (strange := [x for x in array.flat if not _is_real(x)]):
+                raise TypeError(f"it holds {_short(strange[0])}, no real number")
+            array = np.array(array, dtype=np.float64)
+    # A conversion of somebody else's class may raise what it likes.
+    except Exception as error:
+        raise InvalidInput(
+            f"{name} must be an array of real numbers, got {_short(value)} ({_short(error, 120)})"
+        ) from None
     bad = ~np.isfinite(array)
     if bad.any():
         index = tuple(int(i) for i in np.argwhere(bad)[0])
@@ -43,6 +51,19 @@ def as_finite(value: npt.ArrayLike, name: str) -> Array:
             f"the first is {name}{list(index) if index else ''} = {array[index]}; remove or repair them"
         )
     return array
+
+
+def _masked(value: object, depth: int) -> bool:
+    """Whether an entry is masked, of an array or of arrays in nested lists: NumPy drops the masks of rows."""
+    if isinstance(value, list | tuple) and depth > 0:
+        return any(_masked(item, depth - 1) for item in value)
+    return bool(np.ma.is_masked(value))
+
+
+def _is_real(value: object) -> bool:
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        return value.dtype.kind in "biuf"
+    return isinstance(value, Real | Decimal | np.bool_)
 
 
 def as_points(value: npt.ArrayLike, name: str = "points", *, dim: int | None = None) -> Array:
@@ -68,7 +89,7 @@ def as_weights(value: npt.ArrayLike | None, n: int, name: str = "weights") -> Ar
     if (array < 0).any():
         i = int(np.argmin(array))
         raise InvalidInput(f"{name} must be non-negative, got {name}[{i}] = {array[i]}: masses have no sign")
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         total = float(array.sum())
     if abs(total - 1.0) > MASS_TOLERANCE:
         raise InvalidInput(f"{name} must sum to 1 (within {MASS_TOLERANCE:g}), got {total!r}: divide by their sum")
@@ -133,7 +154,8 @@ def whole(value: int, name: str, least: int = 1) -> int:
     array = as_finite(value, name)
     if array.ndim or array != np.round(array) or array < least:
         raise InvalidInput(f"{name} must be a whole number of at least {least}, got {_short(value)}")
-    return int(array)
+    # An integer beyond 2^53 keeps all its digits.
+    return int(value) if isinstance(value, Integral) else int(array)
 
 
 def place(value: int, size: int, name: str) -> int:
@@ -142,6 +164,13 @@ def place(value: int, size: int, name: str) -> int:
     if found >= size:
         raise InvalidInput(f"{name} must lie in {-size} … {size - 1}, got {_short(value)}")
     return found
+
+
+def flag(value: bool, name: str) -> bool:
+    """True or False, Python's or NumPy's."""
+    if not isinstance(value, bool | np.bool_):
+        raise InvalidInput(f"{name} must be True or False, got {_short(value)}")
+    return bool(value)
 
 
 def one_of(value: str, allowed: Collection[str], name: str) -> str:
@@ -156,14 +185,22 @@ def as_generator(rng: Rng) -> np.random.Generator:
     try:
         return np.random.default_rng(rng)
     except (TypeError, ValueError):
-        raise InvalidInput(f"rng must be a numpy Generator, a non-negative integer or None, got {rng!r}") from None
+        raise InvalidInput(
+            f"rng must be a numpy Generator, a non-negative integer or None, got {_short(rng)}"
+        ) from None
 
 
 def as_path(value: str | os.PathLike[str], name: str) -> Path:
     """The path of a file or folder."""
-    if not isinstance(value, str | os.PathLike):
+    try:
+        path = os.fspath(value)
+    except TypeError:
+        path = None
+    if not isinstance(path, str):
         raise InvalidInput(f"{name} must be a path, text or pathlib.Path, got {_short(value)}")
-    return Path(value)
+    if not path or "\0" in path:
+        raise InvalidInput(f"{name} must be a path that a file can have, got {_short(value)}")
+    return Path(path)
 
 
 def frozen(array: Array) -> Array:
@@ -214,6 +251,9 @@ def callable_name(function: Callable[..., Any]) -> str:
     return f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', repr(function))}"
 
 
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+def _short(value: object, longest: int = 60) -> str:
+    try:
+        text = str(value) if isinstance(value, Exception) else repr(value)
+    except Exception:
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= longest else text[: longest - 3] + "..."

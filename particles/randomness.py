@@ -1,4 +1,4 @@
-"""The generators of a run, and their state in a store."""
+"""The generators of a run: one for each, what is recorded of where they come from, and their state in a store."""
 
 from __future__ import annotations
 
@@ -7,15 +7,53 @@ from typing import Any
 
 import numpy as np
 
+from particles.errors import InvalidInput
 
-def seed_entropy(rng: np.random.Generator) -> str:
-    """The entropy that a generator was made from, as text: what `np.random.SeedSequence` needs to make it again."""
+
+def spawned(rng: np.random.Generator, runs: int) -> tuple[str, tuple[np.random.Generator, ...]]:
+    """Where the randomness of several runs comes from, as text, and a generator for each, independent of the others.
+
+    They are the children of `rng`. A generator that has none, one made from a RandomState or by Philox(key=...), is
+    asked for 128 bits, and the children of `np.random.default_rng` of these are taken: the text is that seed.
+    Refused: bit generators that are not NumPy's, which can be neither recorded nor restored.
+    """
+    bits = rng.bit_generator
+    name = str(bits.state.get("bit_generator"))
+    if type(bits) is not getattr(np.random, name, None):
+        raise InvalidInput(
+            f"rng must have a bit generator of NumPy (PCG64, PCG64DXSM, Philox, SFC64, MT19937), got "
+            f"{type(bits).__name__}: a run with it could not be resumed; pass a seed, or np.random.default_rng(seed)"
+        )
+    if not isinstance(bits.seed_seq, np.random.bit_generator.ISpawnableSeedSequence):
+        words = rng.integers(2**32, size=4, dtype=np.uint64)
+        rng = np.random.default_rng(sum(int(word) << 32 * i for i, word in enumerate(words)))
+    return _origin(rng), tuple(rng.spawn(runs))
+
+
+def _origin(rng: np.random.Generator) -> str:
+    """What makes a generator again, as text: the entropy of its SeedSequence, and what differs from the default."""
     sequence = rng.bit_generator.seed_seq
     parts = [str(getattr(sequence, "entropy", None))]
     for name in ("spawn_key", "n_children_spawned"):
         if value := getattr(sequence, name, None):
             parts.append(f"{name}={value}")
+    if not isinstance(rng.bit_generator, np.random.PCG64):
+        parts.append(f"bit_generator={type(rng.bit_generator).__name__}")
     return " ".join(parts)
+
+
+def saved_generator(rng: np.random.Generator) -> dict[str, Any]:
+    """The whole state of a generator of NumPy as JSON values: its bits, and what its children are made from."""
+    sequence = rng.bit_generator.seed_seq
+    seeds = {name: getattr(sequence, name) for name in ("entropy", "spawn_key", "n_children_spawned", "pool_size")}
+    return {"bits": _plain(rng.bit_generator.state), "seeds": _plain(seeds)}
+
+
+def restored_generator(state: Mapping[str, Any]) -> np.random.Generator:
+    """The generator that `saved_generator` was given."""
+    bits = getattr(np.random, state["bits"]["bit_generator"])(np.random.SeedSequence(**_restored(state["seeds"])))
+    bits.state = _restored(state["bits"])
+    return np.random.Generator(bits)
 
 
 def _plain(state: Any) -> Any:
@@ -32,9 +70,3 @@ def _restored(state: Any) -> Any:
             return np.array(state["array"], dtype=state["dtype"])
         return {name: _restored(value) for name, value in state.items()}
     return state
-
-
-def _generator(state: Mapping[str, Any]) -> np.random.Generator:
-    bits = getattr(np.random, state["bit_generator"])()
-    bits.state = _restored(state)
-    return np.random.Generator(bits)

@@ -19,7 +19,7 @@ from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField
 from particles.fields.start import check_start
 from particles.measure import EmpiricalMeasure
-from particles.randomness import _generator, _plain, seed_entropy
+from particles.randomness import restored_generator, saved_generator, spawned
 from particles.steppers.adaptive import Adaptive
 from particles.steppers.collisions import begin
 from particles.steppers.iterate import Iterate
@@ -53,7 +53,7 @@ class ParticleState:
         memory = self.particles.memory
         return {
             "memory": None if memory is None else memory.tolist(),
-            "rngs": [_plain(rng.bit_generator.state) for rng in self.particles.rngs],
+            "rngs": [saved_generator(rng) for rng in self.particles.rngs],
         }
 
     @classmethod
@@ -65,7 +65,7 @@ class ParticleState:
         particles = Particles(
             x[None] if single else x,
             ds["weight"].values,
-            tuple(_generator(state) for state in memo["rngs"]),
+            tuple(restored_generator(state) for state in memo["rngs"]),
             None if memory is None else np.array(memory),
             _restored_groups(ds, single) if "group" in ds else None,
         )
@@ -113,8 +113,8 @@ def simulate(
         particles = begin(model, float(saves[0]), particles)
     entropy = "none: nothing in this run is random"
     if method.random:
-        entropy = seed_entropy(generator)
-        particles = replace(particles, rngs=tuple(generator.spawn(len(x))))
+        entropy, rngs = spawned(generator, len(x))
+        particles = replace(particles, rngs=rngs)
     state = ParticleState(model, method, particles, single)
     return evolve(
         state, _layout(state, saves, entropy), label="simulate", progress=progress, store=store, overwrite=overwrite

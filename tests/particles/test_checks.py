@@ -1,4 +1,11 @@
-"""Checks at the doors: what comes through is clean, what does not gets an error that helps."""
+"""Argument checks: what is accepted is clean, what is not gets an error that helps."""
+
+import copy
+import pickle
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,17 +14,37 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from particles.checks import (
+    Frozen,
     as_finite,
+    as_generator,
     as_matrix,
+    as_path,
     as_points,
     as_times,
     as_weights,
     callable_name,
+    flag,
     frozen,
+    hold,
+    not_negative,
+    number,
     one_of,
+    place,
     positive,
+    whole,
 )
 from particles.errors import InvalidInput, LibraryError
+
+
+class Refuses:
+    """An array of another library that raises what it likes, as PyTorch does where a gradient is asked for."""
+
+    def __array__(self, *args, **kwargs):
+        raise RuntimeError("no number today")
+
+    def __repr__(self):
+        raise RuntimeError("no text either")
+
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 ANY = st.floats(allow_nan=True, allow_infinity=True)
@@ -38,7 +65,22 @@ def test_as_finite_is_a_copy_or_a_refusal(array):
 
 
 @pytest.mark.parametrize(
-    "array", [[True, False], [1, 2], np.float32([1, 2]), (1.5, 2), range(3), np.array(3, object), 7]
+    "array",
+    [
+        [True, False],
+        [1, 2],
+        np.float32([1, 2]),
+        (1.5, 2),
+        range(3),
+        np.array(3, object),
+        7,
+        Decimal("0.1"),
+        [Fraction(1, 3), 2],
+        np.array([Decimal(1), Fraction(1, 2), np.float32(3), True], object),
+        np.longdouble([1, 2]),
+        [np.array(1.0), np.array(2)],
+        2**70,
+    ],
 )
 def test_real_numbers_of_any_type_become_float64(array):
     out = as_finite(array, "a")
@@ -56,10 +98,21 @@ def test_real_numbers_of_any_type_become_float64(array):
         (np.array(["2026-01-01"], "M8[D]"), "datetime64"),
         (np.ma.masked_array([1.0, 2.0], [True, False]), "masked"),
         ([[1], [2, 3]], "inhomogeneous"),
-        (None, "nan"),
-        ([1.0, None], "nan"),
+        (None, "None"),
+        ([1.0, None], "None"),
         ({"a": 1}, "'a': 1"),
+        ({1, 2}, "{1, 2}"),
         (object(), "object"),
+        (np.array(["1.5", 2.0], object), "'1.5', no real number"),
+        (np.array([b"1.5"], object), "b'1.5', no real number"),
+        (np.array([1.0, 2j], object), "2j, no real number"),
+        ([np.array(1.0), np.array("2")], "<U"),
+        ([np.ma.masked_array([1.0, 2.0], [False, True]), [3.0, 4.0]], "masked"),
+        ([[[1.0]], (np.ma.masked_array([[1.0]], [[True]]))], "masked"),
+        ([1.0, np.ma.masked], "masked"),
+        (Fraction(10**400), "too large"),
+        (Decimal("sNaN"), "NaN"),
+        (Refuses(), "no number today"),
         pytest.param(10**400, "array of real numbers", id="huge"),
     ],
 )
@@ -192,6 +245,106 @@ def test_positive(value):
 def test_positive_is_one_number(value):
     with pytest.raises(InvalidInput, match="dt must be"):
         positive(value, "dt")
+
+
+@pytest.mark.parametrize(
+    "value", [Decimal("0.1"), Fraction(1, 10), np.float32(0.1), np.array(0.1), np.longdouble("0.1")]
+)
+def test_numbers_of_any_type_become_a_float(value):
+    for check in (number, positive, not_negative):
+        found = check(value, "dt")
+        assert type(found) is float
+        assert found == float(value)
+
+
+def test_a_positive_number_too_small_for_float64_is_refused():
+    with pytest.raises(InvalidInput, match=r"positive number, got Decimal\('1E-400'\)"):
+        positive(Decimal("1e-400"), "dt")
+
+
+@pytest.mark.parametrize("value", [100_000, 1e5, np.int8(100), Decimal(100), Fraction(100), np.array(100.0), True])
+def test_whole_numbers_of_any_type_become_an_int(value):
+    found = whole(value, "max_steps")
+    assert type(found) is int
+    assert found == value
+
+
+def test_a_large_integer_keeps_all_its_digits():
+    assert whole(2**70 + 1, "seed") == 2**70 + 1
+    assert whole(np.int64(2**62 + 1), "seed") == 2**62 + 1
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, "3", None, [3], np.inf, 10**400])
+def test_what_is_not_a_whole_number_of_at_least_one(value):
+    with pytest.raises(InvalidInput, match="n must be"):
+        whole(value, "n")
+
+
+@pytest.mark.parametrize(("value", "size"), [(3, 3), (-4, 3), (0.5, 3)])
+def test_a_place_lies_within_its_sequence(value, size):
+    assert place(-1, size, "k") == -1
+    with pytest.raises(InvalidInput, match="k must"):
+        place(value, size, "k")
+
+
+def test_a_flag_is_true_or_false():
+    assert flag(np.bool_(True), "overwrite") is True
+    for value in (1, "no", None, np.array([True, False])):
+        with pytest.raises(InvalidInput, match="overwrite must be True or False"):
+            flag(value, "overwrite")
+
+
+class BytesPath:
+    def __fspath__(self):
+        return b"folder"
+
+
+def test_a_path_is_one_that_a_file_can_have():
+    assert as_path("a/b", "store") == as_path(Path("a/b"), "store") == Path("a/b")
+    for value in (1, None, b"a", BytesPath(), "", "a\0b", ["a"]):
+        with pytest.raises(InvalidInput, match="store must be a path"):
+            as_path(value, "store")
+
+
+@pytest.mark.parametrize("rng", ["seed", -1, 1.5, np.random, np.ones((2, 2, 2)) / 2])
+def test_where_no_random_numbers_come_from(rng):
+    with pytest.raises(InvalidInput, match="rng must be a numpy Generator"):
+        as_generator(rng)
+
+
+def test_checks_do_not_depend_on_the_error_state_of_numpy():
+    with np.errstate(all="raise"):
+        assert as_finite([5e-324, 1e308], "a").tolist() == [5e-324, 1e308]
+        with pytest.raises(InvalidInput, match="must be finite"):
+            as_finite(np.longdouble("1e400"), "a")
+        with pytest.raises(InvalidInput, match="must sum to 1"):
+            as_weights([1.7e308, 1.7e308], 2)
+        assert as_weights([1.0, 5e-324], 2).tolist() == [1.0, 5e-324]
+
+
+@dataclass(frozen=True, eq=False)
+class Held(Frozen):
+    number: float
+    matrix: np.ndarray
+    several: tuple = ()
+    own: np.ndarray = field(default_factory=lambda: np.zeros(2))
+
+    def __post_init__(self):
+        hold(self, number=positive(self.number, "number"), matrix=frozen(self.matrix))
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))])
+def test_a_copy_is_as_frozen_as_the_original(copied):
+    held = Held(Fraction(1, 2), np.eye(2), (frozen(np.ones(2)), (frozen(np.ones(3)),)))
+    for twin in (copied(held), copied(copied([held])[0])):
+        assert type(twin.number) is float
+        assert twin.number == 0.5
+        for array in (twin.matrix, twin.several[0], twin.several[1][0]):
+            with pytest.raises(ValueError, match="read-only"):
+                array[0] = 7
+        np.testing.assert_array_equal(twin.matrix, np.eye(2))
+        # What was not frozen may be written on.
+        twin.own[0] = 1
 
 
 def test_a_string_option_names_what_is_valid():
