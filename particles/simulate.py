@@ -15,6 +15,7 @@ from particles.checks import Array, Rng, as_finite, as_generator, as_times, as_w
 from particles.dataset import Layout, Series, provenance, variable
 from particles.errors import InvalidInput
 from particles.evolution import evolve, refuse_existing, resumable, state_name
+from particles.fields.breakpoints import landing_times, pieces
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField
 from particles.fields.start import check_start
@@ -38,8 +39,15 @@ class ParticleState:
     single: bool
 
     def advance(self, t0: float, t1: float) -> Self:
-        """The ensemble at t1."""
-        return replace(self, particles=self.method.advance(self.model, t0, t1, self.particles))
+        """The ensemble at t1; the method lands on every breakpoint of the field, and starts afresh there."""
+        if not isinstance(self.model, VelocityField):
+            return replace(self, particles=self.method.advance(self.model, t0, t1, self.particles))
+        particles = self.particles
+        for piece in pieces(self.model, t0, t1):
+            particles = self.method.advance(piece.field, piece.start, piece.end, particles)
+            if piece.jumps:
+                particles = replace(particles, memory=None)
+        return replace(self, particles=particles)
 
     def record(self) -> Mapping[str, Array]:
         """The positions, (particle, component) or (run, particle, component), and the groups where tokens may meet."""
@@ -104,7 +112,7 @@ def simulate(
     method = _default_method(model) if method is None else method
     if not isinstance(method, Method):
         raise InvalidInput(f"method must be Euler, RK4, Adaptive, EulerMaruyama or Iterate, got {method!r}")
-    method.check(model, saves)
+    method.check(model, landing_times(model, saves) if isinstance(model, VelocityField) else saves)
     refuse_existing(store, overwrite=overwrite)
     if isinstance(model, VelocityField):
         check_velocity(model, float(saves[0]), x, w)

@@ -6,12 +6,12 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from particles.checks import Array
+from particles.checks import Array, Frozen
 from particles.fields.query import checked_dimension
 from particles.fields.spaces import Euclidean, Space
 
 
-class DiscreteMap(ABC):
+class DiscreteMap(Frozen, ABC):
     """A model in discrete time: x_{k+1} = step(k, x_k), moved by the method Iterate()."""
 
     exchangeable: bool = True

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from particles.checks import Array, as_matrix, frozen
+from particles.checks import Array, Frozen, as_matrix, frozen
 from particles.errors import InvalidInput, NotSupported
 from particles.fields.differences import central_divergence
 from particles.fields.events import Event
@@ -22,7 +22,7 @@ from particles.fields.spaces import Circle, Euclidean, Space, Sphere
 from particles.measure import Atoms, Measure
 
 
-class VelocityField(ABC):
+class VelocityField(Frozen, ABC):
     """A velocity field X_t[μ](x) that depends on the whole measure, as in the continuity equation (6.1).
 
     A subclass gives `dim` and `velocity`; every other member has a default. Fields are frozen: nothing that a

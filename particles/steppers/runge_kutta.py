@@ -60,7 +60,8 @@ class Euler(RungeKutta):
             slack = 4 * np.finfo(float).eps * max(abs(t0), abs(t1))
             if abs(h - self.dt) > 1e-9 * self.dt + slack:
                 raise InvalidInput(
-                    f"times must be whole numbers of Euler steps dt = {self.dt:g} apart, got {t0:g} to {t1:g}: "
+                    f"times, and breakpoints between them, must be whole numbers of Euler steps dt = {self.dt:g} "
+                    f"apart, got {t0:g} to {t1:g}: "
                     "choose other times or another dt (RK4 and Adaptive fit their step to the times)"
                 )
 
