@@ -55,8 +55,8 @@ def two_samples(law, sizes, seed):
 
 def report(name, d, sizes, values, clustered):
     distance = np.array(values).T[None]
-    _, slope, low, high = fit_rate(np.array(sizes, float), distance, 0)
-    theory = theory_slopes(sizes, d)[1 if clustered else 0]
+    _, slope, low, high = fit_rate(np.array(sizes, float), distance)
+    theory = theory_slopes(sizes, d)["clustered" if clustered else "connected"]
     inside = "covered" if low[0] <= theory <= high[0] else "NOT covered"
     print(
         f"{name:38s} N = {sizes[0]} … {sizes[-1]}: slope {slope[0]:.3f} [{low[0]:.3f}, {high[0]:.3f}]   "
@@ -164,7 +164,7 @@ def in_space(sizes, cache, first):
             squares = np.square(values)
             report(f"{name}, d = {d}, t = 0", d, sizes, values, name == "clustered")
             predicted = finite(name, d, sizes, squares)
-            _, slope, low, high = fit_rate(np.array(sizes, float), np.sqrt(squares).T[None], 0)
+            _, slope, low, high = fit_rate(np.array(sizes, float), np.sqrt(squares).T[None])
             inside = "covered" if low[0] <= predicted <= high[0] else "NOT covered"
             print(
                 f"  {'slope':36s} {slope[0]:.4f} [{low[0]:.4f}, {high[0]:.4f}]   "

@@ -10,6 +10,7 @@ import xarray as xr
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
+from meanfield.studies.stability_bounds import BOUNDS, informative_until
 from particles.checks import number
 from particles.dataset import as_dataset
 from particles.errors import InvalidInput
@@ -73,7 +74,7 @@ def trajectories(ds: xr.Dataset, ax: Axes | None = None, **style: Any) -> list[A
 
 
 def convergence(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
-    """W₂ against N for every time: the seeds as dots, their root mean square and slope, and the theory's slopes.
+    """W₂ against N for every time: seeds as dots, their root mean square and slope, and the slopes that theory knows.
 
     The law at finite N, where the study knows it, is drawn at its own height; the two rates only by their slopes.
     """
@@ -87,8 +88,9 @@ def convergence(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
         label = f"t = {time:g}: slope {float(part['slope']):.2f} {interval}"
         drawn += ax.loglog(ds["size"], part["rms"], "o-", color=colour, label=label, markersize=4)
     size, last = ds["size"].values, ds["rms"].values[0]
-    for name, style in (("theory_connected", ":"), ("theory_clustered", "-.")):
-        slope = float(ds[name])
+    for name, style in (("theory_connected", ":"), ("theory_clustered", "-."), ("theory_atoms", "-.")):
+        if not np.isfinite(slope := float(ds[name])):
+            continue
         label = f"theory, {name.removeprefix('theory_')}: {slope:.2f}"
         drawn += ax.loglog(size, 1.3 * last[0] * (size / size[0]) ** slope, style, color="0.5", label=label)
     if "theory_finite" in ds and np.isfinite(ds["theory_finite"]):
@@ -102,7 +104,8 @@ def convergence(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
 def stability(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
     """W₂ between two solutions, its largest growth to first order, and both bounds (6.6) where they fit the picture.
 
-    Of many pairs (a dimension `seed`) every distance is drawn, with the least of the bounds of any pair.
+    The legend names the time from which on a bound is vacuous. Of many pairs (a dimension `seed`) every distance is
+    drawn, with the least of the bounds of any pair.
     """
     _require(ds, "log_bound_run")
     ax = _axes(ax)
@@ -115,10 +118,9 @@ def stability(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
     drawn[0].set_label("$W_2(\\mu_t, \\nu_t)$")
     first_order = distance[0, 0] * np.exp(ds["log_growth_linear"].max("seed"))
     drawn += ax.semilogy(time, first_order, ":", color=COLOURS[0], label="to first order, at most")
-    for name, label, colour in (
-        ("log_bound", "(6.6) on the ball", COLOURS[1]),
-        ("log_bound_run", "(6.6) along the run", COLOURS[2]),
-    ):
+    for (name, where), colour in zip(BOUNDS.items(), (COLOURS[2], COLOURS[1]), strict=True):
+        until = float(informative_until(ds, name).max())
+        label = f"(6.6) {where}" + (f", vacuous from t = {until:.2g}" if until < time[-1] else "")
         # Far above the picture the bound may leave float64; clipped there, its visible part is unchanged.
         least = ds[name].min("seed").values
         log10_bound = np.interp(fine, time, np.minimum(least, 1e6)) / np.log(10)
@@ -146,6 +148,22 @@ def limit_distance(certificate: xr.Dataset, ax: Axes | None = None) -> list[Arti
     drawn += ax.semilogy(time, certificate["distance"], color=COLOURS[6], label="largest distance")
     ax.set(ylabel="distance to the limit set", ylim=(1e-10, 3 * float(certificate["distance"].max())))
     ax.legend(fontsize="small")
+    return drawn
+
+
+def order(ds: xr.Dataset, ax: Axes | None = None, *, label: str | None = None) -> list[Artist]:
+    """Errors of a refinement study against h on logarithmic axes, the last observed order in the legend."""
+    ax = _axes(ax)
+    drawn: list[Artist] = []
+    for norm, marker in (("l1", "o"), ("w1", "s")):
+        error = _require(ds, f"error_{norm}").values
+        if not np.isfinite(error).any():
+            continue
+        name = f"{norm.upper()}, order {float(ds[f'order_{norm}'][-1]):.2f}"
+        text = name if label is None else f"{label}: {name}"
+        drawn += ax.loglog(ds["width"].values, error, marker=marker, label=text)
+    ax.set(xlabel="cell width h", ylabel="error")
+    ax.legend()
     return drawn
 
 

@@ -31,7 +31,11 @@ def catalogue() -> dict[str, str]:
 def build_model(name: str, parameters: Mapping[str, Any]) -> Any:
     """The model of that name in the catalogue, from its parameters by name; refused with the names that there are."""
     classes = _classes()
-    cls: Any = classes[one_of(name, sorted(classes), "the name of the model")]
+    return from_parameters(classes[one_of(name, sorted(classes), "the name of the model")], name, parameters)
+
+
+def from_parameters(cls: Any, name: str, parameters: Mapping[str, Any]) -> Any:
+    """An object of the class known by that name; parameters that it lacks or does not know are refused by name."""
     known = list(inspect.signature(cls.__init__).parameters.values())[1:]
     unknown = sorted(set(parameters) - {p.name for p in known})
     missing = [p.name for p in known if p.default is p.empty and p.name not in parameters]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -13,12 +14,24 @@ from meanfield.data import data_folder
 from particles.catalogue import catalogue
 from particles.errors import InvalidInput, LibraryError, StoreError
 
+CLOSED_PIPE = 141
+"""Exit status where the reader of the output went away: 128 and the number of SIGPIPE, as of other commands."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; exit status 0 when done, 2 for input that is refused or a run that stopped, 130 after Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal or file that cannot show a letter shows '?' in its place.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     options = _parser().parse_args(arguments)
     try:
         status: int = options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The interpreter flushes once more at its end, which must find an open file.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED_PIPE
     except LibraryError as error:
         print(f"meanfield: error: {error}", file=sys.stderr)
         return 2
@@ -49,51 +62,59 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _study(options: argparse.Namespace) -> int:
-    from dataclasses import replace
-
-    import matplotlib as mpl
-    from threadpoolctl import threadpool_limits
-
-    from meanfield.app.config import read_study
-    from meanfield.app.study import run_study
-
     if options.workers < 1:
         raise InvalidInput(f"--workers must be at least 1, got {options.workers}")
     if options.seed is not None and options.seed < 0:
         raise InvalidInput(f"--seed must not be negative, got {options.seed}")
     if options.resume and options.out is None:
         raise InvalidInput("--resume needs --out: the folder of the study to take up")
-    path = _study_file(options.file)
-    config = read_study(path)
-    if options.seed is not None:
-        config = replace(config, seed=options.seed)
-    mpl.use("Agg")
+    _draw_into_files()
+    from threadpoolctl import threadpool_limits
+
+    from meanfield.app.config import read_study
+    from meanfield.app.study import run_study
+
+    config = read_study(_study_file(options.file), options.seed)
     folder = options.out or _new_folder("study")
-    print(f"{config.title} (seed {config.seed}, {options.workers} workers)")
-    source = f"# seed used: {config.seed}\n{path.read_text(encoding='utf-8')}"
+    print(f"{config.title} (seed {config.setting.seed}, {options.workers} workers)")
     # The products of a study are small: threads would only wait for each other, and other cores for other bits.
     with threadpool_limits(limits=1, user_api="blas"):
-        run_study(config, source, folder, workers=options.workers, progress=True, resume=options.resume, say=print)
+        run_study(config, folder, workers=options.workers, progress=True, resume=options.resume, show=_show)
     print(f"\nResults, pictures and report.html are in\n{folder.resolve()}")
     return 0
 
 
 def _figure(options: argparse.Namespace) -> int:
-    import matplotlib as mpl
-
-    mpl.use("Agg")
+    _draw_into_files()
     from meanfield.figures.command import draw
 
     folder = options.out or _new_folder("figures")
-    if folder.exists():
+    if os.path.lexists(folder):
         raise StoreError(f"the output folder {folder} exists: name another")
-    draw(options.which, folder, options.as_published, say=print)
+    try:
+        draw(options.which, folder, options.as_published, show=_show)
+    except (LibraryError, BrokenPipeError):
+        raise
+    except OSError as error:
+        raise StoreError(f"cannot draw into {folder}: {error}") from error
     print(f"\nPictures, animations and captions are in\n{folder.resolve()}")
     return 0
 
 
+def _show(text: str) -> None:
+    print(text, flush=True)
+
+
+def _draw_into_files() -> None:
+    """Choose the drawing backend that needs no screen, whatever backend this process was started with."""
+    os.environ["MPLBACKEND"] = "agg"
+    import matplotlib as mpl
+
+    mpl.use("agg")
+
+
 def _new_folder(stem: str) -> Path:
-    return next(path for i in count(1) if not (path := Path(f"{stem}-{i:03d}")).exists())
+    return next(path for i in count(1) if not os.path.lexists(path := Path(f"{stem}-{i:03d}")))
 
 
 def _models(options: argparse.Namespace) -> int:
@@ -107,7 +128,7 @@ def _study_file(file: Path | None) -> Path:
     shipped = {path.stem: path for path in sorted((data_folder() / "studies").glob("*.toml"))}
     if file is None:
         return shipped["paper_2d"]
-    if file.exists():
+    if os.path.exists(file):
         return file
     if str(file) in shipped:
         return shipped[str(file)]

@@ -22,13 +22,13 @@ FRAMES = 31
 
 
 def draw(
-    which: str, out: str | Path, as_published: bool = False, say: Callable[[str], object] = lambda text: None
+    which: str, out: str | Path, as_published: bool = False, show: Callable[[str], object] = lambda text: None
 ) -> list[Path]:
     """Draw one figure ("1" to "13", "table1") or "all" into the folder `out`, made if missing; returns the files.
 
     Each gives figure_N.png and figure_N.txt (its caption), and figure_N.gif where tokens move. `as_published` adds
     figure_N_as_published.* computed as the scripts did. "all" also writes index.html with everything side by side.
-    `say` is told the files of each figure as soon as they are there.
+    `show` receives the files of each figure as soon as they are there.
     """
     chosen = NAMES if one_of(which, (*NAMES, "all"), "figure") == "all" else (which,)
     folder = Path(out)
@@ -38,7 +38,7 @@ def draw(
         both = as_published and name not in ("2", "9", "table1")
         for kind in (False, True) if both else (False,):
             fresh = _draw_one(name, folder, as_published=kind)
-            say("\n".join(map(str, fresh)))
+            show("\n".join(map(str, fresh)))
             written += fresh
     if which == "all":
         written.append(_page(folder, written))

@@ -24,7 +24,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import null_space
 from scipy.special import gammaln
+from scipy.stats import f as fisher
 
 from meanfield.measures.laws import Uniform
 from particles.checks import Array, positive
@@ -34,8 +36,8 @@ TORUS_PLANE = 0.1332
 TORUS_SPACE = 0.66251
 """Constants of two samples on the unit torus in d = 2 and 3 (Caracciolo et al. 2014)."""
 
-DRAWS = 2000
-"""Resamples behind a p-value."""
+SEEDS_A_SIZE = 20
+"""Fewest seeds a size for a test of the level of squared distances, whose means are skew."""
 
 SQUARE = 2.0 * np.pi * TORUS_PLANE + 2.0 * np.log(2.0) + 2.0 * np.pi / 3.0
 SQUARE_WALLS = -2.9
@@ -116,44 +118,56 @@ def agreement(squares: Array, known: Array, shape: Array | None = None) -> Agree
     """Whether the mean of independent rows `squares` (seed, size) is `known`, or `known` + c `shape` (size,), c fitted.
 
     c by least squares with the sizes' own variances, its error from all covariances. The test is Hotelling's T² with
-    the rows' covariance, so that sizes may share their points, at the c where it is least. Squared distances are skew,
-    so the p-value is that of T² among its values for rows resampled about their own mean (2000 times, always the same
-    draws). Refused: fewer seeds than sizes and two more.
+    the rows' covariance, so that sizes may share their points, and its F law. With c fitted it is the least T² along
+    the line, which is that of the p − 1 contrasts that vanish on `shape`: they are nearly symmetric, and n ≥ p + 2
+    seeds serve. The level of squared distances is skew, so without a fit the logarithms of the means are tested, with
+    the jackknife's covariance, and 20 seeds a size are needed. Sizes of both tests: `benchmarks/coverage.py`. Refused:
+    fewer seeds.
     """
     n, p = squares.shape
-    if n < p + 2:
-        raise InvalidInput(f"a test over {p} sizes needs at least {p + 2} seeds, got {n}")
+    least = fewest_seeds(p, fitted=shape is not None)
+    if n < least:
+        raise InvalidInput(f"a test over {p} sizes needs at least {least} seeds, got {n}")
+    if shape is None:
+        return Agreement(np.nan, np.nan, _p_value(_pseudo_values(squares / known), n, p))
     # In units of the expected value, so that the covariance is well conditioned.
     unit = squares.mean(axis=0)
-    rows, target = squares / unit, known / unit
-    direction = None if shape is None else shape / unit
-    constant, error = (np.nan, np.nan) if direction is None else _fitted(rows, target, direction)
-    if p == 1 and direction is not None:
+    rows, direction = (squares - known) / unit, shape / unit
+    constant, error = _fitted(rows, direction)
+    if p == 1:
         return Agreement(constant, error, np.nan)
-    squared = float(_hotelling(rows[None], target, direction)[0])
-    picks = np.random.default_rng(0).integers(n, size=(DRAWS, n))
-    drawn = _hotelling(rows[picks], rows.mean(axis=0), direction)
-    return Agreement(constant, error, float((1 + np.count_nonzero(drawn >= squared)) / (DRAWS + 1)))
+    contrasts = null_space(direction[None])
+    return Agreement(constant, error, _p_value(rows @ contrasts, n, p - 1))
 
 
-def _fitted(rows: Array, target: Array, direction: Array) -> tuple[float, float]:
+def fewest_seeds(sizes: int, *, fitted: bool) -> int:
+    """Fewest seeds for the test of `agreement` over so many sizes."""
+    return sizes + 2 if fitted else SEEDS_A_SIZE * sizes
+
+
+def _fitted(rows: Array, direction: Array) -> tuple[float, float]:
     """The constant along `direction` and its standard error."""
     weighted = direction / rows.var(axis=0, ddof=1)
-    share = (rows - target) @ weighted / (direction @ weighted)
+    share = rows @ weighted / (direction @ weighted)
     return float(share.mean()), float(share.std(ddof=1) / np.sqrt(len(rows)))
 
 
-def _hotelling(rows: Array, target: Array, direction: Array | None) -> Array:
-    """T² of each batch of rows (batch, n, p) about `target`, or about the nearest point of its line in `direction`."""
-    mean = rows.mean(axis=1)
-    centred = rows - mean[:, None]
-    n = rows.shape[1]
-    inverse = np.linalg.pinv(np.einsum("bni,bnj->bij", centred, centred) / (n * (n - 1.0)), hermitian=True)
-    gap = mean - target
-    if direction is not None:
-        along = inverse @ direction
-        gap = gap - (np.einsum("bi,bi->b", along, gap) / (along @ direction))[:, None] * direction
-    return np.asarray(np.einsum("bi,bij,bj->b", gap, inverse, gap))
+def _pseudo_values(ratios: Array) -> Array:
+    """The jackknife's pseudo-values of log mean over the rows: n θ − (n − 1) θ₋ₛ."""
+    n = len(ratios)
+    others = np.stack([np.delete(ratios, s, axis=0).mean(axis=0) for s in range(n)])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(n * np.log(ratios.mean(axis=0)) - (n - 1) * np.log(others))
+
+
+def _p_value(rows: Array, n: int, p: int) -> float:
+    """Hotelling: with mean 0, (n − p)/(p (n − 1)) T² has the law F(p, n − p); NaN where the rows do not span R^p."""
+    mean = rows.mean(axis=0)
+    covariance = np.atleast_2d(np.cov(rows, rowvar=False)) / n
+    if not np.isfinite(covariance).all() or np.linalg.matrix_rank(covariance) < p:
+        return np.nan
+    squared = float(mean @ np.linalg.solve(covariance, mean))
+    return float(fisher.sf((n - p) / (p * (n - 1.0)) * squared, p, n - p))
 
 
 def uniform_sample(law: object, sizes: npt.ArrayLike, squares: Array) -> tuple[Array, Agreement]:
@@ -166,8 +180,9 @@ def uniform_sample(law: object, sizes: npt.ArrayLike, squares: Array) -> tuple[A
     unknown = Agreement(np.nan, np.nan, np.nan)
     if not isinstance(law, Uniform) or law.dim > 2:
         return np.full(len(N), np.nan), unknown
-    volume, enough = float(np.prod(np.diff(law.bounds))), len(squares) >= len(N) + 2
+    volume = float(np.prod(np.diff(law.bounds)))
     known = box_square(N, law.dim, 0.0, samples=1, volume=volume)
+    enough = len(squares) >= fewest_seeds(len(N), fitted=law.dim == 2)
     if law.dim == 1:
         return known, agreement(squares, known) if enough else unknown
     shape = box_square(N, 2, 1.0, samples=1, volume=volume) - known

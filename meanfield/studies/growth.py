@@ -27,8 +27,7 @@ def jacobian(model: VelocityField, t: float, x: Array, w: Array) -> Array:
         V, B = field.value_matrix(t), field.score_matrix(t)
         P = field.coupling(t, x, x, w)
         centred = x[None, :, :] - (P @ x)[:, None, :]
-        covariance = np.einsum("ij,ijk,ijl->ikl", P, centred, centred)
-        blocks[np.arange(n), :, np.arange(n), :] += V @ covariance @ B
+        blocks[np.arange(n), :, np.arange(n), :] += V @ _covariances(P, x) @ B
         blocks += np.einsum("ij,kl->ikjl", P, V)
         blocks += np.einsum("ij,ijk,il->ikjl", P, centred @ V.T, x @ B.T)
     if model.frame is not None:
@@ -37,18 +36,50 @@ def jacobian(model: VelocityField, t: float, x: Array, w: Array) -> Array:
 
 
 def linear_rate(model: VelocityField, t: float, x: Array, w: Array) -> tuple[float, Array]:
-    """The largest rate at which an infinitesimal labelled perturbation grows in L²(w), and its direction (n, d).
+    """The largest rate at which W₂ to μ = Σ w_i δ_{x_i} can grow, to first order, and the fastest direction (n, d).
 
-    That is the largest eigenvalue of the symmetric part of W^{1/2} J W^{−1/2}, J the Jacobian: the constant of (6.6)
-    for measures near this one, to first order in their distance. NaN where n d exceeds 1200.
+    That is over measures near μ in W_∞: every bit of mass is moved by an infinitesimal distance, and an atom may split.
+    With ξ_i the random displacement of the mass at x_i, ξ̄_i its mean and D_i = V Cov_i B − A the field's own slope at
+    x_i, ½ d/dt Σ w_i E|ξ_i|² is that of the means alone (`labelled_rate`) plus Σ w_i E⟨ξ_i − ξ̄_i, D_i(ξ_i − ξ̄_i)⟩, so
+    the largest rate is the larger of `labelled_rate` and `splitting_rate`. Where the second is larger, the direction is
+    zero but for one atom, whose halves move along it and against it. Mass that is moved far can grow faster. NaN where
+    n d exceeds 1200.
+    """
+    if x.size > MAX_UNKNOWNS:
+        return np.nan, np.full(x.shape, np.nan)
+    labelled, split = labelled_rate(model, t, x, w), splitting_rate(model, t, x, w)
+    return max(labelled, split, key=lambda found: found[0])
+
+
+def splitting_rate(model: VelocityField, t: float, x: Array, w: Array) -> tuple[float, Array]:
+    """The largest rate at which the two halves of an atom part: max_i λ_max(sym D_i), D_i = V Cov_i B − A.
+
+    The mean displacement is 0, so the field stays as it is to first order. The direction (n, d) has one row that is not
+    0, with weighted norm 1.
     """
     n, d = x.shape
-    if n * d > MAX_UNKNOWNS:
-        return np.nan, np.full((n, d), np.nan)
+    slopes = np.zeros((n, d, d)) if model.frame is None else np.broadcast_to(-model.frame, (n, d, d)).copy()
+    for field in attention_terms(model):
+        V, B = field.value_matrix(t), field.score_matrix(t)
+        slopes += V @ _covariances(field.coupling(t, x, x, w), x) @ B
+    massive = np.flatnonzero(w > 0)
+    values, vectors = np.linalg.eigh(0.5 * (slopes + slopes.transpose(0, 2, 1))[massive])
+    best = int(np.argmax(values[:, -1]))
+    direction = np.zeros((n, d))
+    direction[massive[best]] = vectors[best, :, -1] / np.sqrt(w[massive[best]])
+    return float(values[best, -1]), direction
+
+
+def labelled_rate(model: VelocityField, t: float, x: Array, w: Array) -> tuple[float, Array]:
+    """The largest rate at which an infinitesimal displacement of whole atoms grows in L²(w), and its direction (n, d).
+
+    That is the largest eigenvalue of the symmetric part of W^{1/2} J W^{−1/2}, J the Jacobian. n d at most 1200.
+    """
+    n, d = x.shape
     if not w.all():
         # Particles without mass move nobody and do not count in L²(w).
         direction = np.zeros((n, d))
-        rate, direction[w > 0] = linear_rate(model, t, x[w > 0], w[w > 0])
+        rate, direction[w > 0] = labelled_rate(model, t, x[w > 0], w[w > 0])
         return rate, direction
     scale = np.sqrt(np.repeat(w, d))
     J = jacobian(model, t, x, w) * scale[:, None] / scale[None, :]
@@ -59,3 +90,9 @@ def linear_rate(model: VelocityField, t: float, x: Array, w: Array) -> tuple[flo
         # A fixed start makes Lanczos repeat itself bitwise.
         values, vectors = eigsh(symmetric, k=1, which="LA", v0=np.ones(n * d), tol=1e-10)
     return float(values[-1]), (vectors[:, -1] / scale).reshape(n, d)
+
+
+def _covariances(P: Array, x: Array) -> Array:
+    """Covariances (n, d, d) of the points x under the rows of P."""
+    centred = x[None, :, :] - (P @ x)[:, None, :]
+    return np.asarray(np.einsum("ij,ijk,ijl->ikl", P, centred, centred))

@@ -9,10 +9,12 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
+from scipy.stats import t as student
 
 from meanfield.distances import wasserstein, wasserstein_bracket
 from meanfield.measures.grid import GridMeasure
 from meanfield.solve import measure_at
+from meanfield.studies.atoms import AtomicLaw
 from meanfield.studies.finite_size import uniform_sample
 from meanfield.studies.tasks import Runner, by_index, seeded
 from particles import EmpiricalMeasure, VelocityField, simulate
@@ -20,8 +22,13 @@ from particles.checks import Array, as_finite, as_times, not_negative, whole
 from particles.dataset import COMPLETED, as_dataset, provenance, variable
 from particles.errors import DistanceTooLarge, InvalidInput
 
-BOOTSTRAP = 2000
 CONFIDENCE = 0.95
+
+LEAST_SEEDS = 5
+"""Fewest seeds from which an interval is drawn."""
+
+RATES = ("connected", "clustered", "atoms")
+"""The kinds of law whose rates are known, see `theory_slopes`."""
 
 
 class Law(Protocol):
@@ -64,24 +71,25 @@ def convergence(
     are brackets, and their middle is taken.
 
     Seed s draws one cloud of max(sizes) points and takes its first N for each N: common random numbers across sizes
-    and times. The slope is that of log RMS over seeds against log N; its interval is a bootstrap over seeds, all sizes
-    of a seed together. `theory_connected` and `theory_clustered` are the slopes that the known rates have over these
-    sizes, see `theory_slopes`. No slope is asymptotic yet at the N of practice: where the expected square is known at
-    finite N (`uniform_sample`: `Uniform` laws on an interval or a rectangle, at t = 0), `finite_rms` is its root,
-    `theory_finite` its slope over these sizes, and `finite_p_value` tests it against the distances as they are, those
-    to the atoms of a grid included.
+    and times. The slope is that of log RMS over seeds against log N, with the interval of `fit_rate`.
+    `theory_connected`, `theory_clustered` and `theory_atoms` are the slopes that the known rates have over these sizes,
+    see `theory_slopes`; NaN where they belong to another kind of law. No slope is asymptotic yet at the N of practice:
+    where the expected square is known at finite N (`uniform_sample`: `Uniform` laws on an interval or a rectangle, at
+    t = 0), `finite_rms` is its root, `theory_finite` its slope over these sizes, and `finite_p_value` tests it against
+    the distances as they are, those to the atoms of a grid included; NaN where the seeds are too few for the test.
 
     Returns a Dataset with `distance`, `half_width` (time, size, seed), `rms` (time, size), `slope`, `slope_low`,
-    `slope_high`, `reference_error` (time), `theory_connected`, `theory_clustered`, and, NaN where no law is known,
-    `finite_rms` (size), `theory_finite`, `finite_constant`, `finite_constant_error`, `finite_p_value`.
+    `slope_high`, `reference_error` (time), `theory_connected`, `theory_clustered`, `theory_atoms`, and, NaN where no
+    law is known, `finite_rms` (size), `theory_finite`, `finite_constant`, `finite_constant_error`, `finite_p_value`.
+    Refused: fewer than two sizes or five seeds, times at which the reference is not saved.
     """
     saves = as_times(times)
     sizes = [whole(n, "each of sizes") for n in np.atleast_1d(as_finite(sizes, "sizes"))]
     as_dataset(reference, "reference")
     if len(sizes) < 2 or sizes != sorted(set(sizes)):
         raise InvalidInput(f"sizes must be at least two growing numbers of particles, got {sizes}")
-    if whole(seeds, "seeds", 0) < 2:
-        raise InvalidInput(f"seeds must be at least 2, so that an interval can be drawn, got {seeds}")
+    if whole(seeds, "seeds", 0) < LEAST_SEEDS:
+        raise InvalidInput(f"seeds must be at least {LEAST_SEEDS}, so that an interval can be drawn, got {seeds}")
     seeds, seed = int(seeds), whole(seed, "seed", 0)
     reference_error = None if reference_error is None else not_negative(reference_error, "reference_error")
     clouds, errors = _reference_clouds(reference, saves, reference_error)
@@ -92,16 +100,19 @@ def convergence(
     return _dataset(job, by_index(results, keys), np.array(sizes), errors)
 
 
-def theory_slopes(sizes: npt.ArrayLike, d: int) -> tuple[float, float]:
-    """Slopes over these sizes of the known rates of W₂(μᴺ, μ): for connected laws and for laws of separated clusters.
+def theory_slopes(sizes: npt.ArrayLike, d: int, *, atomic: bool = False) -> dict[str, float]:
+    """Slopes over these sizes of the known rates of W₂(μᴺ, μ), by the kinds of law in RATES; NaN for other kinds.
 
-    Connected (a density bounded below on a convex body, say): N^{−1/2} in d = 1, (log N/N)^{1/2} in d = 2, N^{−1/d} in
-    d ≥ 3 (Bobkov, Ledoux 2019; Ambrosio, Stra, Trevisan 2019; Fournier, Guillin 2015). Clusters a distance apart trade
-    masses that are off by N^{−1/2}, and W₂² is of that order: N^{−1/4}, or N^{−1/d} where that is slower.
+    Laws with a density (`atomic` False): connected ones (a density bounded below on a convex body, say) have N^{−1/2}
+    in d = 1, (log N/N)^{1/2} in d = 2, N^{−1/d} in d ≥ 3 (Bobkov, Ledoux 2019; Ambrosio, Stra, Trevisan 2019; Fournier,
+    Guillin 2015). Clusters a distance apart trade masses that are off by N^{−1/2}, and W₂² is of that order: N^{−1/4},
+    or N^{−1/d} where that is slower. Finitely many atoms do nothing but trade masses: N^{−1/4} in every dimension.
     """
     N = np.asarray(sizes, dtype=np.float64)
+    if atomic:
+        return {"connected": np.nan, "clustered": np.nan, "atoms": -0.25}
     connected = np.sqrt(np.log(N) / N) if d == 2 else N ** -(0.5 if d == 1 else 1.0 / d)
-    return float(_slope(N, connected)), -min(0.25, 1.0 / d)
+    return {"connected": float(_slope(N, connected)), "clustered": -min(0.25, 1.0 / d), "atoms": np.nan}
 
 
 def _distances(job: _Job, task: tuple[int, int]) -> list[list[float]]:
@@ -145,18 +156,27 @@ def _reference_clouds(
     return atoms, np.full(len(times), radius + (error or 0.0))
 
 
-def fit_rate(sizes: Array, distance: Array, seed: int) -> tuple[Array, Array, Array, Array]:
-    """RMS over seeds, the least-squares slope of its logarithm, and the bootstrap interval of the slope.
+def fit_rate(sizes: Array, distance: Array) -> tuple[Array, Array, Array, Array]:
+    """RMS over seeds, the least-squares slope of its logarithm against log N, and the 95 % interval of the slope.
 
-    distance: (time, size, seed). Seeds are resampled, all times and sizes of a seed together.
+    distance: (time, size, seed), independent from seed to seed; sizes and times may share their points. With θ the
+    slope, θ₋ₛ the slope without seed s and n seeds, the jackknife's variance is (n − 1)/n Σ (θ₋ₛ − mean)², and the
+    interval is θ ± t_{n−1} times its root (Efron, Stein 1981). Its coverage is measured in `benchmarks/coverage.py`.
+    The interval is the whole line where the distances of all seeds but one vanish. Refused: fewer than five seeds.
     """
+    n = distance.shape[-1]
+    if n < LEAST_SEEDS:
+        raise InvalidInput(f"an interval needs at least {LEAST_SEEDS} seeds, got {n}")
     squares = distance**2
     rms = np.sqrt(np.mean(squares, axis=-1))
-    picks = seeded(seed, 1).integers(distance.shape[-1], size=(BOOTSTRAP, distance.shape[-1]))
-    drawn = np.stack([np.mean(squares[..., pick], axis=-1) for pick in picks])
-    slopes = _slope(sizes, np.sqrt(drawn))
-    low, high = np.quantile(slopes, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
-    return rms, _slope(sizes, rms), low, high
+    # Means of the others, not differences of sums: none is a rounding below zero.
+    others = np.stack([np.delete(squares, s, axis=-1).mean(axis=-1) for s in range(n)])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slope, without = _slope(sizes, rms), _slope(sizes, np.sqrt(others))
+        spread = np.sqrt((n - 1) / n * ((without - without.mean(axis=0)) ** 2).sum(axis=0))
+    half = float(student.ppf(0.5 * (1.0 + CONFIDENCE), n - 1)) * spread
+    known = np.isfinite(half)
+    return rms, slope, np.where(known, slope - half, -np.inf), np.where(known, slope + half, np.inf)
 
 
 def _slope(sizes: Array, rms: Array) -> Array:
@@ -166,8 +186,9 @@ def _slope(sizes: Array, rms: Array) -> Array:
 
 def _dataset(job: _Job, results: Array, sizes: npt.NDArray[Any], errors: Array) -> xr.Dataset:
     distance, half_width = np.moveaxis(results, (2, 3), (0, 1)).swapaxes(0, 1)
-    rms, slope, low, high = fit_rate(sizes.astype(float), distance, job.seed)
-    connected, clustered = theory_slopes(sizes, job.reference[0].dim)
+    rms, slope, low, high = fit_rate(sizes.astype(float), distance)
+    atomic = isinstance(job.law, AtomicLaw)
+    theory = theory_slopes(sizes, job.reference[0].dim, atomic=atomic)
     law = job.law if job.times[0] == job.start else None
     finite, found = uniform_sample(law, sizes, np.transpose(distance[0]) ** 2)
     finite_slope = float(_slope(sizes.astype(float), np.sqrt(finite)))
@@ -179,11 +200,12 @@ def _dataset(job: _Job, results: Array, sizes: npt.NDArray[Any], errors: Array) 
         "half_width": variable(every, half_width, "half the width of the bracket around the distance"),
         "rms": variable(("time", "size"), rms, "root mean square of the distance over seeds"),
         "slope": variable("time", slope, "slope of log rms against log N"),
-        "slope_low": variable("time", low, f"lower end of the {percent} bootstrap interval of the slope"),
-        "slope_high": variable("time", high, f"upper end of the {percent} bootstrap interval of the slope"),
+        "slope_low": variable("time", low, f"lower end of the {percent} jackknife t interval of the slope"),
+        "slope_high": variable("time", high, f"upper end of the {percent} jackknife t interval of the slope"),
         "reference_error": variable("time", errors, "bound on the error of the distance from the reference"),
-        "theory_connected": variable((), np.array(connected), "slope of the rate for connected laws"),
-        "theory_clustered": variable((), np.array(clustered), "slope of the rate for separated clusters"),
+        "theory_connected": variable((), np.array(theory["connected"]), "slope of the rate for connected laws"),
+        "theory_clustered": variable((), np.array(theory["clustered"]), "slope of the rate for separated clusters"),
+        "theory_atoms": variable((), np.array(theory["atoms"]), "slope of the rate for laws of finitely many atoms"),
         "theory_finite": variable((), np.array(finite_slope), "slope over these sizes of the law at finite N, t = 0"),
         "finite_rms": variable("size", np.sqrt(finite), "root of the expected square at finite N, t = 0"),
         "finite_constant": variable((), np.array(found.constant), "constant of that law beside log N, fitted"),

@@ -6,9 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from numbers import Integral
-from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 
@@ -103,24 +101,6 @@ def order(
     }
     data = {key: variable("level", values, long_name) for key, (values, long_name) in columns.items()}
     return out.assign(data).assign_attrs(status=COMPLETED, reference=name)
-
-
-def plot_order(ds: xr.Dataset, ax: Any = None, *, label: str | None = None) -> list[Any]:
-    """Errors against h on logarithmic axes, the last observed order in the legend; returns the lines."""
-    axes = plt.gca() if ax is None else ax
-    lines: list[Any] = []
-    for norm, marker in (("l1", "o"), ("w1", "s")):
-        error = ds[f"error_{norm}"].values
-        if not np.isfinite(error).any():
-            continue
-        last = float(ds[f"order_{norm}"][-1])
-        name = f"{norm.upper()}, order {last:.2f}"
-        text = name if label is None else f"{label}: {name}"
-        lines += axes.loglog(ds["width"].values, error, marker=marker, label=text)
-    axes.set_xlabel("cell width h")
-    axes.set_ylabel("error")
-    axes.legend()
-    return lines
 
 
 def signed_w1(grids: Sequence[Grid], gaps: Sequence[Array]) -> list[tuple[float, float]]:

@@ -20,6 +20,9 @@ from particles.errors import InvalidInput
 VERDICTS = ("undecided", "verified", "violated")
 """What the numbers 0, 1, 2 of a verdict mean."""
 
+BOUNDS = {"log_bound_run": "along the run", "log_bound": "on the ball"}
+"""Both bounds (6.6) by the names of their logarithms."""
+
 SAFETY = 10.0
 """The solver's error is taken for this multiple of the difference from a run with a thousandth of the tolerance."""
 
@@ -47,15 +50,16 @@ def stability(
     Two bounds: the worst case on the centred ball that holds both supports (`log_bound`), and an a-posteriori one on
     the convex hull of both supports (`log_bound_run`), see `constants`. Between two saves the radius is bounded from
     both ends through |z'| ≤ σ max|z| by the geometric mean times e^{σh/2}, and the hull through its speed, so the
-    exponents hold for all times. `log_growth_linear` integrates `linear_rate`: sharp, but only to first order in the
-    distance, so it carries no verdict. Each distance is a `wasserstein_bracket` of this `effort` widened by both solver
-    errors, each ten times the difference from an integration of a thousandth of the tolerance. A bound is verified at t
-    where upper(t) ≤ e^{∫C} lower(0), violated where lower(t) > e^{∫C} upper(0), undecided between.
+    exponents hold for all times. `log_growth_linear` integrates `linear_rate`: only to first order, and only for mass
+    that is moved nowhere far, so it carries no verdict. Each distance is a `wasserstein_bracket` of this `effort`
+    widened by both solver errors, each ten times the difference from an integration of a thousandth of the tolerance. A
+    bound is verified at t where upper(t) ≤ e^{∫C} lower(0), violated where lower(t) > e^{∫C} upper(0), undecided
+    between; a verified bound can still be vacuous, see `informative_until`.
 
     Returns a Dataset over time: `lower`, `upper`, `distance` (their middle), `log_bound`, `log_bound_run`, `verdict`
     and `verdict_run` (0 undecided, 1 verified, 2 violated), `growth_rate` (of `distance` up to the next save),
-    `linear_rate` (the largest possible one at μ_t to first order), `log_growth_linear`, `worst_direction` (particle,
-    component) at the last save, `radius`, `solver_error`. Refused: fields other than constant attention.
+    `linear_rate` (the largest at μ_t to first order, atoms whole or split), `log_growth_linear`, `worst_direction`
+    (particle, component) at the last save, `radius`, `solver_error`. Refused: fields other than constant attention.
     """
     saves = as_times(times)
     one_of(effort, EFFORTS, "effort")
@@ -77,7 +81,7 @@ def stability(
     rates = np.array([rate for rate, _ in linear])
     data = {
         **_distances(saves, lower, upper, exponents),
-        "linear_rate": variable("time", rates, "largest growth rate to first order"),
+        "linear_rate": variable("time", rates, "largest growth rate to first order, atoms whole or split"),
         "log_growth_linear": variable("time", _integral(saves, rates), "log of the largest first-order growth"),
         "worst_direction": variable(("particle", "component"), linear[-1][1], "fastest growing direction, last save"),
         "radius": variable("time", radius, "radius of the centred ball that holds both solutions"),
@@ -105,6 +109,31 @@ def _distances(saves: Array, lower: Array, upper: Array, exponents: dict[str, Ar
         data[f"log_bound{suffix}"] = variable("time", log_first + exponent, f"natural logarithm of bound (6.6) {where}")
         data[f"verdict{suffix}"] = variable("time", verdict, f"(6.6) {where}: 0 undecided, 1 verified, 2 violated")
     return data
+
+
+def informative_until(ds: xr.Dataset, name: str) -> xr.DataArray:
+    """The time from which on a bound in BOUNDS exceeds the diameter of the ball that holds both solutions.
+
+    No distance between measures in that ball is larger, so from there on the bound is vacuous. Its logarithm is
+    taken as linear between saves. Infinite where it stays below; one number, or one for each `seed`.
+    """
+    time = ds["time"].values
+    with np.errstate(divide="ignore", invalid="ignore"):
+        excess = (ds[name] - np.log(2.0 * ds["radius"])).transpose(..., "time")
+        found = np.apply_along_axis(lambda row: _crossing(time, row), -1, excess.values)
+    return excess.isel(time=0, drop=True).copy(data=found)
+
+
+def _crossing(time: Array, excess: Array) -> float:
+    """The first time at which the piecewise linear `excess` is above 0."""
+    above = np.flatnonzero(excess > 0.0)
+    if len(above) == 0:
+        return np.inf
+    k = int(above[0])
+    if k == 0 or not np.isfinite(excess[k - 1 : k + 1]).all():
+        return float(time[max(k - 1, 0)])
+    share = excess[k - 1] / (excess[k - 1] - excess[k])
+    return float(time[k - 1] + share * (time[k] - time[k - 1]))
 
 
 def judge(lower: Array, upper: Array, exponent: Array) -> npt.NDArray[np.int64]:

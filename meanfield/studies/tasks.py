@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -38,7 +39,7 @@ class Ledger:
         if not self.path.exists():
             return {}
         results: dict[str, Any] = {}
-        for line in self.path.read_text().splitlines():
+        for line in self.path.read_text(encoding="utf-8").splitlines():
             try:
                 entry = json.loads(line)
             except ValueError:
@@ -48,8 +49,8 @@ class Ledger:
 
     def write(self, key: str, result: Any) -> None:
         """Append one result; floats keep every bit."""
-        before = self.path.read_text() if self.path.exists() else ""
-        with self.path.open("a") as file:
+        before = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
+        with self.path.open("a", encoding="utf-8") as file:
             # A line that a kill cut short stays alone, so that this one can be read.
             file.write("" if before.endswith("\n") or not before else "\n")
             file.write(json.dumps({"key": key, "result": result}) + "\n")
@@ -141,7 +142,16 @@ _job: dict[str, Any] = {}
 def _install(function: Callable[[Any, Any], Any], shared: Any) -> None:
     # Ctrl-C reaches the whole process group; the parent alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _job.update(function=function, shared=shared)
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of the parent process, which may be a kill, and end this one too."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _call(task: Any) -> Any:

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from oracles.gaussian import closure
 
-from meanfield import WENO, FiniteVolume, Grid, Normal, Uniform, Upwind
+from meanfield import WENO, FiniteVolume, Grid, Normal, Uniform, Upwind, plots
 from meanfield.analysis.gaussian import gaussian_solution
 from meanfield.studies import refinement
-from meanfield.studies.refinement import coarsened, order, plot_order, signed_w1
+from meanfield.studies.refinement import coarsened, order, signed_w1
 from particles import EmpiricalMeasure, SelfAttention
 from particles.errors import InvalidInput, NotSupported
 from particles.fields.field import VelocityField
@@ -121,7 +121,7 @@ def test_w1_is_an_interval_where_it_is_too_large(monkeypatch):
     assert low - 0.1 < float(exact.order_w1[1]) < high + 0.1
     assert middle == pytest.approx((low + high) / 2)
     assert high - low == pytest.approx(np.log2(float((ds.w1_upper / ds.w1_lower).prod())))
-    lines = plot_order(ds, mpl.figure.Figure().add_subplot())
+    lines = plots.order(ds, mpl.figure.Figure().add_subplot())
     assert lines[1].get_label() == f"W1, order {middle:.2f}"
 
 
@@ -139,7 +139,7 @@ def test_coarsened():
 def test_picture_returns_its_lines():
     ds = order(SelfAttention(1, 1, -1), Normal(0.2, 0.5), Upwind(), (20, 40))
     figure = mpl.figure.Figure()
-    lines = plot_order(ds, figure.add_subplot(), label="upwind")
+    lines = plots.order(ds, figure.add_subplot(), label="upwind")
     assert len(lines) == 2
     np.testing.assert_array_equal(lines[0].get_ydata(), ds.error_l1)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from meanfield import wasserstein
-from meanfield.studies import constants, stability
-from meanfield.studies.constants import sharp_products
+from meanfield.studies import stability
+from meanfield.studies.constants import constants, sharp_products
 from meanfield.studies.growth import jacobian, linear_rate
 from meanfield.studies.inequalities import frozen_flows, orders
 from meanfield.studies.stability_bounds import judge

@@ -1,0 +1,146 @@
+"""[convergence]: W₂(μᴺ_t, μ_t) against N, and the solution μ_t of (6.1) that it is measured to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import xarray as xr
+
+from meanfield import plots
+from meanfield.app.parts.part import Part
+from meanfield.app.report import Section, TextTable
+from meanfield.app.table import Table, at_least, counts
+from meanfield.app.workspace import Workspace
+from meanfield.solve import coarseness, solve
+from meanfield.studies.atoms import AtomicLaw
+from meanfield.studies.many_particles import LEAST_SEEDS, RATES, convergence
+from meanfield.studies.tasks import seeded
+from particles import simulate
+from particles.checks import Array, as_times
+
+_CLOUD = 4096
+"""Particles of the reference where there is a density but no grid."""
+
+_SOLUTION = (
+    "The density that solves (6.1) on the grid (blue) and 400 particles drawn from the initial law and moved by the "
+    "same field (orange). The mass gathers where the theory puts the leaders, and the particles follow it."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class ConvergencePart(Part):
+    """The times of the comparison, the numbers of particles N, and the number of seeds."""
+
+    name: ClassVar[str] = "convergence"
+
+    times: Array
+    sizes: tuple[int, ...]
+    seeds: int
+
+    @classmethod
+    def read(cls, table: Table) -> ConvergencePart:
+        """The part in its table: `times`, `sizes`, `seeds`."""
+        return cls(table.get("times", as_times), table.get("sizes", _sizes), table.get("seeds", at_least(LEAST_SEEDS)))
+
+    def run(self, study: Workspace) -> None:
+        """Solve (6.1), measure the distance of N particles to the solution, and fit its slope in N."""
+        setting = study.setting
+        reference = study.keep(_reference(study, self.times), "solution")
+        ds = convergence(
+            setting.model,
+            setting.law,
+            reference,
+            times=self.times,
+            sizes=self.sizes,
+            seeds=self.seeds,
+            seed=setting.seed,
+            runner=study.runner,
+            reference_error=0.0 if isinstance(setting.law, AtomicLaw) else None,
+        )
+        study.keep(ds, "convergence")
+        with study.picture("convergence", (6.0, 4.2)) as (figure, path):
+            plots.convergence(ds, figure.add_subplot())
+        text = (
+            f"Root mean square over {self.seeds} seeds of the distance between N particles and the solution of (6.1), "
+            "and the slope of its logarithm. "
+        )
+        text += _rates(setting.law) + _finite_law(ds)
+        study.add(Section("Convergence in the number of particles", text, _table(ds), path))
+
+
+def _sizes(value: Any) -> tuple[int, ...]:
+    sizes = counts(value)
+    if len(sizes) < 2 or sizes[0] < 1 or list(sizes) != sorted(set(sizes)):
+        raise TypeError("must be at least two growing numbers of particles")
+    return sizes
+
+
+def _reference(study: Workspace, times: Array) -> xr.Dataset:
+    """The solution of (6.1): on the grid, or of an atomic law by the run of its own atoms, or of many particles."""
+    setting, progress = study.setting, study.runner.progress
+    saves = np.unique(np.concatenate([[0.0], times]))
+    if setting.grid is None:
+        return simulate(setting.model, setting.tokens(_CLOUD, 2), saves, progress=progress)
+    ds = solve(setting.model, setting.grid.initial, saves, scheme=setting.grid.scheme, progress=progress)
+    cloud = simulate(setting.model, setting.law.sample(400, seeded(setting.seed, 3)), saves)
+    shown = saves[np.unique(np.linspace(0, len(saves) - 1, 3).round().astype(int))]
+    with study.picture("solution", (3.6 * len(shown), 3.6)) as (figure, path):
+        for time, ax in zip(shown, np.atleast_1d(figure.subplots(1, len(shown))), strict=True):
+            plots.density(ds, time, ax)
+            plots.particles(cloud, time, ax, s=4, alpha=0.6)
+    study.add(Section("Solution of the continuity equation", _SOLUTION, picture=path, verbatim=coarseness(ds)))
+    return ds
+
+
+def _rates(law: object) -> str:
+    """The known rates of the kind of law and of its space, in words."""
+    if isinstance(law, AtomicLaw):
+        return (
+            f"The law has {len(law.points)} atoms: only their masses fluctuate, by N^(-1/2), and the square of the "
+            "distance is of that order, so empirical measures approach it like N^(-1/4) in every dimension."
+        )
+    d = int(getattr(law, "dim", 0))
+    connected = {1: "N^(-1/2)", 2: "(log N / N)^(1/2)"}.get(d, f"N^(-1/{d})")
+    if d >= 4:
+        return f"Empirical measures of a law with a density in R^{d} approach it like {connected} at best."
+    space = {1: "on the line", 2: "in the plane", 3: "in space"}[d]
+    return (
+        f"Empirical measures of a connected law {space} approach it like {connected}, of a law made of separated "
+        "clusters like N^(-1/4): as clusters form, the slope flattens."
+    )
+
+
+def _finite_law(ds: xr.Dataset) -> str:
+    """Whether the slope at t = 0 covers the law at finite N, in words; nothing where no law is known."""
+    finite, p = float(ds["theory_finite"]), float(ds["finite_p_value"])
+    if not np.isfinite(finite):
+        return ""
+    inside = float(ds["slope_low"][0]) <= finite <= float(ds["slope_high"][0])
+    why = (
+        "At these N the rate's logarithm has a constant beside it"
+        if np.isfinite(ds["finite_constant"])
+        else "On an interval the expected square is known exactly"
+    )
+    return (
+        f" {why}: the law at finite N has the slope {finite:.3f} at t = 0, which the interval "
+        f"{'covers' if inside else 'does not cover'}"
+        + (f" (all sizes together: p = {p:.2f})." if np.isfinite(p) else ".")
+    )
+
+
+def _table(ds: xr.Dataset) -> TextTable:
+    """RMS distance for each N and time, the slopes with their intervals, and what theory knows of them."""
+    times = ds["time"].values
+    rows = [[str(n), *(f"{v:.4f}" for v in ds["rms"].sel(size=n).values)] for n in ds["size"].values]
+    rows.append(["slope", *(f"{v:.3f}" for v in ds["slope"].values)])
+    ends = zip(ds["slope_low"].values, ds["slope_high"].values, strict=True)
+    rows.append(["95% interval", *(f"[{a:.3f}, {b:.3f}]" for a, b in ends)])
+    for rate in RATES:
+        if np.isfinite(slope := float(ds[f"theory_{rate}"])):
+            rows.append([f"theory, {rate}", *(f"{slope:.3f}" for _ in times)])
+    if np.isfinite(finite := float(ds["theory_finite"])):
+        rows.append(["law at finite N", f"{finite:.3f}", *("" for _ in times[1:])])
+    rows.append(["reference within", *(f"{v:.4f}" for v in ds["reference_error"].values)])
+    return TextTable(["N", *(f"W2 at t={t:g}" for t in times)], rows)

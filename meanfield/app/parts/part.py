@@ -1,0 +1,25 @@
+"""What a part of a study is: a table of its file, how it runs, and its section of the report."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Self
+
+from meanfield.app.table import Table
+from meanfield.app.workspace import Workspace
+
+
+class Part(ABC):
+    """One part of a study; a subclass is a frozen dataclass of what its table holds."""
+
+    name: ClassVar[str]
+    """The name of its table in the TOML file."""
+
+    @classmethod
+    @abstractmethod
+    def read(cls, table: Table) -> Self:
+        """The part in its table; keys that are not asked for are refused afterwards."""
+
+    @abstractmethod
+    def run(self, study: Workspace) -> None:
+        """Compute the part, keep its Datasets in the study's folder and add its section to the report."""

@@ -1,0 +1,115 @@
+"""What all parts of a study share: the model, the initial law, and the grid with its scheme."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+import meanfield
+from meanfield.app.table import Table, choice, counts, matrix, parameter, text
+from meanfield.checkpoints import sentence_embeddings, trained_heads
+from meanfield.measures.grid import Grid, GridMeasure
+from meanfield.measures.laws import Normal, ProbabilityLaw, Uniform
+from meanfield.schemes.base import Scheme
+from meanfield.studies.atoms import AtomicLaw
+from meanfield.studies.tasks import seeded
+from particles import VelocityField
+from particles.catalogue import build_model, from_parameters
+from particles.checks import Array, one_of
+from particles.errors import InvalidInput
+
+
+@dataclass(frozen=True)
+class GridSolution:
+    """[grid]: cell masses of the initial law, and the scheme that moves them; None is the choice of `solve`."""
+
+    initial: GridMeasure
+    scheme: Scheme | None
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """The model of [model], the law of [initial], the grid of [grid] (None where there is none), the seed."""
+
+    model: VelocityField
+    law: ProbabilityLaw | AtomicLaw
+    grid: GridSolution | None
+    seed: int
+
+    def tokens(self, n: int, key: int) -> Array:
+        """All tokens of an atomic law, or n points drawn from a law with a density; `key` numbers the draw."""
+        return self.law.points if isinstance(self.law, AtomicLaw) else self.law.sample(n, seeded(self.seed, key))
+
+
+def read_setting(top: Table, seed: int) -> Setting:
+    """The setting in the tables [model], [initial] and [grid]."""
+    model = _model(top.needed("model"))
+    law = _law(top.needed("initial"), model.dim)
+    return Setting(model, law, _grid(top.table("grid"), law), seed)
+
+
+def schemes() -> Mapping[str, type[Scheme]]:
+    """Every public scheme of `solve` by its name."""
+    public = {name: getattr(meanfield, name) for name in meanfield.__all__}
+    return {name: cls for name, cls in public.items() if isinstance(cls, type) and issubclass(cls, Scheme)}
+
+
+def _model(table: Table) -> VelocityField:
+    frame = table.get("frame", choice("original", "rescaled", name="frame"), "original")
+    name, head = table.get("name", text), table.get("head", text, None)
+    parameters = {key: table.get(key, parameter) for key in table.rest()}
+    if head is not None:
+        heads = {f"layer{h.layer}_head{h.head}": h for h in trained_heads()}
+        found = heads[one_of(head, sorted(heads), "head")]
+        parameters |= {"Q": found.Q, "K": found.K, "V": found.V}
+    model = build_model(name, parameters)
+    if not isinstance(model, VelocityField):
+        raise InvalidInput(f"a study needs a velocity field, {name} is a map in discrete time")
+    if frame == "original":
+        return model
+    values = getattr(model, "V", None)
+    if values is None:
+        raise InvalidInput(f"frame = 'rescaled' needs a model with a matrix V, {name} has none")
+    return model.in_frame(values)
+
+
+def _law(table: Table, dim: int | None) -> ProbabilityLaw | AtomicLaw:
+    kind = table.get("law", choice("uniform", "normal", "sentence", name="law"))
+    law: ProbabilityLaw | AtomicLaw
+    if kind == "uniform":
+        law = table.get("bounds", Uniform)
+    elif kind == "normal":
+        law = Normal(table.get("mean", matrix), table.get("covariance", matrix))
+    else:
+        law = AtomicLaw(sentence_embeddings()[1])
+    table.close()
+    if dim not in (None, law.dim):
+        raise InvalidInput(f"the law of [initial] lives in R^{law.dim}, the model of [model] in R^{dim}")
+    return law
+
+
+def _grid(table: Table | None, law: ProbabilityLaw | AtomicLaw) -> GridSolution | None:
+    if table is None:
+        return None
+    bounds, shape = table.get("bounds", matrix), table.get("shape", counts)
+    scheme = _scheme(table.table("scheme"))
+    table.close()
+    if isinstance(law, AtomicLaw):
+        raise InvalidInput("[grid] needs an initial law with a density: leave it out where law = 'sentence'")
+    if np.shape(bounds)[1:] != (2,):
+        raise InvalidInput(f"`grid.bounds` must be one pair [low, high] an axis, got shape {np.shape(bounds)}")
+    grid = Grid([(low, high) for low, high in bounds], shape)
+    if grid.dim != law.dim:
+        raise InvalidInput(f"the grid of [grid] has dimension {grid.dim}, the law of [initial] {law.dim}")
+    return GridSolution(grid.measure(law), scheme)
+
+
+def _scheme(table: Table | None) -> Scheme | None:
+    if table is None:
+        return None
+    name, known = table.get("name", text), schemes()
+    parameters = {key: table.get(key, parameter) for key in table.rest()}
+    scheme: Scheme = from_parameters(known[one_of(name, sorted(known), "the name of the scheme")], name, parameters)
+    return scheme

@@ -1,0 +1,125 @@
+"""[stability]: the growth of W₂ between two solutions, the second from an initial law that is moved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import xarray as xr
+
+from meanfield import plots
+from meanfield.app.parts.part import Part
+from meanfield.app.report import Section, TextTable
+from meanfield.app.table import Table, at_least, positive_number
+from meanfield.app.workspace import Workspace
+from meanfield.studies.pairs import stability_of_law
+from meanfield.studies.stability_bounds import BOUNDS, VERDICTS, informative_until
+from particles.checks import Array, as_times
+
+_TEN = np.log(10.0)
+
+
+@dataclass(frozen=True, eq=False)
+class StabilityPart(Part):
+    """The saved times, the particles of a solution, the shift between both laws, and the number of pairs."""
+
+    name: ClassVar[str] = "stability"
+
+    times: Array
+    particles: int
+    shift: float
+    seeds: int
+
+    @classmethod
+    def read(cls, table: Table) -> StabilityPart:
+        """The part in its table: `times`, `particles`, `shift`, `seeds`."""
+        return cls(
+            table.get("times", _two_times),
+            table.get("particles", at_least(1)),
+            table.get("shift", positive_number),
+            table.get("seeds", at_least(1), 1),
+        )
+
+    def run(self, study: Workspace) -> None:
+        """Compare the growth of the distance between each pair of solutions with the bounds (6.6)."""
+        setting = study.setting
+        ds = stability_of_law(
+            setting.model,
+            setting.law,
+            times=self.times,
+            particles=self.particles,
+            shift=self.shift,
+            seeds=self.seeds,
+            seed=setting.seed,
+            runner=study.runner,
+        )
+        study.keep(ds, "stability")
+        with study.picture("stability", (6.0, 4.2)) as (figure, path):
+            plots.stability(ds, figure.add_subplot())
+        pairs = "one pair" if self.seeds == 1 else f"{self.seeds} pairs"
+        text = (
+            f"Two solutions from laws that a shift of {self.shift:g} sets apart: the distance between them over time, "
+            f"with certified bounds, for {pairs}, and the growth that (6.6) allows with constants on the smallest ball "
+            "and on the hull of the computed run. A bound counts as verified where even the upper end of the distance "
+            "obeys it; how far it lies above the first-order rate shows how much the worst case gives away. "
+        ) + " ".join(_reach(ds, name, where) for name, where in BOUNDS.items())
+        study.add(Section("Stability of the solution", text, _table(ds), path))
+
+
+def _two_times(value: Any) -> Array:
+    times = as_times(value)
+    if len(times) < 2:
+        raise TypeError("must be at least two times, for a growth")
+    return times
+
+
+def _reach(ds: xr.Dataset, name: str, where: str) -> str:
+    """One sentence on when a bound stops to inform, and how large it is at the end."""
+    until = float(informative_until(ds, name).max())
+    end = float(ds["time"][-1])
+    if until >= end:
+        return f"The bound {where} stays informative: it is below the diameter of the ball that holds both solutions."
+    last = float(ds[name].isel(time=-1).min()) / _TEN
+    size = f"10^{last:.3g}" if np.isfinite(last) else "10^x with an x beyond float64"
+    return (
+        f"The bound {where} is vacuous from t = {until:.3g} on: there it exceeds the diameter of the ball that holds "
+        f"both solutions, which no distance does; at t = {end:g} it is {size}."
+    )
+
+
+def _table(ds: xr.Dataset) -> TextTable:
+    """Growth over all pairs against the least bound of any pair, and how many pairs have which verdict."""
+    first = ds.isel(time=0)
+    growth = (np.log(ds["distance"] / first["distance"]) / _TEN).transpose("seed", "time").values
+    first_order = (ds["log_growth_linear"] / _TEN).transpose("seed", "time").values
+    bounds = {name: ((ds[name] - first[name]) / _TEN).min("seed").values for name in BOUNDS}
+    until = {name: float(informative_until(ds, name).max()) for name in BOUNDS}
+    rows = []
+    for k, time in enumerate(ds["time"].values):
+        found = np.bincount(ds["verdict_run"].values[:, k], minlength=len(VERDICTS))
+        rows.append(
+            [
+                f"{time:g}",
+                _distance(ds.isel(time=k)),
+                _range(growth[:, k], "+.3f"),
+                f"{first_order[:, k].max():.3f}" if np.isfinite(first_order[:, k]).all() else "not computed",
+                *(f"{v[k]:.4g}{' vacuous' if time > until[name] else ''}" for name, v in bounds.items()),
+                ", ".join(f"{n} {word}" for word, n in zip(VERDICTS, found, strict=True) if n),
+            ]
+        )
+    each = "W2, least … largest pair" if ds.sizes["seed"] > 1 else "W2 within"
+    header = ["t", each, "log10 growth", "log10, first order", *(f"log10 (6.6) {where}" for where in BOUNDS.values())]
+    return TextTable([*header, "verdict along the run"], rows)
+
+
+def _distance(row: xr.Dataset) -> str:
+    """The bracket of the one pair, or the range of the distances over all of them."""
+    if row.sizes["seed"] == 1:
+        return f"[{float(row['lower'][0]):.6g}, {float(row['upper'][0]):.6g}]"
+    return _range(row["distance"].values, ".6g")
+
+
+def _range(values: Array, form: str) -> str:
+    low, high = (format(float(v), form) for v in (values.min(), values.max()))
+    return low if low == high else f"{low} … {high}"

@@ -1,0 +1,102 @@
+"""A study while it runs: its setting, its folder, and the sections of the report written so far."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import xarray as xr
+from matplotlib.figure import Figure
+
+from meanfield.app.parts.setting import Setting
+from meanfield.app.report import Section, html_report
+from meanfield.studies.tasks import Runner
+from particles import write_netcdf
+from particles.errors import StoreError
+
+_SOURCE = "study.toml"
+_UNFINISHED = f".{_SOURCE}.partial"
+
+
+@dataclass
+class Workspace:
+    """What a part of a study works with; `show` receives every line meant for the terminal."""
+
+    title: str
+    about: str
+    setting: Setting
+    folder: Path
+    runner: Runner
+    show: Callable[[str], object]
+    sections: list[Section] = field(default_factory=list)
+
+    def add(self, section: Section) -> None:
+        """Take a section into the report, which is complete after every one; print its table."""
+        self.sections.append(section)
+        replace_file(self.folder / "report.html", html_report(self.title, self.about, self.sections))
+        self.show(f"\n{section.title}")
+        if section.table is not None:
+            self.show(section.table.text())
+        if section.verbatim:
+            self.show(section.verbatim)
+
+    def keep(self, ds: xr.Dataset, name: str) -> xr.Dataset:
+        """Write a Dataset into the folder."""
+        write_netcdf(ds, self.folder / f"{name}.nc", overwrite=True)
+        return ds
+
+    @contextmanager
+    def picture(self, name: str, size: tuple[float, float]) -> Iterator[tuple[Figure, Path]]:
+        """A figure that is saved into the folder when the block ends."""
+        figure = plt.figure(figsize=size, layout="constrained")
+        path = self.folder / f"{name}.png"
+        try:
+            yield figure, path
+            figure.savefig(path, dpi=150)
+        finally:
+            plt.close(figure)
+
+
+def prepare_folder(folder: Path, source: str, *, resume: bool) -> None:
+    """Make the folder of a new study with its source inside, or check that it is the folder of this one.
+
+    A folder killed before its source was complete holds nothing of a study yet, so it is taken up like a new one.
+    """
+    try:
+        if not os.path.lexists(folder):
+            folder.mkdir(parents=True)
+        elif not resume:
+            raise StoreError(f"the output folder {folder} exists: name another, or take it up with --resume")
+        elif _begun(folder, source):
+            return
+        replace_file(folder / _SOURCE, source)
+    except StoreError:
+        raise
+    except OSError as error:
+        raise StoreError(f"cannot write the study into {folder}: {error.strerror}; name another folder") from None
+
+
+def _begun(folder: Path, source: str) -> bool:
+    """Whether the folder holds this study already; refused where it holds another one, or anything else."""
+    if (folder / _SOURCE).is_file():
+        if (folder / _SOURCE).read_bytes() != source.encode():
+            raise StoreError(f"{folder} holds another study: give the same file and seed, or start in a new folder")
+        return True
+    foreign = sorted({path.name for path in folder.iterdir()} - {_UNFINISHED})
+    if foreign:
+        raise StoreError(f"{folder} holds no study to resume: it has no {_SOURCE}, but {foreign[0]}")
+    return False
+
+
+def replace_file(path: Path, content: str) -> None:
+    """Write a text file so that a kill leaves the old one or the new one, never a part."""
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("w", encoding="utf-8", newline="") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)

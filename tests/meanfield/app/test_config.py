@@ -1,0 +1,97 @@
+"""A study's file: every key known and checked, UTF-8 whatever the locale, a byte-order mark read or named."""
+
+import codecs
+
+import pytest
+from small_study import SMALL
+
+from meanfield.app.config import read_study
+from meanfield.app.parts import PARTS
+from meanfield.data import data_folder
+from particles.errors import InvalidInput
+
+
+def scheme(name, parameters=""):
+    return f'\n[grid.scheme]\nname = "{name}"\n{parameters}'
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("seeds = 5", "seeds = 4"), "`convergence.seeds` has the value 4: must be a whole number of at least 5"),
+        (("sizes = [8, 16]", "sizes = [8]"), "`convergence.sizes`.*at least two growing numbers of particles"),
+        (("seeds = 2", "seeds = 0"), "`stability.seeds`.*at least 1"),
+        (("particles = 20", "particles = 0"), "`stability.particles`.*at least 1"),
+        (("every = 0.5", "every = 0.7"), "`limit.until` must be a whole number of times `limit.every`, got 6 and 0.7"),
+        (("seeds = 5", "seed = 5"), "lacks the key `convergence.seeds`"),
+        (
+            ("particles = 20", "particles = 20\ncolour = 1"),
+            "unknown key 'colour' in \\[stability\\]: allowed are times",
+        ),
+        (("seed = 1", "sede = 1"), "unknown key 'sede' at the top: allowed are title"),
+        (('law = "uniform"', 'law = "unifrom"'), "`initial.law`.*one of 'uniform', 'normal'.*got 'unifrom'"),
+        (("times = [0.0, 0.25]", "times = [0.25, 0.0]"), "`convergence.times`.*strictly increasing"),
+        (("V = 1.0", "W = 1.0"), "SelfAttention has no parameter 'W': its parameters are Q, K, V"),
+        (("V = 1.0", ""), "SelfAttention needs the parameter 'V'"),
+        (("SelfAttention", "SelfAtention"), "the name of the model must be one of 'CausalAttention', .*'SelfAtention'"),
+        (("V = 1.0", "V = nan"), "V must be finite"),
+        (("Q = 1.0", "Q = [[1.0], [2.0]]"), "Q and K must have one shape"),
+        (("[initial]", "[intial]"), "lacks the table \\[initial\\]"),
+        (('title = "A small study"', "title = A small study"), "not valid TOML.*line 2"),
+        (("shape = [40]", "shape = [1]"), "at least 2 cells"),
+        (("shape = [40]", 'shape = [40]\nlimiter = "minmod"'), "unknown key 'limiter' in \\[grid\\]"),
+        (("shape = [40]", "shape = [40]" + scheme("FiniteVolume", 'limiter = "mimod"')), "minmod"),
+        (("shape = [40]", "shape = [40]" + scheme("Weno")), "the name of the scheme must be one of .*'WENO'.*'Weno'"),
+        (("shape = [40]", "shape = [40]" + scheme("WENO", "tau = 1")), "WENO has no parameter 'tau'"),
+        (("shape = [40]", "shape = [40]" + scheme("FrozenFlow")), "FrozenFlow needs the parameter 'tau'"),
+        (("bounds = [[-1.5, 1.5]]", "bounds = 3.0"), "`grid.bounds` must be one pair \\[low, high\\] an axis"),
+        (("bounds = [[-1.5, 1.5]]", "bounds = [[-0.5, 1.5]]"), "holds only 0.75"),
+    ],
+)
+def test_a_study_that_is_wrong_is_refused_by_the_name_of_its_key(tmp_path, change, message):
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL.replace(*change))
+    with pytest.raises(InvalidInput, match=message):
+        read_study(path)
+
+
+def test_the_shipped_studies_are_read_with_all_their_parts():
+    for name in ("paper_2d", "minilm"):
+        config = read_study(data_folder() / "studies" / f"{name}.toml")
+        assert [type(part) for part in config.parts] == list(PARTS)
+        assert config.setting.seed == 20230512
+
+
+def test_the_parts_run_in_their_order_whatever_the_order_of_their_tables(tmp_path):
+    path = tmp_path / "small.toml"
+    head, tail = SMALL.split("[convergence]")
+    path.write_text(head + "[limit]" + tail.split("[limit]")[1] + "[convergence]" + tail.split("[limit]")[0])
+    assert [type(part) for part in read_study(path).parts] == list(PARTS)
+
+
+def test_another_seed_stands_in_the_source(tmp_path):
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL)
+    assert read_study(path).source == f"# seed used: 1\n{SMALL}"
+    config = read_study(path, seed=9)
+    assert (config.setting.seed, config.source) == (9, f"# seed used: 9\n{SMALL}")
+
+
+def test_toml_is_utf_8_with_or_without_a_mark(tmp_path):
+    path, text = tmp_path / "greek.toml", SMALL.replace("A small study", "λ → ∞")
+    for content in (text.encode(), codecs.BOM_UTF8 + text.encode(), text.replace("\n", "\r\n").encode()):
+        path.write_bytes(content)
+        config = read_study(path)
+        assert (config.title, config.source) == ("λ → ∞", f"# seed used: 1\n{text}")
+    for mark in ("utf-16-le", "utf-16-be"):
+        path.write_bytes(("\ufeff" + text).encode(mark))
+        with pytest.raises(InvalidInput, match="begins with the byte-order mark of UTF-16: TOML is UTF-8"):
+            read_study(path)
+    path.write_bytes(text.replace("λ", "é").replace("→ ∞", "").encode("latin-1"))
+    with pytest.raises(InvalidInput, match="it is not UTF-8 at byte"):
+        read_study(path)
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path):
+    with pytest.raises(InvalidInput, match=r"cannot read the study .*: Is a directory"):
+        read_study(tmp_path)
