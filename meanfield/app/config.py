@@ -7,11 +7,16 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from meanfield.app.parts import PARTS
+from meanfield.app.parts.convergence import ConvergencePart
+from meanfield.app.parts.limit import LimitPart
 from meanfield.app.parts.part import Part
 from meanfield.app.parts.setting import Setting, read_setting
+from meanfield.app.parts.stability import StabilityPart
 from meanfield.app.table import Table, count, text
 from particles.errors import InvalidInput
+
+PARTS: tuple[type[Part], ...] = (ConvergencePart, StabilityPart, LimitPart)
+"""The parts of a study in the order in which they run; a new part is one file and one name in this list."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,8 +5,7 @@ import codecs
 import pytest
 from small_study import SMALL
 
-from meanfield.app.config import read_study
-from meanfield.app.parts import PARTS
+from meanfield.app.config import PARTS, read_study
 from meanfield.data import data_folder
 from particles.errors import InvalidInput
 
