@@ -11,6 +11,7 @@ import xarray as xr
 from meanfield.measures.grid import GridMeasure, grid_of
 from meanfield.schemes.base import Options, Run, Scheme
 from meanfield.schemes.finite_volume import FiniteVolume
+from meanfield.schemes.steps import TimeControl
 from meanfield.schemes.tails import MAX_CONTRAST
 from particles.checks import Array, as_times, place
 from particles.dataset import Layout, as_dataset, provenance, variable
@@ -18,7 +19,6 @@ from particles.errors import InvalidInput, NotSupported
 from particles.evolution import evolve, refuse_existing, state_name
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField, as_field
-from particles.fields.spaces import Circle, Euclidean
 from particles.simulate import check_velocity
 
 PROBES = 8
@@ -31,6 +31,8 @@ def solve(
     times: npt.ArrayLike,
     scheme: Scheme | None = None,
     *,
+    time_tolerance: float = 1e-4,
+    max_step: float | None = None,
     wall_tolerance: float = 1e-6,
     tails: str | None = None,
     progress: bool = False,
@@ -60,7 +62,7 @@ def solve(
     check_model(model, initial, scheme)
     model = model.in_dimension(initial.dim)
     saves = as_times(times)
-    options = Options(wall_tolerance, tails)
+    options = Options(wall_tolerance, tails, TimeControl(time_tolerance, max_step))
     probe = _some_cells(initial)
     check_velocity(model, float(saves[0]), probe[None], np.full(len(probe), 1 / len(probe)))
     refuse_existing(store, overwrite=overwrite)
@@ -84,14 +86,6 @@ def check_model(model: VelocityField, initial: GridMeasure, scheme: Scheme) -> N
         raise InvalidInput(f"initial must be a GridMeasure, from grid.measure(...), got {type(initial).__name__}")
     if not model.exchangeable:
         raise NotSupported(f"in {model!r} the order of the tokens matters: it acts on no measure; use simulate")
-    elsewhere = not isinstance(model.space, Euclidean)
-    if elsewhere and not (scheme.periodic and model.space == Circle()):
-        raise NotSupported(
-            f"{model!r} lives on a state space of its own, not on a box of R^d: use simulate, or for the circle "
-            "on_circle() and the scheme PeriodicFiniteVolume()"
-        )
-    if scheme.periodic and not elsewhere:
-        raise NotSupported(f"{type(scheme).__name__} serves fields on the circle, model.on_circle(): use FiniteVolume")
     scheme.check_problem(model, initial)
     if model.dim not in (None, initial.dim):
         raise InvalidInput(f"the model has dimension {model.dim}, the grid dimension {initial.dim}")

@@ -16,7 +16,7 @@ from scipy.interpolate import CubicSpline
 from scipy.spatial import ConvexHull
 
 from meanfield.measures.grid import Cells, grid_of
-from meanfield.schemes.finite_volume import smooth_sources
+from meanfield.schemes.sources import smooth_sources
 from meanfield.velocity.on_grid import cell_velocity
 from particles.checks import Array, as_finite, not_negative, place, whole
 from particles.dataset import as_dataset, model_of

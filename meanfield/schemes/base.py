@@ -10,23 +10,41 @@ from typing import Any, ClassVar, Protocol
 import xarray as xr
 
 from meanfield.measures.grid import Grid, GridMeasure
+from meanfield.schemes.steps import TimeControl
 from particles.checks import positive
 from particles.dataset import Series
-from particles.errors import NotSupported
+from particles.errors import InvalidInput, NotSupported
 from particles.evolution import State
 from particles.fields.field import VelocityField
+
+DEFAULT_CONTROL = TimeControl()
 
 
 @dataclass(frozen=True)
 class Options:
-    """What `solve` was asked for beside model, measure and times; see there."""
+    """What `solve` was asked for beside model, measure, times and scheme; see there."""
 
     wall_tolerance: float = 1e-6
     tails: str | None = None
+    time: TimeControl = DEFAULT_CONTROL
 
     def __post_init__(self) -> None:
-        """Refuse tolerances that are not positive."""
+        """Refuse a tolerance that is not positive."""
         positive(self.wall_tolerance, "wall_tolerance")
+
+    def call(self) -> Mapping[str, Any]:
+        """The arguments of solve that they came from."""
+        return {
+            "wall_tolerance": self.wall_tolerance,
+            "tails": self.tails,
+            "time_tolerance": self.time.tolerance,
+            "max_step": self.time.max_step,
+        }
+
+    @classmethod
+    def of_call(cls, call: Mapping[str, Any]) -> Options:
+        """The options in the arguments of a call of solve."""
+        return cls(call["wall_tolerance"], call["tails"], TimeControl(call["time_tolerance"], call["max_step"]))
 
 
 class Run(State, Protocol):
@@ -58,7 +76,7 @@ class Scheme(ABC):
 
     order: ClassVar[int]
     periodic: ClassVar[bool] = False
-    """Whether the ends of the grid are one point: the scheme then serves fields on the circle, and only those."""
+    """Whether the scheme serves fields on a circle or a torus, whose axes close on themselves."""
 
     diffuses: ClassVar[bool] = True
     """Whether the scheme serves equations with noise."""
@@ -69,6 +87,20 @@ class Scheme(ABC):
             raise NotSupported(
                 f"{type(self).__name__} moves mass along a field, without noise: use Upwind, FiniteVolume or WENO"
             )
+        for axis, period in enumerate(model.space.axis_periods(initial.dim)):
+            if period is None:
+                continue
+            if not self.periodic:
+                raise NotSupported(
+                    f"{type(self).__name__} knows walls only, and axis x{axis + 1} of the field has the period "
+                    f"{period:g}: use FiniteVolume, Upwind or WENO"
+                )
+            low, high = initial.grid.bounds[axis]
+            if abs(high - low - period) > 1e-9 * period:
+                raise InvalidInput(
+                    f"axis x{axis + 1} of the field has the period {period:g} (2π for an angle): the grid needs bounds "
+                    f"(a, a + {period:g}) there, got ({low:g}, {high:g})"
+                )
 
     @abstractmethod
     def start(self, model: VelocityField, initial: GridMeasure, t: float, options: Options) -> Run:

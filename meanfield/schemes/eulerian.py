@@ -5,13 +5,15 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import xarray as xr
 
 from meanfield.measures.grid import Cells, Grid, GridMeasure, grid_of
 from meanfield.schemes.base import Options, Scheme
+from meanfield.schemes.carried import as_text, from_text
+from meanfield.schemes.steps import START, Span, TimeControl, breakpoint_after, longer
 from meanfield.schemes.tails import MAX_CONTRAST, TAILS, boundary_markers, choose_tails, contrast, follow, return_tails
 from particles.checks import Array, one_of
 from particles.dataset import Series
@@ -22,20 +24,42 @@ from particles.fields.field import VelocityField
 ENDS = ("lower", "upper")
 
 
-class Moved(NamedTuple):
-    """The result of a step: the time reached, the cell masses there, the mass (d, 2) pressed against each wall."""
+class Attempt(NamedTuple):
+    """What a step of length h leads to, and what decides whether it stands.
 
-    t: float
+    whole: whether it is as long as was wanted and the Courant number allows, not cut at the end of the room; courant:
+    the longest step that the Courant number of its stages allows; start, end: the velocities there, where kept.
+    """
+
+    h: float
+    whole: bool
     masses: Array
     walls: Array
+    error: float
+    bend: float = 0.0
+    courant: float = np.inf
+    start: list[Array] | None = None
+    end: list[Array] | None = None
 
 
 class Eulerian(Scheme):
     """A way to move the masses of fixed cells: conservative and positive."""
 
+    steps_over_saves: ClassVar[bool] = False
+    """Whether a step may pass a save time: what is saved then comes from a shorter step beside it, because each step
+    of the scheme costs accuracy in space, so that saving more often would."""
+
+    controlled: ClassVar[bool] = True
+    """Whether steps are shortened until their error in time is within the tolerance."""
+
     @abstractmethod
-    def step(self, model: VelocityField, t: float, t_end: float, grid: Grid, masses: Array) -> Moved:
-        """One step from t towards t_end, never beyond it."""
+    def attempt(
+        self, model: VelocityField, span: Span, grid: Grid, masses: Array, start: list[Array] | None = None
+    ) -> Attempt:
+        """A step of the cell masses within a span, no longer than the Courant number at its start allows.
+
+        `start`: the velocities at its start, where they are known.
+        """
 
     def check_problem(self, model: VelocityField, initial: GridMeasure) -> None:
         """Refuse what the scheme cannot serve, its grid among it."""
@@ -55,9 +79,92 @@ class Eulerian(Scheme):
             raise NotSupported("noise leaves no compact support to track: pass tails='stop' or 'ignore'")
         masses = initial.masses / grid.cell_volumes * grid.cell_volumes
         markers = boundary_markers(grid, masses) if tails == "track" else None
-        walls = np.zeros((grid.dim, 2))
-        state = GridState(model, self, grid, masses, walls, options.wall_tolerance, tails, markers)
-        return replace(state, change=contrast(model, t, Cells(grid, masses)))
+        now = Progress(t, masses, np.zeros((grid.dim, 2)), markers)
+        return GridState(model, self, grid, replace(options, tails=tails), now).at_save(now, now)
+
+    def go(self, model: VelocityField, grid: Grid, now: Progress, end: float, control: TimeControl) -> Advance:
+        """One step towards `end`, tried until its error in time and its Courant number are within bounds."""
+        jump = breakpoint_after(model.breakpoints, now.t)
+        stop = min(end, jump)
+        room = stop - now.t
+        latest = float(np.nextafter(stop, now.t)) if stop == jump else stop
+        wanted = now.proposal or (np.inf if self.steps_over_saves else START * room)
+        start = now.start
+        while True:
+            span = Span(now.t, min(wanted, control.max_step or np.inf), room, latest)
+            trial = self.attempt(model, span, grid, now.masses, start)
+            start = trial.start
+            excess = (
+                control.excess(trial.error, trial.bend, _change(now.masses, trial.masses)) if self.controlled else 0.0
+            )
+            if trial.h > trial.courant:
+                wanted = min(trial.courant, longer(trial.h, excess))
+            elif excess > 1:
+                wanted = longer(trial.h, excess)
+            else:
+                break
+            if now.t + wanted == now.t:
+                raise RunStopped(
+                    f"the step fell below rounding at t = {now.t:g}: the velocity blows up there", time=now.t
+                )
+        t = stop if trial.h == room else now.t + trial.h
+        following = longer(trial.h, excess)
+        if not trial.whole:
+            following = max(following, wanted)
+        return Advance(now.moved(t, trial, following, control), replace(now, proposal=wanted, start=start), trial.whole)
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """Cell masses at a time t, and what has come about until then.
+
+    walls (d, 2): the mass pressed against each wall; markers (m, d): the boundary of the support where it is tracked;
+    returned: the mass put back into the support; error: the estimated error in time; pace: the largest rate at which
+    mass has changed place; proposal: the next step to try, 0 for none; start: the velocities at t, where known.
+    """
+
+    t: float
+    masses: Array
+    walls: Array
+    markers: Array | None = None
+    returned: float = 0.0
+    error: float = 0.0
+    pace: float = 0.0
+    steps: int = 0
+    proposal: float = 0.0
+    start: list[Array] | None = None
+
+    def moved(self, t: float, trial: Attempt, proposal: float, control: TimeControl) -> Progress:
+        """After a step that ended at t.
+
+        The error so far grows as the rate does at which mass changes place, where that is larger than ever before: for
+        y' = f(y) a small error obeys the equation that f along the solution obeys, δ' = f'(y) δ. What is too small to
+        be looked at starts no pace. Two probability measures are at most 2 apart.
+        """
+        pace = _change(self.masses, trial.masses) / trial.h
+        growth = pace / self.pace if pace > self.pace > 0 else 1.0
+        error = min(2.0, growth * self.error + trial.error)
+        if not control.seen(error):
+            pace = 0.0
+        return replace(
+            self,
+            t=t,
+            masses=trial.masses,
+            walls=self.walls + trial.walls,
+            error=error,
+            pace=max(pace, self.pace),
+            steps=self.steps + 1,
+            proposal=proposal,
+            start=trial.end,
+        )
+
+
+class Advance(NamedTuple):
+    """A step: where it led, where it began (with the step that was found to do), whether it was as long as wanted."""
+
+    after: Progress
+    before: Progress
+    whole: bool
 
 
 @resumable("cell masses")
@@ -65,72 +172,88 @@ class Eulerian(Scheme):
 class GridState:
     """Cell masses as a state of the time loop.
 
-    walls (d, 2): the mass pressed against each wall so far; markers (m, d): the boundary of the support where it is
-    tracked; returned: the mass put back into the support so far; change: the largest change of a score across a cell.
+    now: at the present save time; behind: at the last whole step, from which the next one starts; change: the largest
+    change of a score across a cell.
     """
 
     model: VelocityField
     scheme: Eulerian
     grid: Grid
-    masses: Array
-    walls: Array
-    wall_tolerance: float
-    tails: str = "ignore"
-    markers: Array | None = None
-    returned: float = 0.0
+    options: Options
+    now: Progress
+    behind: Progress | None = None
     change: float = 0.0
 
     def advance(self, t0: float, t1: float) -> Self:
         """The cell masses at t1; the run stops where more than `wall_tolerance` has pressed against the walls."""
-        t, masses, walls, markers, returned = t0, self.masses, self.walls, self.markers, self.returned
-        while t < t1:
-            moved = self.scheme.step(self.model, t, t1, self.grid, masses)
-            if moved.t <= t:
-                raise RunStopped(f"the step fell below rounding at t = {t:g}: the velocity blows up there", time=t)
-            cells = Cells(self.grid, moved.masses)
-            if markers is not None:
-                markers = follow(self.model, t, Cells(self.grid, masses), moved.t, cells, markers)
-                kept, put_back = return_tails(cells, markers)
-                cells, returned = Cells(self.grid, kept), returned + put_back
-            t, masses, walls = moved.t, cells.masses, walls + moved.walls
-            self._check_walls(t, walls)
-            self._check_tails(t, cells)
-        # The saved density, not the masses, is what a resumed run starts from.
-        volumes = self.grid.cell_volumes
-        change = contrast(self.model, t1, Cells(self.grid, masses))
-        masses = masses / volumes * volumes
-        return replace(self, masses=masses, walls=walls, markers=markers, returned=returned, change=change)
+        now = self.behind or self.now
+        before = now
+        while now.t < t1:
+            after, before, whole = self.scheme.go(self.model, self.grid, now, t1, self.options.time)
+            after = self._without_tails(before, after)
+            self._check_walls(after)
+            self._check_tails(after)
+            now = after
+            if whole:
+                before = after
+        return self.at_save(now, before)
 
-    def _check_tails(self, t: float, cells: Cells) -> None:
-        if self.tails != "stop" or (change := contrast(self.model, t, cells)) <= MAX_CONTRAST:
+    def at_save(self, now: Progress, behind: Progress) -> Self:
+        """The state at a save time. The saved density, not the masses, is what a run goes on from, or resumes from."""
+        volumes = self.grid.cell_volumes
+        saved = replace(now, masses=now.masses / volumes * volumes, start=None)
+        change = contrast(self.model, now.t, Cells(self.grid, saved.masses))
+        kept = None
+        if self.scheme.steps_over_saves:
+            kept = saved if behind is now else behind
+        return replace(self, now=saved, behind=kept, change=change)
+
+    def _without_tails(self, before: Progress, after: Progress) -> Progress:
+        if before.markers is None:
+            return after
+        cells = Cells(self.grid, after.masses)
+        markers = follow(self.model, before.t, Cells(self.grid, before.masses), after.t, cells, before.markers)
+        kept, put_back = return_tails(cells, markers)
+        start = None if put_back else after.start
+        return replace(after, masses=kept, markers=markers, returned=after.returned + put_back, start=start)
+
+    def _check_tails(self, now: Progress) -> None:
+        if self.options.tails != "stop":
+            return
+        if (change := contrast(self.model, now.t, Cells(self.grid, now.masses))) <= MAX_CONTRAST:
             return
         raise RunStopped(
-            f"at t* = {t:g} attention scores change by {change:.3g} across a cell, {MAX_CONTRAST:g} is allowed: from "
-            "here on the numerical tails of the measure would lead the field. Stop before t*, refine the grid (t* "
+            f"at t* = {now.t:g} attention scores change by {change:.3g} across a cell, {MAX_CONTRAST:g} is allowed: "
+            "from here on the numerical tails of the measure would lead the field. Stop before t*, refine the grid (t* "
             "grows like ½ log(1/h)), or follow the support with tails='track' if the initial density ends sharply",
-            time=t,
+            time=now.t,
         )
 
-    def _check_walls(self, t: float, walls: Array) -> None:
-        if walls.sum() <= self.wall_tolerance:
+    def _check_walls(self, now: Progress) -> None:
+        walls, allowed = now.walls, self.options.wall_tolerance
+        if walls.sum() <= allowed:
             return
         axis, end = np.unravel_index(int(np.argmax(walls)), walls.shape)
         raise RunStopped(
-            f"mass {walls.sum():.3g} has pressed against the walls by t = {t:g}, most of it ({walls[axis, end]:.3g}) "
-            f"against the {ENDS[end]} wall of x{axis + 1} at {self.grid.bounds[axis][end]:g}; "
-            f"{self.wall_tolerance:g} is allowed: widen the box there",
-            time=t,
+            f"mass {walls.sum():.3g} has pressed against the walls by t = {now.t:g}, most of it "
+            f"({walls[axis, end]:.3g}) against the {ENDS[end]} wall of x{axis + 1} at "
+            f"{self.grid.bounds[axis][end]:g}; {allowed:g} is allowed: widen the box there; where the axis closes on "
+            "itself, an angle say, let the field declare it, space = Circle() or space = Torus(periods)",
+            time=now.t,
         )
 
     def record(self) -> Mapping[str, Array]:
-        """Density, wall masses and, where it is tracked, the support."""
+        """Density, wall masses, the error in time and, where it is tracked, the support."""
+        now = self.now
         out = {
-            "density": self.masses / self.grid.cell_volumes,
-            "wall_mass": self.walls,
+            "density": now.masses / self.grid.cell_volumes,
+            "wall_mass": now.walls,
+            "time_error": np.array(now.error),
+            "steps": np.array(now.steps),
             "score_change": np.array(self.change),
         }
-        if self.markers is not None:
-            out |= {"support": self.markers, "returned_mass": np.array(self.returned)}
+        if now.markers is not None:
+            out |= {"support": now.markers, "returned_mass": np.array(now.returned)}
         return out
 
     def series(self) -> Mapping[str, Series]:
@@ -141,9 +264,11 @@ class GridState:
             "wall_mass": Series(
                 ("time", "component", "end"), "mass pressed against the lower and upper wall of each axis"
             ),
+            "time_error": Series(("time",), "estimated error in time so far, in L1 relative to the mass"),
+            "steps": Series(("time",), "steps in time so far", "int64"),
             "score_change": Series(("time",), "largest change of an attention score across a cell with mass"),
         }
-        if self.markers is not None:
+        if self.now.markers is not None:
             series["support"] = Series(("time", "marker", "component"), "points of the boundary of the support")
             series["returned_mass"] = Series(("time",), "mass put back into the support")
         return series
@@ -154,20 +279,63 @@ class GridState:
 
     def call(self) -> Mapping[str, Any]:
         """The scheme and its options."""
-        return {"scheme": self.scheme, "wall_tolerance": self.wall_tolerance, "tails": self.tails}
+        return {"scheme": self.scheme, **self.options.call()}
 
     def memo(self) -> Mapping[str, Any]:
-        """Nothing: what is recorded says it all."""
-        return {}
+        """The proposed step and the pace, and the last whole step where the scheme steps over save times."""
+        memo: dict[str, Any] = {"proposal": _plain(self.now.proposal), "pace": self.now.pace}
+        if self.behind is not None:
+            memo["behind"] = {
+                "t": self.behind.t,
+                "steps": self.behind.steps,
+                "error": self.behind.error,
+                "pace": self.behind.pace,
+                "returned": self.behind.returned,
+                "proposal": _plain(self.behind.proposal),
+                "masses": as_text(self.behind.masses),
+                "walls": as_text(self.behind.walls),
+                "markers": None if self.behind.markers is None else as_text(self.behind.markers),
+            }
+        return memo
 
     @classmethod
     def restore(cls, ds: xr.Dataset, call: Mapping[str, Any], memo: Mapping[str, Any]) -> Self:
         """The state at the last time of a Dataset."""
-        grid = grid_of(ds)
-        masses = ds["density"].values * grid.cell_volumes
-        state = cls(call["model"], call["scheme"], grid, masses, ds["wall_mass"].values, call["wall_tolerance"])
-        state = replace(state, change=float(ds["score_change"]))
-        if call["tails"] != "track":
-            return replace(state, tails=call["tails"])
-        markers, returned = ds["support"].values, float(ds["returned_mass"])
-        return replace(state, tails="track", markers=markers, returned=returned)
+        grid, options = grid_of(ds), Options.of_call(call)
+        tracked = options.tails == "track"
+        now = Progress(
+            float(ds["time"]),
+            ds["density"].values * grid.cell_volumes,
+            ds["wall_mass"].values,
+            ds["support"].values if tracked else None,
+            float(ds["returned_mass"]) if tracked else 0.0,
+            float(ds["time_error"]),
+            memo["pace"],
+            int(ds["steps"]),
+            float(memo["proposal"]),
+        )
+        state = cls(call["model"], call["scheme"], grid, options, now, change=float(ds["score_change"]))
+        kept = memo.get("behind")
+        if kept is None:
+            return state
+        behind = Progress(
+            kept["t"],
+            from_text(kept["masses"]),
+            from_text(kept["walls"]),
+            None if kept["markers"] is None else from_text(kept["markers"]),
+            kept["returned"],
+            kept["error"],
+            kept["pace"],
+            kept["steps"],
+            float(kept["proposal"]),
+        )
+        return replace(state, behind=behind)
+
+
+def _change(before: Array, after: Array) -> float:
+    return float(np.abs(after - before).sum())
+
+
+def _plain(step: float) -> float | str:
+    # JSON has no infinity.
+    return step if np.isfinite(step) else "inf"

@@ -1,98 +1,149 @@
-"""Finite volumes for (6.1): unsplit upwind fluxes on a tensor grid, strong-stability-preserving Runge–Kutta steps.
+"""Finite volumes for (6.1): unsplit upwind fluxes on a tensor grid, strong-stability-preserving Runge–Kutta pairs.
 
 Unsplit, because the field is recomputed at every stage anyway: a splitting would multiply the field evaluations, which
 are nearly all of the cost, and bring a splitting error.
+
+An axis is periodic where the field's space says so: `space = Circle()` or `Torus(periods)`; else it ends at walls.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from meanfield.measures.grid import Cells, Grid, along
-from meanfield.schemes.eulerian import Eulerian, Moved
-from meanfield.schemes.reconstruction import LIMITERS, central_weno, limited_linear, upwind
+from meanfield.schemes.eulerian import Attempt, Eulerian
+from meanfield.schemes.fluxes import (
+    Periods,
+    add_diffusion,
+    close_axis,
+    diffusive_pressure,
+    gradient,
+    keep_positive,
+    shed_rate,
+    wrapped,
+    wrapped_edges,
+)
+from meanfield.schemes.reconstruction import LIMITERS, Limiter, central_weno, limited_linear, upwind
+from meanfield.schemes.sources import smooth_sources
+from meanfield.schemes.steps import LEEWAY, Span, bend_of, weighted
 from meanfield.velocity.on_grid import check_velocities, face_velocities
 from particles.checks import Array, one_of, positive
 from particles.errors import InvalidInput
 from particles.fields.field import VelocityField
 
-KEEP = 1.0 - 8 * np.finfo(float).eps
-"""The largest part of its mass that a cell may lose in a stage, so that rounding leaves nothing negative."""
-
 SLAB, MARGIN = 2**17, 3
 """Cells whose fluxes are computed at a time, and the cells beside them that tangential differences reach."""
 
+GHOSTS = 3
+"""Cells repeated beyond either end of a periodic axis, so that the reconstruction sees across it."""
 
-@dataclass(frozen=True)
-class FluxScheme(Eulerian, ABC):
-    """What the finite-volume schemes share; `cfl` bounds the part of its volume that a cell sheds in one step."""
+SEEN = 2**16
+"""Most faces across an axis at which the bend of the field is looked at."""
 
-    cfl: float = 0.45
+
+class Stage(NamedTuple):
+    """A stage of a Runge–Kutta pair in Shu–Osher form: u ← kept u₀ + (1 − kept)(u + Δt/2 f(t + node Δt, u)).
+
+    error: the weight of the increment Δt/2 f in the difference from the embedded method.
+    """
+
+    node: float
+    kept: float
+    error: float
+
+
+SSP32 = (Stage(0.0, 0.0, 2 / 3), Stage(0.5, 0.0, -4 / 3), Stage(1.0, 1 / 3, 2 / 3))
+"""Three stages, second order, against the midpoint rule: their difference is Δt³ y'''/12. Each stage is an Euler step
+of half the length, so that three field evaluations go as far as four of Heun's method."""
+
+SSP43 = (Stage(0.0, 0.0, -1 / 6), Stage(0.5, 0.0, -1 / 6), Stage(1.0, 2 / 3, -1 / 6), Stage(0.5, 0.0, 1 / 2))
+"""Four stages, third order, against the mean of the four, of second order (Fekete, Conde and Shadid 2022)."""
+
+
+class FluxScheme(Eulerian):
+    """What the finite-volume schemes share; `cfl` bounds the part of its volume that a cell sheds in one stage.
+
+    A step has stages of half its length, each an Euler step. The Courant number is checked at every one.
+    """
+
+    cfl: float
+    periodic: ClassVar[bool] = True
+    stages: ClassVar[tuple[Stage, ...]] = SSP32
 
     def __post_init__(self) -> None:
         """Refuse a Courant number outside (0, 1]: an explicit step beyond it would empty a cell."""
         if positive(self.cfl, "cfl") > 1:
             raise InvalidInput(f"cfl must be at most 1 for an explicit finite-volume step, got {self.cfl}")
 
-    tableau: ClassVar[tuple[tuple[float, float], ...]]
-    """Stages of the Runge–Kutta method in Shu–Osher form: (node c, weight of the Euler step against the start)."""
-
     @abstractmethod
     def faces(self, averages: Array, edges: Array) -> tuple[Array, Array]:
         """Values from the left and from the right at the faces along the first axis."""
 
-    def sources(self, cells: Cells) -> Cells:
+    def sources(self, cells: Cells, periods: Periods) -> Cells:
         """The atoms from which the field is computed: the cell masses at the cell centres, good to O(h²)."""
         return cells
 
-    def step(self, model: VelocityField, t: float, t_end: float, grid: Grid, masses: Array) -> Moved:
-        """One step from t towards t_end, as long as the Courant number allows, dividing what is left equally."""
-        start, walls = masses, np.zeros((grid.dim, 2))
-        dt = t_end - t
-        for i, (node, new) in enumerate(self.tableau):
-            velocities = self.velocities(model, t + node * dt, grid, masses)
-            tensor = model.diffusion(t + node * dt)
+    def attempt(
+        self, model: VelocityField, span: Span, grid: Grid, masses: Array, start: list[Array] | None = None
+    ) -> Attempt:
+        """A step by the Runge–Kutta pair, no longer than the Courant number at its start allows."""
+        periods = model.space.axis_periods(grid.dim)
+        first, walls, error = masses, np.zeros((grid.dim, 2)), np.zeros_like(masses)
+        bend = _Bend(grid, masses)
+        h, whole, courant = 0.0, True, np.inf
+        for i, stage in enumerate(self.stages):
+            at = span.time(stage.node, h)
+            velocities = self.velocities(model, at, grid, masses, periods)
+            tensor = model.diffusion(at)
+            rate = shed_rate(velocities, grid, tensor)
             if i == 0:
-                rate = shed_rate(velocities, grid, tensor)
-                dt = (t_end - t) / max(1, np.ceil((t_end - t) * rate / self.cfl))
-            masses, pressed = self.euler(velocities, tensor, grid, masses, dt)
+                h, whole = span.cut(min(span.wanted, 2 * self.cfl / rate if rate > 0 else np.inf))
+            courant = min(courant, 2 * self.cfl / rate if rate > 0 else np.inf)
+            if h * rate / 2 > min(1.0, self.cfl / LEEWAY) * (1 + 1e-12):
+                return Attempt(h, whole, first, walls, np.inf, courant=courant)
+            if i < 3:
+                bend.add(velocities)
+            before = masses
+            masses, pressed = self.euler(velocities, tensor, grid, masses, h / 2, periods)
             # Gone before the next stage computes its own: d arrays.
             del velocities
-            walls = new * (walls + pressed)
-            if new != 1:
+            error += stage.error * (masses - before)
+            walls = (1 - stage.kept) * (walls + pressed)
+            if stage.kept:
                 # Written as a change of the start, so that rounding does not drift the total mass.
-                masses -= start
-                masses *= new
-                masses += start
-        return Moved(t_end if dt == t_end - t else t + dt, masses, walls)
+                masses -= first
+                masses *= 1 - stage.kept
+                masses += first
+        return Attempt(h, whole, masses, walls, float(np.abs(error).sum()), bend.relative, courant=np.inf)
 
-    def velocities(self, model: VelocityField, t: float, grid: Grid, masses: Array) -> list[Array]:
+    def velocities(self, model: VelocityField, t: float, grid: Grid, masses: Array, periods: Periods) -> list[Array]:
         """Normal velocities at the faces, checked."""
-        velocities = list(face_velocities(model, t, self.sources(Cells(grid, masses))))
+        velocities = list(face_velocities(model, t, self.sources(Cells(grid, masses), periods)))
         check_velocities(velocities, t)
         return velocities
 
     def euler(
-        self, velocities: list[Array], tensor: Array | None, grid: Grid, masses: Array, dt: float
+        self, velocities: list[Array], tensor: Array | None, grid: Grid, masses: Array, dt: float, periods: Periods
     ) -> tuple[Array, Array]:
         """A forward Euler step of the cell masses, and the masses (d, 2) that pressed against the walls meanwhile.
 
         No cell loses more than it has: where the fluxes out of a cell would take more, all of them are scaled down.
-        Under cfl ≤ 1/2 the limited fluxes never need it.
         """
         pressed = np.zeros((grid.dim, 2))
-        for k, velocity in enumerate(velocities):
-            pressed[k] = dt * _close_walls(velocity, masses, grid, k)
-            # Each flux takes the place of the velocity that it needs no longer, which saves d arrays.
-            velocities[k] = self._flux_by_slabs(velocity, grid, masses, k)
+        # Each flux takes the place of the velocity that it needs no longer, which saves d arrays.
         fluxes = velocities
+        for k, velocity in enumerate(velocities):
+            pressed[k] = dt * close_axis(velocity, masses, grid, k, periods[k])
+            fluxes[k] = self._flux_by_slabs(velocity, grid, masses, k, periods)
         if tensor is not None:
-            add_diffusion(fluxes, grid, masses, tensor)
-        keep_positive(fluxes, masses, dt)
+            for k in range(grid.dim):
+                pressed[k] += dt * diffusive_pressure(masses, grid, k, tensor, periods[k])
+            add_diffusion(fluxes, grid, masses, tensor, periods)
+        keep_positive(fluxes, masses, dt, periods)
         out = masses.copy()
         for k, flux in enumerate(fluxes):
             change = np.diff(flux, axis=k)
@@ -100,40 +151,80 @@ class FluxScheme(Eulerian, ABC):
             out -= change
         return out, pressed
 
-    def _flux_by_slabs(self, velocity: Array, grid: Grid, masses: Array, axis: int) -> Array:
+    def _flux_by_slabs(self, velocity: Array, grid: Grid, masses: Array, axis: int, periods: Periods) -> Array:
         """The flux, a slab across another axis at a time with a margin for differences: bounds the memory."""
         other = 0 if axis else grid.dim - 1
-        thick = max(1, SLAB * grid.shape[other] // masses.size)
-        if other == axis or thick >= grid.shape[other]:
-            return self.flux(velocity, grid, masses, axis)
+        n = grid.shape[other]
+        thick = max(1, SLAB * n // masses.size)
+        if other == axis or thick >= n:
+            return self.flux(velocity, grid, masses, axis, periods)
         out = np.empty_like(velocity)
-        for a in range(0, grid.shape[other], thick):
-            low, high = max(0, a - MARGIN), min(grid.shape[other], a + thick + MARGIN)
-            edges = tuple(e[low : high + 1] if j == other else e for j, e in enumerate(grid.edges))
-            wide, inner = [
+        period = periods[other]
+        # Within a slab the other axis has ends of its own, which the margin keeps away.
+        inside = tuple(None if j == other else p for j, p in enumerate(periods))
+        for a in range(0, n, thick):
+            b = min(a + thick, n)
+            low, high = (a - MARGIN, b + MARGIN) if period is not None else (max(0, a - MARGIN), min(n, b + MARGIN))
+            edges = grid.edges[other]
+            if period is not None:
+                edges = wrapped_edges(edges, MARGIN, period)[a : b + 2 * MARGIN + 1]
+            else:
+                edges = edges[low : high + 1]
+            slab = Grid.from_edges(tuple(edges if j == other else e for j, e in enumerate(grid.edges)))
+            wide = [np.take(array, range(low, high), axis=other, mode="wrap") for array in (velocity, masses)]
+            found = self.flux(wide[0], slab, wide[1], axis, inside)
+            place, inner = [
                 tuple(s if j == other else slice(None) for j in range(grid.dim))
-                for s in (slice(low, high), slice(a - low, min(a + thick, grid.shape[other]) - low))
+                for s in (slice(a, b), slice(a - low, b - low))
             ]
-            place = tuple(slice(a, a + thick) if j == other else slice(None) for j in range(grid.dim))
-            out[place] = self.flux(velocity[wide], Grid.from_edges(edges), masses[wide], axis)[inner]
+            out[place] = found[inner]
         return out
 
-    def flux(self, velocity: Array, grid: Grid, masses: Array, axis: int) -> Array:
+    def flux(self, velocity: Array, grid: Grid, masses: Array, axis: int, periods: Periods) -> Array:
         """Mass per time through the faces across one axis."""
-        width = along(grid.widths[axis], axis, grid.dim)
-        line = np.moveaxis(masses / width, axis, 0)
-        left, right = self.faces(line, grid.edges[axis])
-        u = np.moveaxis(velocity, axis, 0)
-        return np.moveaxis(np.where(u > 0, left, right) * u, 0, axis)
+        return self.face_density(velocity, grid, masses, axis, periods) * velocity
+
+    def face_density(self, velocity: Array, grid: Grid, masses: Array, axis: int, periods: Periods) -> Array:
+        """Mass per length across one axis at its faces, from the side that the velocity comes from."""
+        line = np.moveaxis(masses / along(grid.widths[axis], axis, grid.dim), axis, 0)
+        period = periods[axis]
+        if period is None:
+            left, right = self.faces(line, grid.edges[axis])
+        else:
+            edges = wrapped_edges(grid.edges[axis], GHOSTS, period)
+            left, right = (side[GHOSTS:-GHOSTS] for side in self.faces(wrapped(line, GHOSTS, 0), edges))
+        return np.moveaxis(np.where(np.moveaxis(velocity, axis, 0) > 0, left, right), 0, axis)
+
+
+class _Bend:
+    """The second difference of the face velocities over a step, at some of the faces, weighted by the mass there."""
+
+    def __init__(self, grid: Grid, masses: Array) -> None:
+        stride = int(np.ceil((masses.size / SEEN) ** (1 / grid.dim)))
+        self._some = tuple(slice(None, None, stride) for _ in grid.shape)
+        self._cells = tuple(slice(0, n, stride) for n in grid.shape)
+        self._masses = masses
+        self._seen: list[list[Array]] = []
+
+    def add(self, velocities: list[Array]) -> None:
+        """Look at the velocities of a stage."""
+        self._seen.append([v[self._cells].copy() for v in velocities])
+
+    @property
+    def relative(self) -> float:
+        """Σ m |v₁ − 2 v₂ + v₃| over the largest Σ m |v_i|."""
+        weights = self._masses[self._some]
+        sizes = [sum(weighted(v, weights) for v in stage) for stage in self._seen]
+        second = sum(weighted(a - 2 * b + c, weights) for a, b, c in zip(*self._seen, strict=True))
+        return bend_of(sizes, second)
 
 
 @dataclass(frozen=True)
 class Upwind(FluxScheme):
-    """First-order upwind fluxes and forward Euler steps: positive and exact in mass for cfl ≤ 1."""
+    """First-order upwind fluxes: positive and exact in mass. In time of second order, whose error is controlled."""
 
     cfl: float = 0.9
     order: ClassVar[int] = 1
-    tableau: ClassVar[tuple[tuple[float, float], ...]] = ((0.0, 1.0),)
 
     def faces(self, averages: Array, edges: Array) -> tuple[Array, Array]:
         """Piecewise constant."""
@@ -142,155 +233,68 @@ class Upwind(FluxScheme):
 
 @dataclass(frozen=True)
 class FiniteVolume(FluxScheme):
-    """Second-order MUSCL: limited linear reconstruction and the two-stage SSP Runge–Kutta method.
+    """Second-order MUSCL: limited linear reconstruction and a three-stage SSP Runge–Kutta pair of second order.
 
-    limiter: "minmod", "van_leer", "mc" or "superbee". cfl: the part of its volume that a cell may shed in a step, at
-    most 1; up to 1/2 the scheme is positive without any scaling of its fluxes.
+    limiter: "minmod", "van_leer", "mc" or "superbee", or a function like those in reconstruction.LIMITERS. cfl: the
+    part of its volume that a cell may shed in a stage, at most 1; up to 1/2 the scheme is positive without any scaling
+    of its fluxes, and in one dimension in a constant field it makes no new extremes.
     """
 
-    limiter: str = "van_leer"
+    limiter: str | Limiter = "van_leer"
     cfl: float = 0.45
     order: ClassVar[int] = 2
-    tableau: ClassVar[tuple[tuple[float, float], ...]] = ((0.0, 1.0), (1.0, 0.5))
 
     def __post_init__(self) -> None:
         """Check the options."""
         super().__post_init__()
-        one_of(self.limiter, LIMITERS, "limiter")
+        if not callable(self.limiter):
+            one_of(self.limiter, LIMITERS, "limiter")
 
     def faces(self, averages: Array, edges: Array) -> tuple[Array, Array]:
         """Piecewise linear, limited."""
-        return limited_linear(averages, edges, self.limiter)
+        limiter = self.limiter if callable(self.limiter) else LIMITERS[self.limiter]
+        return limited_linear(averages, edges, limiter)
 
 
 @dataclass(frozen=True)
 class WENO(FluxScheme):
-    """Fifth-order central WENO fluxes, a field integrated to fourth order, the three-stage SSP Runge–Kutta method.
+    """Fifth-order central WENO fluxes, a field integrated to fourth order, a four-stage SSP pair of third order.
 
     Overall order 3 or more on smooth data: 3 from the time step as cfl is fixed, 4 from the field and, in d ≥ 2, from
-    the averages over faces. Diffusion is of second order, as in FiniteVolume.
+    the averages over faces. Diffusion is of second order, as in FiniteVolume. Densities stay non-negative, but next to
+    a jump they may overshoot, by 6 % of its height at most where it was measured: use FiniteVolume where a bound from
+    above matters.
     """
 
     cfl: float = 0.45
     order: ClassVar[int] = 3
-    tableau: ClassVar[tuple[tuple[float, float], ...]] = ((0.0, 1.0), (1.0, 0.25), (0.5, 2 / 3))
+    stages: ClassVar[tuple[Stage, ...]] = SSP43
 
     def faces(self, averages: Array, edges: Array) -> tuple[Array, Array]:
         """Central WENO."""
         return central_weno(averages, edges)
 
-    def sources(self, cells: Cells) -> Cells:
+    def sources(self, cells: Cells, periods: Periods) -> Cells:
         """Masses redistributed so that sums over cell centres integrate smooth functions to fourth order."""
-        return smooth_sources(cells)
+        return smooth_sources(cells, periods)
 
-    def flux(self, velocity: Array, grid: Grid, masses: Array, axis: int) -> Array:
+    def flux(self, velocity: Array, grid: Grid, masses: Array, axis: int, periods: Periods) -> Array:
         """Mass per time through the faces: the average over a face of velocity times density, not their product."""
+        density = self.face_density(velocity, grid, masses, axis, periods)
         if grid.dim == 1:
-            return super().flux(velocity, grid, masses, axis)
-        width = along(grid.widths[axis], axis, grid.dim)
-        left, right = self.faces(np.moveaxis(masses / width, axis, 0), grid.edges[axis])
-        density = np.moveaxis(np.where(np.moveaxis(velocity, axis, 0) > 0, left, right), 0, axis)
+            return density * velocity
         average, cross = velocity.copy(), np.zeros_like(velocity)
         for k in range(grid.dim):
             if k == axis:
                 continue
             h = along(grid.widths[k], k, grid.dim)
             per_length = density / h
-            du = np.gradient(velocity, grid.centres[k], axis=k)
-            average += h**2 / 24 * np.gradient(du, grid.centres[k], axis=k)
-            cross += h**3 / 12 * du * np.gradient(per_length, grid.centres[k], axis=k)
+            du = gradient(velocity, grid, k, periods[k])
+            average += h**2 / 24 * gradient(du, grid, k, periods[k])
+            cross += h**3 / 12 * du * gradient(per_length, grid, k, periods[k])
         flux = average * density + cross
-        # A wall passes nothing.
-        ends = np.moveaxis(flux, axis, 0)
-        ends[0] = ends[-1] = 0.0
+        if periods[axis] is None:
+            # A wall passes nothing.
+            ends = np.moveaxis(flux, axis, 0)
+            ends[0] = ends[-1] = 0.0
         return flux
-
-
-def shed_rate(velocities: list[Array], grid: Grid, tensor: Array | None) -> float:
-    """The largest part of its volume that a cell sheds per unit time, by transport and diffusion."""
-    rate = np.zeros(grid.shape)
-    for k, velocity in enumerate(velocities):
-        u = np.moveaxis(velocity, k, 0)
-        out = np.moveaxis(np.maximum(u[1:], 0) + np.maximum(-u[:-1], 0), 0, k)
-        rate += out / along(grid.widths[k], k, grid.dim)
-    if tensor is not None:
-        for k in range(grid.dim):
-            rate += 2 * np.abs(tensor[k]).sum() / along(grid.widths[k], k, grid.dim) ** 2
-    return float(rate.max())
-
-
-def _close_walls(velocity: Array, masses: Array, grid: Grid, axis: int) -> Array:
-    """Set the velocity at the two walls of an axis to zero; the mass per time that it would have carried out."""
-    u, m = np.moveaxis(velocity, axis, 0), np.moveaxis(masses, axis, 0)
-    h = grid.widths[axis]
-    out = np.array([(np.maximum(-u[0], 0) * m[0]).sum() / h[0], (np.maximum(u[-1], 0) * m[-1]).sum() / h[-1]])
-    u[0] = u[-1] = 0.0
-    return out
-
-
-def keep_positive(fluxes: list[Array], masses: Array, dt: float) -> None:
-    """Scale, in place, the fluxes out of each cell that would lose more than its mass in a step dt."""
-    out = np.zeros_like(masses)
-    for k, flux in enumerate(fluxes):
-        f = np.moveaxis(flux, k, 0)
-        out += np.moveaxis(np.maximum(f[1:], 0) + np.maximum(-f[:-1], 0), 0, k)
-    out *= dt
-    kept = KEEP * masses
-    over = out > kept
-    if not over.any():
-        return
-    part = np.divide(kept, out, out=np.ones_like(masses), where=over)
-    del out, kept, over
-    for k, flux in enumerate(fluxes):
-        f, p = np.moveaxis(flux, k, 0), np.moveaxis(part, k, 0)
-        f[1:-1] *= np.where(f[1:-1] > 0, p[:-1], p[1:])
-
-
-def add_diffusion(fluxes: list[Array], grid: Grid, masses: Array, tensor: Array) -> None:
-    """Add −(D∇ρ)_k to the fluxes, second order: the normal derivative across the face, tangential ones averaged."""
-    d = grid.dim
-    density = masses / grid.cell_volumes
-    for k, flux in enumerate(fluxes):
-        area = np.ones([1] * d)
-        for j in range(d):
-            if j != k:
-                area = area * along(grid.widths[j], j, d)
-        inner = np.moveaxis(flux, k, 0)[1:-1]
-        gaps = along(np.diff(grid.centres[k]), 0, d)
-        inner -= tensor[k, k] * np.moveaxis(np.diff(density, axis=k) * area, k, 0) / gaps
-        for j in range(d):
-            if j != k and tensor[k, j] != 0:
-                slope = np.moveaxis(np.gradient(density, grid.centres[j], axis=j) * area, k, 0)
-                inner -= tensor[k, j] * (slope[1:] + slope[:-1]) / 2
-
-
-def smooth_sources(cells: Cells) -> Cells:
-    """Cell masses shared with their neighbours, so that sums over centres integrate smooth functions to O(h⁴)."""
-    masses = cells.masses
-    for k in range(cells.grid.dim):
-        masses = np.moveaxis(spread_moments(np.moveaxis(masses, k, 0), cells.grid.edges[k]), 0, k)
-    return Cells(cells.grid, masses)
-
-
-def spread_moments(masses: Array, edges: Array) -> Array:
-    """Cell masses along the first axis shared with the two neighbours' centres so as to keep three moments.
-
-    A cell's mass, spread over it linearly, has the first moment s h³/12 (s the slope) and the second m h²/12 about its
-    centre; the shares of the neighbours reproduce both. Sums over centres are then exact to third order on any
-    spacing, to fourth where it is uniform; cell masses as they are give only second. No result is negative.
-    """
-    h = np.diff(edges).reshape(-1, *[1] * (masses.ndim - 1))
-    centres = (edges[1:] + edges[:-1]) / 2
-    gap = np.diff(centres).reshape(-1, *[1] * (masses.ndim - 1))
-    first = np.gradient(masses / h, centres, axis=0) * h**3 / 12
-    second = masses * h**2 / 12
-    ends = np.concatenate([gap[:1], gap, gap[-1:]])
-    left, right = ends[:-1], ends[1:]
-    down = (second - first * right) / (left * (left + right))
-    up = (second + first * left) / (right * (left + right))
-    net = np.zeros((len(masses) + 1, *masses.shape[1:]))
-    np.subtract(up[:-1], down[1:], out=net[1:-1])
-    # Gone before the limiting needs as much: four arrays of the size of the masses.
-    del first, second, down, up
-    keep_positive([net], masses, 1.0)
-    return masses - np.diff(net, axis=0)

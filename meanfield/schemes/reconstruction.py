@@ -6,6 +6,7 @@ values from the left and from the right at the N + 1 faces. Outside the box the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from math import perm
 
@@ -13,8 +14,35 @@ import numpy as np
 
 from particles.checks import Array
 
-LIMITERS = ("minmod", "van_leer", "mc", "superbee")
-"""Names of the limiters of the linear reconstruction."""
+Limiter = Callable[[Array, Array, Array, Array], Array]
+"""A limiter: the size of the slope to take, from the sizes a, b ≥ 0 of the slopes towards the left and the right
+neighbour, of one sign, and the distances of those neighbours in half widths of the cell (2 on a uniform grid).
+What would carry a face value beyond a neighbour's average is cut, and at an extreme the slope is 0, whatever it is."""
+
+
+def minmod(a: Array, b: Array, left: Array, right: Array) -> Array:
+    """The smaller of the two: the most diffusive."""
+    return np.minimum(a, b)
+
+
+def van_leer(a: Array, b: Array, left: Array, right: Array) -> Array:
+    """The harmonic mean."""
+    # Halved first: the product of two tiny slopes would underflow before it is divided.
+    return np.asarray(2 * np.minimum(a, b) * (np.maximum(a, b) / np.maximum(a + b, np.finfo(float).tiny)))
+
+
+def mc(a: Array, b: Array, left: Array, right: Array) -> Array:
+    """Monotonised central: the slope of the parabola through three averages, exact on any spacing."""
+    return np.asarray((a * right + b * left) / (left + right))
+
+
+def superbee(a: Array, b: Array, left: Array, right: Array) -> Array:
+    """The steepest: sharp fronts, and smooth waves squared."""
+    return np.maximum(np.minimum(a * left, b), np.minimum(a, b * right))
+
+
+LIMITERS: dict[str, Limiter] = {"minmod": minmod, "van_leer": van_leer, "mc": mc, "superbee": superbee}
+"""The limiters of the linear reconstruction by name."""
 
 
 def upwind(averages: Array, edges: Array) -> tuple[Array, Array]:
@@ -22,7 +50,7 @@ def upwind(averages: Array, edges: Array) -> tuple[Array, Array]:
     return _at_faces(averages, averages)
 
 
-def limited_linear(averages: Array, edges: Array, limiter: str) -> tuple[Array, Array]:
+def limited_linear(averages: Array, edges: Array, limiter: Limiter) -> tuple[Array, Array]:
     """Piecewise linear with limited slopes, second order; face values stay between the neighbours' averages."""
     rise = 0.5 * _column(np.diff(edges), averages) * limited_slopes(averages, edges, limiter)
     return _at_faces(averages - rise, averages + rise)
@@ -37,32 +65,21 @@ def _column(values: Array, like: Array) -> Array:
     return values.reshape(-1, *[1] * (like.ndim - 1))
 
 
-def limited_slopes(averages: Array, edges: Array, limiter: str) -> Array:
-    """Limited slopes of the averages, shape (N, ...): minmod, van Leer, MC or superbee, on any spacing.
+def limited_slopes(averages: Array, edges: Array, limiter: Limiter) -> Array:
+    """Limited slopes of the averages, shape (N, ...), on any spacing.
 
-    The bound of each is the slope at which a face value would reach the neighbour's average.
+    Their bound is the slope at which a face value would reach the neighbour's average.
     """
     widths = np.diff(edges)
     padded = np.concatenate([widths[:1], widths, widths[-1:]])
-    gaps = _column((padded[1:] + padded[:-1]) / 2, averages)
+    gaps = (padded[1:] + padded[:-1]) / 2
     zero = np.zeros_like(averages[:1])
-    slopes = np.diff(np.concatenate([zero, averages, zero]), axis=0) / gaps
-    left, right = slopes[:-1], slopes[1:]
-    half = _column(widths, averages) / 2
-    bound = np.minimum(np.abs(left) * (gaps[:-1] / half), np.abs(right) * (gaps[1:] / half))
-    a, b = np.abs(left), np.abs(right)
-    if limiter == "minmod":
-        size = np.minimum(a, b)
-    elif limiter == "van_leer":
-        # Halved first: the product of two tiny slopes would underflow before it is divided.
-        size = 2 * np.minimum(a, b) * (np.maximum(a, b) / np.maximum(a + b, np.finfo(float).tiny))
-    elif limiter == "mc":
-        # The slope of the parabola through three averages, exact on any spacing.
-        central = left * (gaps[1:] / (gaps[1:] + gaps[:-1])) + right * (gaps[:-1] / (gaps[1:] + gaps[:-1]))
-        size = np.abs(central)
-    else:
-        size = np.maximum(np.minimum(a * (gaps[:-1] / half), b), np.minimum(a, b * (gaps[1:] / half)))
-    return np.where(left * right > 0, np.sign(left) * np.minimum(size, bound), 0.0)
+    slopes = np.diff(np.concatenate([zero, averages, zero]), axis=0) / _column(gaps, averages)
+    left, right = (_column(2 * gap / widths, averages) for gap in (gaps[:-1], gaps[1:]))
+    a, b = np.abs(slopes[:-1]), np.abs(slopes[1:])
+    bound = np.minimum(a * left, b * right)
+    size = np.clip(limiter(a, b, left, right), 0.0, bound)
+    return np.where(slopes[:-1] * slopes[1:] > 0, np.sign(slopes[:-1]) * size, 0.0)
 
 
 CENTRAL, SIDE = 0.5, (0.125, 0.25, 0.125)

@@ -11,17 +11,22 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 from scipy.interpolate import RegularGridInterpolator
 
 from meanfield.measures.cells import add_deposit, deposit
 from meanfield.measures.grid import Cells, Grid
-from meanfield.schemes.eulerian import Eulerian, Moved
+from meanfield.schemes.eulerian import Attempt, Eulerian
+from meanfield.schemes.steps import LEEWAY, Span, bend_of, weighted
 from meanfield.velocity.on_grid import cell_velocity, check_velocities
 from particles.checks import Array, positive
 from particles.fields.field import VelocityField
 
 SLAB = 2**16
 """Cells pushed at a time, which bounds the memory."""
+
+BETWEEN = 0.381966
+"""Where within a step, that no Courant number bounds, the field is looked at once more: no simple fraction of it."""
 
 
 @dataclass(frozen=True)
@@ -30,39 +35,79 @@ class SemiLagrangian(Eulerian):
 
     cfl: cells crossed in a step by the fastest mass, any positive number. Sharing spreads the mass by at most h²/4 a
     step, so that a step Δt costs O(Δt²) + O(h²/Δt) in W₁ on smooth solutions: first order in h at a fixed cfl. On a
-    uniform grid the sharing is the area by which the displaced cell overlaps its new neighbours. Diffusion is refused.
+    uniform grid the sharing is the area by which the displaced cell overlaps its new neighbours. So steps do not land
+    on save times: what is saved comes from a shorter step beside them. Diffusion is refused.
     """
 
     cfl: float = 4.0
     order: ClassVar[int] = 1
     diffuses: ClassVar[bool] = False
+    steps_over_saves: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         """Refuse a step that is not positive."""
         positive(self.cfl, "cfl")
 
-    def step(self, model: VelocityField, t: float, t_end: float, grid: Grid, masses: Array) -> Moved:
-        """One step from t towards t_end: half a step to find the field at the midpoint, then a whole one in it."""
-        first = self._velocity(model, t, grid, masses)
+    def attempt(
+        self, model: VelocityField, span: Span, grid: Grid, masses: Array, start: list[Array] | None = None
+    ) -> Attempt:
+        """Half a step to find the field at the midpoint, a whole one in it; Simpson's rule gives the error.
+
+        The field at the end, which that rule needs, is that of the start of the next step.
+        """
+        first = self._velocity(model, span.t, grid, masses) if start is None else start
         full = masses > 0
-        crossed = max(float(np.abs(v[full]).max() / w.min()) for v, w in zip(first, grid.widths, strict=True))
-        dt = (t_end - t) / max(1, np.ceil((t_end - t) * crossed / self.cfl))
-        middle, _ = _push(grid, masses, lambda points, start: dt / 2 * start, first)
-        second = self._velocity(model, t + dt / 2, grid, middle)
-        # Gone before the field of the midpoint is laid out for interpolation, as are its components one by one.
-        del middle, full
-        values = np.empty((*grid.shape, grid.dim))
-        for k in reversed(range(grid.dim)):
-            values[..., k] = second.pop()
-        field = RegularGridInterpolator(grid.centres, values, bounds_error=False, fill_value=None)
-        pushed, walls = _push(grid, masses, lambda points, start: dt * field(points + dt / 2 * start), first)
-        return Moved(t_end if dt == t_end - t else t + dt, pushed, walls)
+        courant = self._courant(first, grid, full)
+        h, whole = span.cut(min(span.wanted, courant))
+        middle, _ = _push(grid, masses, lambda points, v: h / 2 * v, first)
+        second = self._velocity(model, span.time(0.5, h), grid, middle)
+        if h > (limit := self._courant(second, grid, middle > 0)) / LEEWAY:
+            return Attempt(h, whole, masses, np.zeros((grid.dim, 2)), np.inf, courant=limit, start=first)
+        half = _interpolated(grid, second)
+        del middle, second
+        pushed, walls = _push(grid, masses, lambda points, v: h * half(points + h / 2 * v), first)
+        last = self._velocity(model, span.time(1.0, h), grid, pushed)
+        end = _interpolated(grid, last)
+        weights = masses[full] / masses[full].sum()
+        speeds = [0.0, 0.0, 0.0, 0.0]
+
+        def simpson(points: Array, v: Array) -> Array:
+            at_half = half(points + h / 2 * v)
+            at_end = end(points + h * at_half)
+            for i, velocity in enumerate((v, at_half, at_end, v - 2 * at_half + at_end)):
+                speeds[i] += float(np.abs(velocity).sum(axis=1) @ weights[seen[0] : seen[0] + len(points)])
+            seen[0] += len(points)
+            return h / 6 * (v + 4 * at_half + at_end)
+
+        seen = [0]
+        better, _ = _push(grid, masses, simpson, first)
+        bend = bend_of(speeds[:3], speeds[3])
+        if h < courant and self._hidden(model, span.time(BETWEEN, h), grid, masses, max(speeds[:3])):
+            bend = np.inf
+        error = float(np.abs(better - pushed).sum())
+        return Attempt(h, whole, pushed, walls, error, bend, start=first, end=last)
+
+    def _courant(self, velocity: list[Array], grid: Grid, full: npt.NDArray[np.bool_]) -> float:
+        """The longest step in which no cell with mass crosses more than `cfl` cells."""
+        crossed = max(float(np.abs(v[full]).max() / w.min()) for v, w in zip(velocity, grid.widths, strict=True))
+        return self.cfl / crossed if crossed > 0 else np.inf
+
+    def _hidden(self, model: VelocityField, t: float, grid: Grid, masses: Array, speed: float) -> bool:
+        """Whether the field is much faster between the instants of a step that no Courant number has bounded."""
+        velocity = self._velocity(model, t, grid, masses)
+        return bool(sum(weighted(v, masses) for v in velocity) > 2 * speed + np.finfo(float).tiny)
 
     @staticmethod
     def _velocity(model: VelocityField, t: float, grid: Grid, masses: Array) -> list[Array]:
         velocity = list(cell_velocity(model, t, Cells(grid, masses)))
         check_velocities(velocity, t)
         return velocity
+
+
+def _interpolated(grid: Grid, velocity: list[Array]) -> Callable[[Array], Array]:
+    """The velocity between the cell centres, (m, d) to (m, d), multilinear."""
+    field = RegularGridInterpolator(grid.centres, np.stack(velocity, axis=-1), bounds_error=False, fill_value=None)
+    return lambda points: np.asarray(field(points))
 
 
 def _push(

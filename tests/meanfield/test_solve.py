@@ -7,7 +7,7 @@ import xarray as xr
 from meanfield import WENO, FiniteVolume, Grid, Normal, Uniform, solve
 from meanfield.measures.grid import grid_of
 from meanfield.solve import measure_at
-from particles import DiscreteMap, EmpiricalMeasure, SelfAttention, Torus, VelocityField, resume, write_netcdf
+from particles import DiscreteMap, EmpiricalMeasure, SelfAttention, Sphere, VelocityField, resume, write_netcdf
 from particles.errors import InvalidInput, NotSupported, RunStopped, StoreError
 
 MODEL = SelfAttention(1, 1, -1)
@@ -59,9 +59,9 @@ class Causal(VelocityField):
         return x
 
 
-class OnRing(VelocityField):
+class OnBall(VelocityField):
     dim = 1
-    space = Torus(1.0)
+    space = Sphere()
 
     def velocity(self, t, x, mu):
         return x
@@ -83,7 +83,7 @@ class Poisoned(VelocityField):
 
 @pytest.mark.parametrize(
     ("model", "reason"),
-    [(Causal(), "order of the tokens"), (OnRing(), "state space"), (Map(), "discrete time")],
+    [(Causal(), "order of the tokens"), (OnBall(), "no axes along the unit sphere"), (Map(), "discrete time")],
 )
 def test_models_without_a_continuity_equation_are_refused(model, reason):
     with pytest.raises(NotSupported, match=reason):
@@ -155,7 +155,7 @@ def test_an_interrupted_run_resumes_bitwise(tmp_path):
         pass
 
     calls = 0
-    advance = FiniteVolume.step
+    advance = FiniteVolume.attempt
 
     def dying(self, *args):
         nonlocal calls
@@ -164,12 +164,12 @@ def test_an_interrupted_run_resumes_bitwise(tmp_path):
             raise Killed
         return advance(self, *args)
 
-    FiniteVolume.step = dying
+    FiniteVolume.attempt = dying
     try:
         with pytest.raises(Killed):
             solve(MODEL, mu, times, FiniteVolume(limiter="mc"), store=tmp_path / "run.zarr")
     finally:
-        FiniteVolume.step = advance
+        FiniteVolume.attempt = advance
     resumed = resume(tmp_path / "run.zarr")
     assert resumed.attrs["status"] == "completed"
     np.testing.assert_array_equal(resumed.density, whole.density)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from meanfield import WENO, FiniteVolume, Grid, Normal, SemiLagrangian
+from meanfield.schemes.steps import Span
 from particles import SelfAttention
 
 DIAGONAL = SelfAttention(np.eye(3), np.eye(3), -np.eye(3))
@@ -20,11 +21,12 @@ def test_a_step_on_128_cubed_cells_takes_at_most_twelve_times_the_masses(scheme,
     source = grid.measure(law).masses
     # What compilation leaves behind is not the step's.
     small = Grid([(-4, 4)] * 3, (24,) * 3)
-    scheme.step(model, 0.2, 1.2, small, small.measure(law).masses)
+    span = Span(0.2, np.inf, 1.0, 1.2)
+    scheme.attempt(model, span, small, small.measure(law).masses)
     tracemalloc.start()
     try:
         masses = source.copy()
-        scheme.step(model, 0.2, 1.2, grid, masses)
+        scheme.attempt(model, span, grid, masses)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from meanfield import Grid, PeriodicFiniteVolume, solve, wasserstein
+from meanfield import Grid, PeriodicFiniteVolume, SemiLagrangian, solve, wasserstein
 from meanfield.solve import measure_at
 from particles import Circle, Diffusion, EmpiricalMeasure, EulerMaruyama, SelfAttention, resume, simulate
 from particles.errors import InvalidInput, NotSupported
@@ -96,8 +96,8 @@ def test_refusals_and_stores(tmp_path):
     grid = Grid(PERIOD, (16,))
     start = grid.measure(np.full(16, 1 / 16))
     model = attention(1.0).on_circle()
-    with pytest.raises(NotSupported, match="PeriodicFiniteVolume"):
-        solve(model, start, [0.0, 1.0])
+    with pytest.raises(NotSupported, match="knows walls only"):
+        solve(model, start, [0.0, 1.0], SemiLagrangian())
     with pytest.raises(NotSupported, match="on_circle"):
         solve(SelfAttention(1.0, 1.0, 1.0), start, [0.0, 1.0], PeriodicFiniteVolume())
     with pytest.raises(InvalidInput, match="2π"):
