@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from meanfield.measures.grid import GridMeasure, grid_of
+from meanfield.measures.grid import GridMeasure, grid_of, some_centres
 from meanfield.schemes.base import Options, Run, Scheme
 from meanfield.schemes.finite_volume import FiniteVolume
 from meanfield.schemes.steps import TimeControl
@@ -63,18 +63,11 @@ def solve(
     model = model.in_dimension(initial.dim)
     saves = as_times(times)
     options = Options(wall_tolerance, tails, TimeControl(time_tolerance, max_step))
-    probe = _some_cells(initial)
+    probe = some_centres(initial, PROBES)
     check_velocity(model, float(saves[0]), probe[None], np.full(len(probe), 1 / len(probe)))
     refuse_existing(store, overwrite=overwrite)
     state = scheme.start(model, initial, float(saves[0]), options)
     return evolve(state, _layout(state, saves), label="solve", progress=progress, store=store, overwrite=overwrite)
-
-
-def _some_cells(initial: GridMeasure) -> Array:
-    """Centres (m, d) of a few cells with mass: they show whether a field has the right shape."""
-    full = np.flatnonzero(initial.masses)
-    chosen = np.unravel_index(full[:: -(-len(full) // PROBES)], initial.grid.shape)
-    return np.column_stack([centres[index] for centres, index in zip(initial.grid.centres, chosen, strict=True)])
 
 
 def check_model(model: VelocityField, initial: GridMeasure, scheme: Scheme) -> None:

@@ -191,7 +191,7 @@ def as_generator(rng: Rng) -> np.random.Generator:
 
 
 def as_path(value: str | os.PathLike[str], name: str) -> Path:
-    """The path of a file or folder."""
+    """The path of a file or folder; "~" is the home folder."""
     try:
         path = os.fspath(value)
     except TypeError:
@@ -200,7 +200,10 @@ def as_path(value: str | os.PathLike[str], name: str) -> Path:
         raise InvalidInput(f"{name} must be a path, text or pathlib.Path, got {_short(value)}")
     if not path or "\0" in path:
         raise InvalidInput(f"{name} must be a path that a file can have, got {_short(value)}")
-    return Path(path)
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise InvalidInput(f"{name} = {_short(value)} has no meaning here ({error}): give the whole path") from None
 
 
 def frozen(array: Array) -> Array:

@@ -1,4 +1,4 @@
-"""A Dataset: its names, dims, attributes and provenance; reading and writing; the store that a run streams to."""
+"""The vocabulary of a Dataset: its names, dims, attributes and provenance."""
 
 from __future__ import annotations
 
@@ -39,6 +39,19 @@ class Series:
     dims: tuple[str, ...]
     long_name: str
     dtype: str = "float64"
+
+    @property
+    def axis(self) -> int:
+        """The axis of the save times."""
+        return self.dims.index("time")
+
+    def shape(self, record: tuple[int, ...], times: int) -> tuple[int, ...]:
+        """The shape of the variable, from that of one record."""
+        return (*record[: self.axis], times, *record[self.axis :])
+
+    def row(self, k: int | slice) -> tuple[Any, ...]:
+        """The index of the records k."""
+        return (*(slice(None),) * self.axis, k)
 
     @property
     def missing(self) -> float:
@@ -184,8 +197,3 @@ def status_of(ds: xr.Dataset) -> Status:
             found: Status = status
             return found
     raise InvalidInput(f"the Dataset has no `status` out of {', '.join(get_args(Status))}, got {word!r}")
-
-
-def series_of(array: xr.DataArray) -> Series:
-    """The series that a variable of a Dataset was written as."""
-    return Series(tuple(str(dim) for dim in array.dims), array.attrs["long_name"], str(array.dtype))

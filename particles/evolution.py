@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
+import numpy as np
 import xarray as xr
 from tqdm import tqdm
 
-from particles.checks import Array, as_path
-from particles.dataset import COMPLETED, Layout, config_of, series_of
-from particles.errors import Interrupted, LibraryError, RunStopped, StoreError
-from particles.store import MemoryRecorder, Recorder, ZarrRecorder, check_target, open_store, planned_times, read_commit
+from particles.checks import Array
+from particles.dataset import COMPLETED, Layout, config_of, unwritten
+from particles.errors import Interrupted, InvalidInput, LibraryError, RunStopped, StoreError
+from particles.fields.discrete_map import DiscreteMap
+from particles.fields.field import VelocityField
+from particles.files import Lock, as_target, recover
+from particles.store import (
+    MemoryRecorder,
+    Recorder,
+    ZarrRecorder,
+    check_rows,
+    check_target,
+    open_store,
+    planned_times,
+    read_commit,
+)
+
+Model = VelocityField | DiscreteMap
 
 
 class State(Protocol):
@@ -28,12 +43,18 @@ class State(Protocol):
     def memo(self) -> Mapping[str, Any]:
         """What else, as JSON values, a resumed run needs to go on bitwise: proposed steps, generators."""
 
+    def probe(self, t: float) -> Array:
+        """Velocities at a few points at the present time t, (..., d): what a model given back to `resume` must have."""
+
     @classmethod
     def restore(cls, ds: xr.Dataset, call: Mapping[str, Any], memo: Mapping[str, Any]) -> Self:
         """The state at the last time of `ds`, from the decoded call that made it and the memo."""
 
 
 S = TypeVar("S", bound=State)
+
+SAME = 1e-9
+"""Relative difference of velocities up to which two models are taken for one."""
 
 _STATES: dict[str, type[State]] = {}
 
@@ -67,57 +88,121 @@ def evolve(
     A run that cannot go on keeps all that it had: RunStopped names the reason and carries the Dataset. So does
     Interrupted, the KeyboardInterrupt of Ctrl-C; a store then has the status "interrupted".
     """
-    return _loop(state, layout.times, _begin(state, layout, store, overwrite), 1, progress, label)
+    velocities = None if store is None or not unwritten(layout.static) else state.probe(float(layout.times[0])).tolist()
+    recorder = _begin(state, layout, store, overwrite, velocities)
+    return _loop(state, layout.times, recorder, 1, progress, label, velocities)
 
 
-def _begin(state: State, layout: Layout, store: str | os.PathLike[str] | None, overwrite: bool) -> Recorder:
+def _begin(
+    state: State, layout: Layout, store: str | os.PathLike[str] | None, overwrite: bool, velocities: Any
+) -> Recorder:
     """A recorder that holds the first record."""
     first = state.record()
-    if store is not None:
-        return ZarrRecorder.create(Path(store), layout, first, state.memo(), overwrite=overwrite)
-    recorder = MemoryRecorder(layout, first)
-    recorder.save(0, first, state.memo())
-    return recorder
+    if store is None:
+        recorder = MemoryRecorder(layout, first)
+        recorder.save(0, first, {})
+        return recorder
+    if lost := unwritten(layout.static):
+        warnings.warn(
+            f"the run in {os.fspath(store)} cannot be resumed from its store alone: no file can hold {'; '.join(lost)}."
+            " Keep the code and call resume(store, model=...), or give matrices, and classes that stand at the top of "
+            "a module as frozen dataclasses",
+            UserWarning,
+            stacklevel=4,
+        )
+    memo = _memo(state, float(layout.times[0]), velocities)
+    return ZarrRecorder.create(as_target(store, "store"), layout, first, memo, overwrite=overwrite)
+
+
+def _memo(state: State, t: float, start: Any) -> dict[str, Any]:
+    """What a store keeps of a state beside its record; `start`, velocities at the first save, where kept."""
+    return {"state": state.memo(), "start": start, "last": None if start is None else state.probe(t).tolist()}
 
 
 def refuse_existing(store: str | os.PathLike[str] | None, *, overwrite: bool) -> None:
     """Refuse a store that exists before any work is done for it."""
     if store is not None:
-        check_target(as_path(store, "store"), overwrite=overwrite)
+        check_target(as_target(store, "store"), overwrite=overwrite)
 
 
-def resume(store: str | os.PathLike[str], *, progress: bool = False) -> xr.Dataset:
+def resume(store: str | os.PathLike[str], *, model: Model | None = None, progress: bool = False) -> xr.Dataset:
     """Carry an interrupted run to its last time, bitwise as if it had not been interrupted; then the whole Dataset.
 
-    A completed run is returned as it is. Refused: a folder that is no store, a run made with a user's function.
+    Parameters: `store`, the path of the run; `model`, the model of a run that was made with functions or classes that
+    no file can hold: it is accepted where its velocities at a few tokens, at the first and at the last save, are those
+    that the store holds. A completed run is returned as it is.
+    Raises StoreError for a folder that is no store, is damaged, is being written by another process, or holds a run
+    whose model it cannot rebuild; InvalidInput for another model; RunStopped and Interrupted as simulate and solve.
     """
-    path = as_path(store, "store")
-    commit = read_commit(path)
-    if commit.status == COMPLETED:
+    path = as_target(store, "store")
+    if read_commit(path).status == COMPLETED:
         return open_store(path)
-    saved = open_store(path)
-    call = config_of(saved)
+    lock = Lock(path)
+    try:
+        recover(path)
+        head = read_commit(path)
+        if head.status == COMPLETED:
+            return open_store(path)
+        saved = open_store(path)
+        check_rows(path, head)
+        call = config_of(saved) if model is None else _call_with(model, saved, head.memo)
+        state = _state(call).restore(saved.isel(time=-1).load(), call, head.memo["state"])
+        recorder = ZarrRecorder.reopened(path, lock)
+        return _loop(state, planned_times(path), recorder, head.saved, progress, call["function"], head.memo["start"])
+    finally:
+        lock.release()
+
+
+def _state(call: Mapping[str, Any]) -> type[State]:
     if call["state"] not in _STATES:
-        raise StoreError(
-            f"{path} holds a run of {call['function']}, which is not loaded: import its package, meanfield"
-        )
-    state = _STATES[call["state"]].restore(saved.isel(time=-1).load(), call, commit.memo)
-    recorder = ZarrRecorder(path, {name: series_of(saved[name]) for name in state.record()})
-    return _loop(state, planned_times(path), recorder, commit.saved, progress, call["function"])
+        raise StoreError(f"the store holds a run of {call['function']}, which is not loaded: import meanfield first")
+    return _STATES[call["state"]]
 
 
-def _loop(state: State, times: Array, recorder: Recorder, start: int, progress: bool, label: str) -> xr.Dataset:
+def _call_with(model: Model, saved: xr.Dataset, memo: Mapping[str, Any]) -> dict[str, Any]:
+    """The call of a run with its model given back; refused where it moves tokens otherwise than the one of the run."""
+    if not isinstance(model, Model):
+        raise InvalidInput(f"model must be a VelocityField or a DiscreteMap, got {type(model).__name__}")
+    call = config_of(saved, without=("model",)) | {"model": model}
+    own = None if unwritten(saved) else config_of(saved)
+    for k, place in ((0, "start"), (-1, "last")):
+        ds = saved.isel(time=k).load()
+        t = float(ds["time"])
+        found = _state(call).restore(ds, call, memo["state"]).probe(t)
+        expected = np.array(memo[place]) if own is None else _state(own).restore(ds, own, memo["state"]).probe(t)
+        scale = SAME * np.max(np.abs(expected), initial=0.0, where=np.isfinite(expected))
+        if found.shape != expected.shape or not np.allclose(found, expected, rtol=0.0, atol=scale, equal_nan=True):
+            raise InvalidInput(
+                f"model is not the one of this run: at t = {t:g} it moves the first token by "
+                f"{found.reshape(-1, found.shape[-1])[0].tolist()}, the run has "
+                f"{expected.reshape(-1, expected.shape[-1])[0].tolist()}; give the model that the run was made with"
+            )
+    return call
+
+
+def _loop(
+    state: State, times: Array, recorder: Recorder, start: int, progress: bool, label: str, velocities: Any = None
+) -> xr.Dataset:
     bar = tqdm(range(start, len(times)), desc=label, disable=not progress, unit="save", initial=start, total=len(times))
-    for k in bar:
-        t0, t1 = float(times[k - 1]), float(times[k])
-        try:
-            state = state.advance(t0, t1)
-            recorder.save(k, state.record(), state.memo())
-        except LibraryError as error:
-            reason = f"stopped between t = {t0:g} and t = {t1:g}: {error}"
-            known = getattr(error, "time", None)
-            raise RunStopped(reason, time=t0 if known is None else known, dataset=recorder.finish(reason)) from error
-        except KeyboardInterrupt:
-            reason = f"interrupted between t = {t0:g} and t = {t1:g}"
-            raise Interrupted(reason, dataset=recorder.finish(reason)) from None
-    return recorder.finish(COMPLETED)
+    try:
+        for k in bar:
+            t0, t1 = float(times[k - 1]), float(times[k])
+            try:
+                state = state.advance(t0, t1)
+                record, memo = state.record(), _memo(state, t1, velocities)
+            except LibraryError as error:
+                reason = f"stopped between t = {t0:g} and t = {t1:g}: {error}"
+                known = getattr(error, "time", None)
+                found = recorder.finish("stopped", reason)
+                raise RunStopped(reason, time=t0 if known is None else known, dataset=found) from error
+            except KeyboardInterrupt:
+                reason = f"interrupted between t = {t0:g} and t = {t1:g}"
+                raise Interrupted(reason, dataset=recorder.finish("interrupted", reason)) from None
+            try:
+                recorder.save(k, record, memo)
+            except StoreError as error:
+                reason = f"stopped at t = {t1:g}, which could not be saved: {error}"
+                raise RunStopped(reason, time=t1, dataset=recorder.rescue(reason)) from error
+        return recorder.finish(COMPLETED)
+    finally:
+        recorder.close()

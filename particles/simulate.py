@@ -27,6 +27,9 @@ from particles.steppers.iterate import Iterate
 from particles.steppers.method import Method, Model
 from particles.steppers.state import Groups, Particles
 
+PROBES = 4
+"""Tokens of a run whose velocities are kept where the model itself cannot be."""
+
 
 @resumable("particles")
 @dataclass(frozen=True, eq=False)
@@ -64,6 +67,15 @@ class ParticleState:
             "rngs": [saved_generator(rng) for rng in self.particles.rngs],
         }
 
+    def probe(self, t: float) -> Array:
+        """Velocities of the first tokens of every run, (run, token, component); for a map what it makes of them, with
+        random numbers of its own, so that those of the run stay as they are."""
+        x, w = self.particles.x, self.particles.w
+        if isinstance(self.model, DiscreteMap):
+            steps = [self.model.step(round(t), run, w, np.random.default_rng(0)) for run in x]
+            return np.stack(steps)[:, :PROBES]
+        return self.model.particle_velocity(t, x, w)[:, :PROBES]
+
     @classmethod
     def restore(cls, ds: xr.Dataset, call: Mapping[str, Any], memo: Mapping[str, Any]) -> Self:
         """The ensemble at the last time of a Dataset."""
@@ -77,7 +89,7 @@ class ParticleState:
             None if memory is None else np.array(memory),
             _restored_groups(ds, single) if "group" in ds else None,
         )
-        return cls(call["model"], call["method"], particles, single)
+        return cls(call["model"].in_dimension(x.shape[-1]), call["method"], particles, single)
 
 
 def simulate(

@@ -2,41 +2,71 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
-from socket import gethostname
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 import zarr
+from xarray.core import indexing
 
-from particles.checks import Array, as_path
-from particles.dataset import RUNNING, Layout, Series, as_dataset, variable
+from particles.checks import Array
+from particles.dataset import Layout, Status, as_dataset, variable
 from particles.errors import InvalidInput, StoreError
+from particles.files import Lock, as_target, beside, recover, recover_lost, replace_folder, reserve, storing
+from particles.records import (
+    CHECKSUMS,
+    CheckedRows,
+    Head,
+    WholeFiles,
+    commit,
+    first_head,
+    missing,
+    new_store,
+    read_head,
+    read_static,
+    row_checksum,
+    status_text,
+)
 
-_METADATA = "zarr.json"
+IN_MEMORY = 2**28
+"""Bytes of a Dataset up to which it is read, and checked, when its store is opened; a larger one when it is used."""
+
+MARGIN = 2**20
+"""Bytes of a netCDF file beside its numbers and text."""
 
 
 def write_netcdf(ds: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-    """Write one netCDF file, whole or not at all; a file that exists is refused unless `overwrite`."""
-    target = as_path(path, "path")
+    """Write one netCDF file, whole or not at all; a file that exists is refused unless `overwrite`.
+
+    Returns the path written: a link stands for what it points to. Raises StoreError where the disk has no room, the
+    path is a folder or is being written by another process; InvalidInput for a Dataset that netCDF cannot hold.
+    """
+    target = as_target(path, "path")
     as_dataset(ds)
-    if target.exists() and not overwrite:
-        raise StoreError(f"{target} exists: choose another name, or pass overwrite=True")
-    if target.is_dir():
-        raise StoreError(f"{target} is a folder: give the name of a file")
-    _prepare(target)
-    partial = _beside(target)
-    try:
-        ds.to_netcdf(partial, engine="h5netcdf")
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
+    with Lock(target):
+        if target.is_dir():
+            raise StoreError(f"{target} is a folder: give the name of a file")
+        if target.exists() and not overwrite:
+            raise StoreError(f"{target} exists: choose another name, or pass overwrite=True")
+        partial = beside(target, "partial")
+        try:
+            with storing(target):
+                # HDF5 ends the process where the disk fills: look for room before.
+                reserve(partial, ds.nbytes + sum(len(str(value)) for value in ds.attrs.values()) + MARGIN)
+                ds.to_netcdf(partial, engine="h5netcdf")
+                os.replace(partial, target)
+        except (TypeError, ValueError) as error:
+            raise InvalidInput(f"netCDF cannot hold this Dataset: {error}") from error
+        finally:
+            partial.unlink(missing_ok=True)
     return target
 
 
@@ -46,8 +76,14 @@ class Recorder(Protocol):
     def save(self, k: int, record: Mapping[str, Array], memo: Mapping[str, Any]) -> None:
         """Put down the record of the k-th save time."""
 
-    def finish(self, status: str) -> xr.Dataset:
-        """The Dataset of all that was saved, with its status."""
+    def finish(self, status: Status, reason: str = "") -> xr.Dataset:
+        """The Dataset of all that was saved, with its status; `reason` is the text of the attribute, if any."""
+
+    def rescue(self, reason: str) -> xr.Dataset | None:
+        """What is left where saving failed, nothing where it cannot be read either."""
+
+    def close(self) -> None:
+        """Let others write where this one wrote."""
 
 
 class MemoryRecorder:
@@ -57,17 +93,17 @@ class MemoryRecorder:
         self._layout = layout
         self._saved = 0
         self._arrays = {
-            name: np.full(_shape(series, np.shape(first[name]), len(layout.times)), series.missing, series.dtype)
+            name: np.full(series.shape(np.shape(first[name]), len(layout.times)), series.missing, series.dtype)
             for name, series in layout.series.items()
         }
 
     def save(self, k: int, record: Mapping[str, Array], memo: Mapping[str, Any]) -> None:
         """Copy the record of the k-th save time."""
         for name, series in self._layout.series.items():
-            self._arrays[name][_row(series, k)] = record[name]
+            self._arrays[name][series.row(k)] = record[name]
         self._saved = k + 1
 
-    def finish(self, status: str) -> xr.Dataset:
+    def finish(self, status: Status, reason: str = "") -> xr.Dataset:
         """The Dataset of the times saved."""
         ds = self._layout.static.assign(
             {
@@ -75,66 +111,121 @@ class MemoryRecorder:
                 for name, series in self._layout.series.items()
             }
         )
-        ds = ds.isel(time=slice(0, self._saved))
-        ds.attrs["status"] = status
-        return ds
+        return ds.isel(time=slice(0, self._saved)).assign_attrs(status=reason or status)
+
+    def rescue(self, reason: str) -> xr.Dataset:
+        """All that was saved."""
+        return self.finish("stopped", reason)
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 class ZarrRecorder:
-    """Streams every record to a Zarr store; a counter, committed last and in one stroke, says how many are whole.
+    """Streams every record to a Zarr store, which it alone may write; see `records` for what stands there."""
 
-    So the store is readable after a kill at any moment: rows past the counter do not count.
-    """
-
-    def __init__(self, path: Path, series: Mapping[str, Series]) -> None:
-        self._path = path
-        self._series = series
-        group = zarr.open_group(path, mode="r+")
-        self._arrays: dict[str, Any] = {name: group[name] for name in series}
+    def __init__(self, path: Path, lock: Lock, head: Head, attributes: Mapping[str, Any]) -> None:
+        self._path, self._lock, self._head, self._attributes = path, lock, head, attributes
+        group = zarr.open_group(WholeFiles(path), mode="r+")
+        self._blocks = {name: _Block(group[name], series.axis, series.missing) for name, series in head.series.items()}
+        self._sums = _Block(group[f"{CHECKSUMS}/rows"], 0, 0)
 
     @classmethod
     def create(
         cls, path: Path, layout: Layout, first: Mapping[str, Array], memo: Mapping[str, Any], *, overwrite: bool
-    ) -> ZarrRecorder:
+    ) -> Self:
         """A new store that already holds the first record; it appears under its name whole or not at all."""
-        check_target(path, overwrite=overwrite)
-        _prepare(path)
-        partial, old = _beside(path), _beside(path)
+        lock = Lock(path)
         try:
-            layout.static.to_zarr(partial, mode="w", zarr_format=3, consolidated=False)
-            group = zarr.open_group(partial, mode="r+")
-            for name, series in layout.series.items():
-                shape = _shape(series, np.shape(first[name]), len(layout.times))
-                chunks = tuple(1 if dim == "time" else max(1, n) for dim, n in zip(series.dims, shape, strict=True))
-                group.create_array(
-                    name,
-                    shape=shape,
-                    chunks=chunks,
-                    dtype=series.dtype,
-                    fill_value=series.missing,
-                    dimension_names=series.dims,
-                    attributes={"long_name": series.long_name, "units": "1"},
-                )
-            cls(partial, layout.series).save(0, first, memo)
-            # The old store leaves its name whole: half of it under that name would pass for a result.
-            if path.exists():
-                os.replace(path, old)
-            os.replace(partial, path)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-            shutil.rmtree(old, ignore_errors=True)
-        return cls(path, layout.series)
+            recover(path)
+            check_target(path, overwrite=overwrite)
+            partial = beside(path, "partial")
+            try:
+                with storing(path):
+                    new_store(partial, layout, first)
+                    head = first_head(partial, token_hex(16), layout)
+                    recorder = cls(partial, lock, head, layout.static.attrs)
+                    recorder.save(0, first, memo)
+                    replace_folder(partial, path)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+            return cls.reopened(path, lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    @classmethod
+    def reopened(cls, path: Path, lock: Lock) -> Self:
+        """The recorder that goes on where a store ends."""
+        head, attributes = read_head(path)
+        recorder = cls(path, lock, head, attributes)
+        if head.saved:
+            for name in head.series:
+                recorder._blocks[name].load(head.saved - 1)
+            recorder._sums.load(head.saved - 1)
+        return recorder
 
     def save(self, k: int, record: Mapping[str, Array], memo: Mapping[str, Any]) -> None:
         """Write the record of the k-th save time, then commit it."""
-        for name, series in self._series.items():
-            self._arrays[name][_row(series, k)] = record[name]
-        _commit(self._path, saved=k + 1, status=RUNNING, memo=json.dumps(memo))
+        with storing(self._path):
+            sums = np.zeros(max(1, len(self._head.series)), np.uint64)
+            for column, (name, series) in enumerate(self._head.series.items()):
+                row = np.asarray(record[name], series.dtype)
+                if not (self._path / name / "zarr.json").is_file():
+                    raise missing(self._path / name / "zarr.json")
+                self._blocks[name].write(k, row)
+                sums[column] = row_checksum(self._head.run, name, k, row)
+            self._sums.write(k, sums)
+        self._commit(replace(self._head, saved=k + 1, status="running", reason="", memo=dict(memo)))
 
-    def finish(self, status: str) -> xr.Dataset:
-        """Commit the status, and open the store as a Dataset."""
-        _commit(self._path, status=status)
-        return open_store(self._path)
+    def finish(self, status: Status, reason: str = "") -> xr.Dataset:
+        """Commit the status of a store that is whole, and open it as a Dataset."""
+        head = replace(self._head, status=status, reason=reason)
+        ds = _opened(self._path, self._head, self._attributes).assign_attrs(status=status_text(head))
+        self._commit(head)
+        return ds
+
+    def rescue(self, reason: str) -> xr.Dataset | None:
+        """What was committed, in memory where it can be read; the status stays "running", so that it can be resumed."""
+        with suppress(StoreError):
+            return _opened(self._path, self._head, self._attributes).assign_attrs(status=reason)
+        return None
+
+    def close(self) -> None:
+        """Give up the lock."""
+        self._lock.release()
+
+    def _commit(self, head: Head) -> None:
+        commit(self._path, head, self._attributes)
+        self._head = head
+
+
+class _Block:
+    """The rows of the chunk of an array that is being filled: the chunk is written anew with every row."""
+
+    def __init__(self, array: Any, axis: int, missing: float) -> None:
+        self._array, self._axis, self._missing = array, axis, missing
+        self._rows, self._first = int(array.chunks[axis]), -1
+        self._values: npt.NDArray[Any] = np.empty(0)
+
+    def load(self, k: int) -> None:
+        """Read the chunk of row k."""
+        self._values = np.asarray(self._array[self._place(k)])
+
+    def write(self, k: int, row: npt.NDArray[Any]) -> None:
+        """Put row k into its chunk."""
+        place = self._place(k)
+        if k == self._first or not self._values.size:
+            shape, rows = self._array.shape, place[self._axis]
+            shape = (*shape[: self._axis], rows.stop - rows.start, *shape[self._axis + 1 :])
+            self._values = np.full(shape, self._missing, self._array.dtype)
+        self._values[(*place[: self._axis], k - self._first)] = row
+        self._array[place] = self._values
+
+    def _place(self, k: int) -> tuple[Any, ...]:
+        self._first = k // self._rows * self._rows
+        last = min(self._first + self._rows, self._array.shape[self._axis])
+        return (*(slice(None),) * self._axis, slice(self._first, last))
 
 
 def check_target(path: Path, *, overwrite: bool) -> None:
@@ -143,99 +234,50 @@ def check_target(path: Path, *, overwrite: bool) -> None:
         return
     if not overwrite:
         raise StoreError(f"{path} exists: choose another name, resume({str(path)!r}) it, or pass overwrite=True")
-    read_commit(path)
+    read_head(path)
 
 
 def open_store(path: str | os.PathLike[str]) -> xr.Dataset:
-    """The Dataset in a store, cut to the times that were committed; works while the run goes on, and after a kill."""
-    saved = read_commit(path).saved
-    ds: xr.Dataset = xr.open_zarr(path, chunks=None, consolidated=False).isel(time=slice(0, saved))
-    del ds.attrs["saved"], ds.attrs["memo"]
-    # How this store is encoded means nothing elsewhere: Zarr 2, for one, refuses it.
-    return ds.drop_encoding()
+    """The Dataset in a store, cut to the times that were committed; works while the run goes on, and after a kill.
+
+    Up to 256 MiB it is read into memory and checked at once. A larger one is read when it is used, and checked then.
+    Raises StoreError, which names the file, where something is missing, damaged, or no store of a run.
+    """
+    place = as_target(path, "path")
+    recover_lost(place)
+    return _opened(place, *read_head(place))
+
+
+def _opened(path: Path, head: Head, attributes: Mapping[str, Any]) -> xr.Dataset:
+    ds = read_static(path, head).isel(time=slice(0, head.saved))
+    ds.attrs = {**attributes, "status": status_text(head)}
+    lazy = {
+        name: xr.Variable(
+            series.dims,
+            indexing.LazilyIndexedArray(CheckedRows(path, head, name)),
+            variable((), 0.0, series.long_name).attrs,
+        )
+        for name, series in head.series.items()
+    }
+    ds = ds.assign(lazy)
+    return ds.load() if ds.nbytes <= IN_MEMORY else ds
+
+
+def check_rows(path: Path, head: Head) -> None:
+    """Read all committed rows of a store, and refuse one that is missing or damaged."""
+    for name in head.series:
+        CheckedRows(path, head, name).check()
 
 
 def planned_times(path: Path) -> Array:
     """All save times of a run, also those that are still to come."""
-    times: Array = np.asarray(zarr.open_group(path, mode="r")["time"])
+    head, _ = read_head(path)
+    times: Array = read_static(path, head)["time"].values
     return times
 
 
-class Commit(NamedTuple):
-    """The head of a store: how many times are whole, the status, and the memo that a resumed run starts from."""
-
-    saved: int
-    status: str
-    memo: dict[str, Any]
-
-
-def read_commit(path: str | os.PathLike[str]) -> Commit:
+def read_commit(path: str | os.PathLike[str]) -> Head:
     """The head of the store at `path`; refused where there is none."""
-    try:
-        attributes = json.loads((as_path(path, "path") / _METADATA).read_text())["attributes"]
-        return Commit(attributes["saved"], attributes["status"], json.loads(attributes["memo"]))
-    except InvalidInput:
-        raise
-    except (OSError, ValueError, KeyError):
-        raise StoreError(
-            f"{path} is no store of a run: give the path that was passed as store=, or another name"
-        ) from None
-
-
-def _commit(path: Path, **attributes: Any) -> None:
-    # Rewritten beside the store and renamed into it: a kill leaves either the old head or the new one.
-    metadata = json.loads((path / _METADATA).read_text())
-    metadata["attributes"].update(attributes)
-    partial = path.with_name(f".{path.name}.head")
-    partial.write_text(json.dumps(metadata))
-    os.replace(partial, path / _METADATA)
-
-
-def _beside(path: Path) -> Path:
-    return path.with_name(f"{_mark(path)}{os.getpid()}.{token_hex(4)}")
-
-
-def _mark(path: Path) -> str:
-    return f".{path.name}.{gethostname()}."
-
-
-def _prepare(path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"the folder of {path} cannot be made ({error.strerror}): choose another place") from None
-    _remove_leftovers(path)
-
-
-def _remove_leftovers(path: Path) -> None:
-    """Remove what processes of this machine left beside `path` when they were killed; the living keep theirs."""
-    if os.name != "posix":
-        return
-    mark = _mark(path)
-    for left in [entry for entry in path.parent.iterdir() if entry.name.startswith(mark)]:
-        pid = left.name.removeprefix(mark).partition(".")[0]
-        if not pid.isdigit() or _alive(int(pid)):
-            continue
-        if left.is_dir():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            left.unlink(missing_ok=True)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True
-    return True
-
-
-def _shape(series: Series, record: tuple[int, ...], times: int) -> tuple[int, ...]:
-    axis = series.dims.index("time")
-    return (*record[:axis], times, *record[axis:])
-
-
-def _row(series: Series, k: int) -> tuple[Any, ...]:
-    return tuple(k if dim == "time" else slice(None) for dim in series.dims)
+    place = as_target(path, "path")
+    recover_lost(place)
+    return read_head(place)[0]

@@ -296,6 +296,13 @@ class GridMeasure:
         return np.asarray(self._masses.sum(axis=drop))
 
 
+def some_centres(mu: GridMeasure, most: int) -> Array:
+    """Centres (m, d) of at most `most` cells with mass, spread over them."""
+    full = np.flatnonzero(mu.masses)
+    chosen = np.unravel_index(full[:: -(-len(full) // most)], mu.grid.shape)
+    return np.column_stack([centres[index] for centres, index in zip(mu.grid.centres, chosen, strict=True)])
+
+
 def grid_of(ds: xr.Dataset) -> Grid:
     """The grid of a Dataset made by solve."""
     names = [f"x{k + 1}_edges" for k in range(ds["density"].ndim - ("time" in ds["density"].dims))]

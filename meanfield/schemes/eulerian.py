@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 import xarray as xr
 
-from meanfield.measures.grid import Cells, Grid, GridMeasure, grid_of
+from meanfield.measures.grid import Cells, Grid, GridMeasure, grid_of, some_centres
 from meanfield.schemes.base import Options, Scheme
 from meanfield.schemes.carried import as_text, from_text
 from meanfield.schemes.steps import START, Span, TimeControl, breakpoint_after, longer
@@ -22,6 +22,9 @@ from particles.evolution import resumable
 from particles.fields.field import VelocityField
 
 ENDS = ("lower", "upper")
+
+PROBES = 4
+"""Cells whose velocities are kept where the model itself cannot be."""
 
 
 class Attempt(NamedTuple):
@@ -298,6 +301,11 @@ class GridState:
             }
         return memo
 
+    def probe(self, t: float) -> Array:
+        """Velocities (m, d) at a few cells with mass."""
+        mu = GridMeasure(self.grid, self.now.masses)
+        return self.model.velocity(t, some_centres(mu, PROBES), mu)
+
     @classmethod
     def restore(cls, ds: xr.Dataset, call: Mapping[str, Any], memo: Mapping[str, Any]) -> Self:
         """The state at the last time of a Dataset."""
@@ -314,7 +322,7 @@ class GridState:
             int(ds["steps"]),
             float(memo["proposal"]),
         )
-        state = cls(call["model"], call["scheme"], grid, options, now, change=float(ds["score_change"]))
+        state = cls(call["model"].in_dimension(grid.dim), call["scheme"], grid, options, now, change=float(ds["score_change"]))
         kept = memo.get("behind")
         if kept is None:
             return state

@@ -1,18 +1,31 @@
 """A run that was killed, stopped or interrupted goes on bitwise as if it had not been."""
 
-import json
 import multiprocessing
 import os
 import signal
-import socket
 import sys
 import time
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from stores import cut
 from user_fields import Burst, LinearAttention, NoisyPull, PressedCtrlC, PressedCtrlCQuietly
 
-from particles import RK4, Adaptive, EulerMaruyama, LogAttraction, SelfAttention, open_store, resume, simulate
+from particles import (
+    RK4,
+    Adaptive,
+    CausalAttention,
+    DiscreteMap,
+    EulerMaruyama,
+    Iterate,
+    LogAttraction,
+    SelfAttention,
+    VelocityField,
+    open_store,
+    resume,
+    simulate,
+)
 from particles.errors import Interrupted, InvalidInput, RunStopped, StoreError
 from particles.store import ZarrRecorder, read_commit
 
@@ -99,7 +112,6 @@ def test_a_run_killed_ten_times_ends_bitwise_as_if_never_killed(case, tmp_path):
     check_killed_run(case, tmp_path, kills=10, seed=len(case))
 
 
-@pytest.mark.slow
 def dying_at_birth(store):
     """A run that is killed when the first record is to be written."""
     ZarrRecorder.save = lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)
@@ -113,15 +125,46 @@ def test_the_next_run_removes_what_a_killed_one_left_and_nothing_else(tmp_path):
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL
-    (left,) = tmp_path.iterdir()
-    assert left.name.startswith(".run.zarr.")
-    living = left.with_name(f".run.zarr.{socket.gethostname()}.{os.getppid()}.0123abcd")
-    elsewhere = left.with_name(left.name.replace(socket.gethostname(), "another-machine"))
-    other = left.with_name(left.name.replace("run.zarr", "run2.zarr"))
-    for kept in (living, elsewhere, other):
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".run.zarr.lock", ".run.zarr.partial"]
+    others = [tmp_path / ".run2.zarr.partial", tmp_path / ".run.zarr.notes", tmp_path / ".run2.zarr.lock"]
+    for kept in others:
         kept.mkdir()
     simulate(SelfAttention(I2, I2, -I2), np.eye(2), [0, 0.1], store=store)
-    assert sorted(tmp_path.iterdir()) == sorted([living, elsewhere, other, store])
+    assert sorted(tmp_path.iterdir()) == sorted([*others, store])
+
+
+def dying_between_renames(store):
+    """A run that is killed when the old store has left its name, and the new one has not taken it yet."""
+    moved, rename = [], os.replace
+
+    def replace(source, target):
+        if moved:
+            os.kill(os.getpid(), signal.SIGKILL)
+        rename(source, target)
+        if str(target).endswith(".replaced"):
+            moved.append(target)
+
+    os.replace = replace
+    simulate(SelfAttention(I2, I2, I2), np.eye(2), [0, 0.1], store=store, overwrite=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
+@pytest.mark.parametrize("then", [open_store, resume, lambda store: start("RK4", store)], ids=["open", "resume", "run"])
+def test_a_store_whose_overwriting_was_killed_is_back(then, tmp_path):
+    store = tmp_path / "run.zarr"
+    old = simulate(SelfAttention(I2, I2, -I2), X, [0, 1, 2], store=store)
+    process = process_of(dying_between_renames, store)
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert not store.exists()
+    if then in (open_store, resume):
+        assert then(store).identical(old)
+    else:
+        with pytest.raises(StoreError, match=r"exists: choose another name"):
+            then(store)
+        assert open_store(store).identical(old)
+    assert [p.name for p in tmp_path.iterdir()] == ["run.zarr"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
@@ -143,6 +186,22 @@ def test_a_run_killed_at_its_birth_leaves_a_whole_store_or_none(tmp_path):
 
 
 X = np.random.default_rng(2).standard_normal((6, 2))
+
+
+def interrupted(run, after):
+    """The Dataset of a run that is interrupted when so many records are saved."""
+    save = ZarrRecorder.save
+
+    def saving(self, k, record, memo):
+        if k == after:
+            raise StoreError("interrupted by the test")
+        save(self, k, record, memo)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ZarrRecorder, "save", saving)
+        with pytest.raises(RunStopped) as caught:
+            run()
+    return caught.value.dataset
 
 
 @pytest.mark.parametrize(
@@ -198,14 +257,6 @@ def test_the_state_of_every_generator_survives(bits, tmp_path):
     assert resume(tmp_path / "run.zarr").position.values.tobytes() == whole.position.values.tobytes()
 
 
-def cut(store, saved):
-    """Make a completed store look as after a kill: fewer times committed. The memo of the cut is that of a new run."""
-    head = store / "zarr.json"
-    metadata = json.loads(head.read_text())
-    metadata["attributes"] |= {"saved": saved, "status": "running"}
-    head.write_text(json.dumps(metadata))
-
-
 @pytest.mark.parametrize("saved", [1, 3, 5])
 def test_fixed_steps_resume_from_any_save(saved, tmp_path):
     store = tmp_path / "run.zarr"
@@ -233,19 +284,77 @@ def test_a_run_that_stopped_stops_again_at_the_same_place(tmp_path):
     assert first.value.dataset.identical(second.value.dataset)
 
 
-def test_a_run_with_a_user_s_function_is_not_resumed(tmp_path):
-    def turning(t):
-        return I2 * np.cos(t)
+def turning(t):
+    return I2 * np.cos(t)
 
-    store = tmp_path / "run.zarr"
-    ds = simulate(SelfAttention(turning, I2, I2), X, [0, 1, 2], RK4(0.1), store=store)
-    config = json.loads(ds.attrs["config"])
-    assert config["reproducible"] is False
-    assert "turning" in config["functions"][0]
-    cut(store, 2)
-    with pytest.raises(StoreError, match=r"turning.*no file can hold.*call simulate or solve again"):
+
+@dataclass(frozen=True, eq=False)
+class Pull(VelocityField):
+    """A field that is not written into files, for the sake of its function."""
+
+    strength: object
+    dim = 2
+
+    def velocity(self, t, x, mu):
+        return self.strength(t) * (mu.weights @ mu.points - x)
+
+
+@dataclass(frozen=True, eq=False)
+class Stir(DiscreteMap):
+    size: object
+    dim = 2
+
+    def step(self, k, x, w, rng):
+        return x + self.size(k) * rng.standard_normal(x.shape)
+
+
+UNWRITTEN = {
+    "attention": (SelfAttention(turning, I2, I2), RK4(0.1), SelfAttention(lambda t: 0.99 * turning(t), I2, I2)),
+    "a key": (SelfAttention(I2, turning, I2), Adaptive(), SelfAttention(I2, turning, 2 * I2)),
+    "a value": (SelfAttention(I2, I2, turning), RK4(0.1), SelfAttention(I2, I2, I2)),
+    "a field": (Pull(np.cos), RK4(0.1), Pull(np.sin)),
+    "an order of tokens": (CausalAttention(I2, I2, turning), RK4(0.1), CausalAttention(I2, I2, I2)),
+    "a map": (Stir(np.cos), Iterate(), Stir(np.sin)),
+    "another dimension": (Pull(np.cos), RK4(0.1), SelfAttention(1.0, 1.0, 1.0)),
+    "another at the end only": (Pull(np.cos), RK4(0.1), Pull(lambda t: np.cos(t) + (t > 0))),
+}
+
+
+@pytest.mark.parametrize("case", UNWRITTEN)
+def test_a_model_that_no_file_can_hold_is_given_back(case, tmp_path):
+    model, method, another = UNWRITTEN[case]
+    store, times = tmp_path / "run.zarr", [0, 1, 2, 3]
+    whole = simulate(model, X, times, method, rng=1)
+    with pytest.warns(
+        UserWarning, match=r"cannot be resumed from its store alone: .*model_.*resume\(store, model=\.\.\.\)"
+    ) as w:
+        run = interrupted(lambda: simulate(model, X, times, method, rng=1, store=store), after=2)
+    assert len(w) == 1
+    assert run.sizes["time"] == 2
+    with pytest.raises(StoreError, match=r"no file can hold.*resume\(store, model=\.\.\.\)"):
         resume(store)
+    for wrong, error in ((another, "model"), ("attention", "must be a VelocityField or a DiscreteMap")):
+        with pytest.raises(InvalidInput, match=error):
+            resume(store, model=wrong)
     assert open_store(store).sizes["time"] == 2
+    assert [p.name for p in tmp_path.iterdir()] == ["run.zarr"]
+    resumed = resume(store, model=model)
+    assert resumed.position.values.tobytes() == whole.position.values.tobytes()
+    assert resumed.attrs["status"] == "completed"
+
+
+def test_a_model_may_be_given_back_to_a_store_that_holds_it(tmp_path):
+    model, store = SelfAttention(I2, I2, I2), tmp_path / "run.zarr"
+    whole = simulate(model, X, [0, 1, 2, 3], RK4(0.1), store=store)
+    cut(store, 2)
+    with pytest.raises(InvalidInput, match="not the one of this run"):
+        resume(store, model=SelfAttention(I2, I2, 1.001 * I2))
+    assert resume(store, model=SelfAttention(I2, I2, I2)).identical(whole)
+
+
+def test_nothing_is_warned_of_without_a_store_or_without_need(tmp_path):
+    simulate(Pull(np.cos), X, [0, 1], RK4(0.1))
+    simulate(NoisyPull(), X, [0, 1], EulerMaruyama(0.1), store=tmp_path / "run.zarr")
 
 
 def test_a_run_with_a_class_of_a_forgotten_module_says_which_to_import(tmp_path, monkeypatch):

@@ -1,0 +1,314 @@
+"""What stands in a store: a head that commits rows, a checksum of every row, and reading that checks them.
+
+A store is a Zarr group. Every variable with a record a save time is an array whose chunks hold several rows; a chunk is
+replaced atomically with one row more. The array `rows` of the subgroup `checksums` holds a checksum of every row of
+every variable, and the head, the attributes of the group, is replaced last: it says how many rows are whole, and holds
+the checksums of all other files. So a store is readable after a kill at any moment, and what was lost or damaged since
+is an error that names the file.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+import zarr
+from xarray.backends import BackendArray
+from xarray.core import indexing
+from zarr.codecs import Crc32cCodec, ZstdCodec
+from zarr.storage import LocalStore
+
+from particles.checks import Array
+from particles.dataset import RUNNING, Layout, Series, Status, variable
+from particles.encoding import FORMAT
+from particles.errors import StoreError
+from particles.files import beside, storing, write_whole
+
+HEAD = "zarr.json"
+CHECKSUMS = "checksums"
+
+CHUNK = 2**16
+"""Bytes near which a chunk of several rows ends: a save rewrites the last chunk."""
+
+LARGEST_CHUNK = 2**30
+"""Bytes beyond which one row is cut into several chunks: the compressor takes no more than twice that."""
+
+CHECKED = 512
+"""Rows in a chunk of the checksums."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """The head of a store: which run it is, how many rows are whole, how far the run is, and what a resume needs.
+
+    `memo` are the JSON values of the run; `series` the variables that grow, in the order of their checksums; `files`
+    the checksums of the files that do not change.
+    """
+
+    run: str
+    saved: int
+    status: Status
+    reason: str
+    memo: dict[str, Any]
+    series: dict[str, Series]
+    files: dict[str, str]
+
+
+class WholeFiles(LocalStore):
+    """A folder of Zarr whose files are replaced atomically: a kill leaves the old one or the new one."""
+
+    async def set(self, key: str, value: Any) -> None:
+        """Write beside, then rename."""
+        self.set_sync(key, value)
+
+    def set_sync(self, key: str, value: Any) -> None:
+        """The same, without a loop of events."""
+        path = self.root / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f"{path.name}.partial")
+        partial.write_bytes(value.to_bytes())
+        os.replace(partial, path)
+
+
+def new_store(path: Path, layout: Layout, first: Mapping[str, Array]) -> None:
+    """The arrays of a run in a new folder, still without a head."""
+    layout.static.to_zarr(path, mode="w", zarr_format=3, consolidated=False)
+    group = zarr.open_group(path, mode="r+")
+    for name, series in layout.series.items():
+        shape = series.shape(np.shape(first[name]), len(layout.times))
+        group.create_array(
+            name,
+            shape=shape,
+            chunks=_chunks(series, shape),
+            dtype=series.dtype,
+            fill_value=series.missing,
+            dimension_names=series.dims,
+            attributes=dict(variable((), 0.0, series.long_name).attrs),
+            config={"write_empty_chunks": True},
+        )
+    rows, columns = len(layout.times), max(1, len(layout.series))
+    group.create_group(CHECKSUMS).create_array(
+        "rows",
+        shape=(rows, columns),
+        chunks=(min(rows, CHECKED), columns),
+        dtype="uint64",
+        compressors=[ZstdCodec(), Crc32cCodec()],
+    )
+
+
+def _chunks(series: Series, shape: tuple[int, ...]) -> tuple[int, ...]:
+    axis = series.axis
+    chunks = [max(1, n) for n in shape]
+    chunks[axis] = 1
+    row = math.prod(chunks) * np.dtype(series.dtype).itemsize
+    if row > LARGEST_CHUNK:
+        longest = int(np.argmax(chunks))
+        chunks[longest] = max(1, chunks[longest] * LARGEST_CHUNK // row)
+    chunks[axis] = min(max(1, CHUNK // row), shape[axis])
+    return tuple(chunks)
+
+
+# The head -------------------------------------------------------------------------------------------------------------
+
+
+def write_head(path: Path, head: Head, attributes: Mapping[str, Any]) -> None:
+    """Commit: replace the head atomically. `attributes` are those of the Dataset, for other readers of Zarr too."""
+    shown = {**attributes, "status": status_text(head), "saved": head.saved}
+    commit = json.dumps(asdict(head))
+    attrs = shown | {"commit": commit, "checksum": _checksum(commit, attributes)}
+    text = json.dumps({"attributes": attrs, "zarr_format": 3, "node_type": "group"})
+    write_whole(path / HEAD, text, beside(path, "head"))
+
+
+def read_head(path: Path) -> tuple[Head, dict[str, Any]]:
+    """The head of a store and the attributes of its Dataset; StoreError where there is none, or it is damaged."""
+    try:
+        attributes = json.loads((path / HEAD).read_text(encoding="utf-8"))["attributes"]
+        commit, checksum = attributes.pop("commit"), attributes.pop("checksum")
+        found = attributes["format"]
+        if found == FORMAT and checksum == _checksum(commit, attributes):
+            entries = json.loads(commit)
+            for name, entry in entries["series"].items():
+                entries["series"][name] = Series(**{**entry, "dims": tuple(entry["dims"])})
+            head = Head(**entries)
+            del attributes["saved"]
+            return head, attributes | {"status": status_text(head)}
+    except (OSError, AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        raise StoreError(f"{path} is no store of a run: give the path that simulate(..., store=path) wrote") from None
+    if found != FORMAT:
+        raise StoreError(f"{path} is written in format {found!r}, this version reads format {FORMAT} only")
+    raise StoreError(f"{path / HEAD} is damaged: its checksum does not fit. Take a copy of the store, or run again")
+
+
+def status_text(head: Head) -> str:
+    """The attribute `status`: the status, then where and why."""
+    return head.reason or head.status
+
+
+def _checksum(commit: Any, attributes: Mapping[str, Any]) -> str:
+    plain = {name: value for name, value in attributes.items() if name not in ("status", "saved")}
+    return _digest(json.dumps([commit, plain], sort_keys=True).encode())
+
+
+def _digest(data: bytes) -> str:
+    return blake2b(data, digest_size=16).hexdigest()
+
+
+# Files that do not change ---------------------------------------------------------------------------------------------
+
+
+def file_checksums(path: Path, series: Mapping[str, Series]) -> dict[str, str]:
+    """Checksums of every file of a new store but its head and the chunks that grow."""
+    growing = tuple(f"{name}/c/" for name in (*series, f"{CHECKSUMS}/rows"))
+    files = [p for p in sorted(path.rglob("*")) if p.is_file()]
+    names = [p.relative_to(path).as_posix() for p in files]
+    return {
+        name: _digest(file.read_bytes())
+        for name, file in zip(names, files, strict=True)
+        if name != HEAD and not name.startswith(growing)
+    }
+
+
+def check_files(path: Path, head: Head) -> None:
+    """Refuse a store of which a file that does not change is missing or damaged, or a committed chunk missing."""
+    for name, expected in head.files.items():
+        try:
+            found = _digest((path / name).read_bytes())
+        except OSError:
+            raise missing(path / name) from None
+        if found != expected:
+            raise damaged(path / name)
+    for name in head.series:
+        rows = CheckedRows(path, head, name)
+        for block in range(rows.blocks):
+            if not rows.file(block).is_file():
+                raise missing(rows.file(block))
+
+
+def missing(file: Path) -> StoreError:
+    """The error of a file that is gone."""
+    return StoreError(f"{file} is missing: the store is not whole. Take a copy of it, or run again")
+
+
+def damaged(file: Path, reason: object = "its checksum does not fit") -> StoreError:
+    """The error of a file whose content is another."""
+    return StoreError(f"{file} is damaged ({reason}). Take a copy of the store, or run again")
+
+
+# Rows -----------------------------------------------------------------------------------------------------------------
+
+
+def row_checksum(run: str, name: str, k: int, row: npt.NDArray[Any]) -> int:
+    """The checksum of the k-th row of a variable of a run: it fits no other place and no other run."""
+    found = blake2b(f"{run} {name} {k} ".encode(), digest_size=8)
+    found.update(np.ascontiguousarray(row).tobytes())
+    return int.from_bytes(found.digest(), "little")
+
+
+def _array(path: Path, name: str) -> Any:
+    try:
+        return zarr.open_array(WholeFiles(path), path=name, mode="r")
+    except Exception as error:
+        raise damaged(path / name / HEAD, error) from None
+
+
+class CheckedRows(BackendArray):
+    """The committed rows of one variable of a store, read when they are asked for, and checked then.
+
+    Raises StoreError where the store is gone, is another run's by now, or a row is not the one that was committed.
+    """
+
+    def __init__(self, path: Path, head: Head, name: str) -> None:
+        self._path, self._run, self._name, self._axis = path, head.run, name, head.series[name].axis
+        self._column = list(head.series).index(name)
+        array = _array(path, name)
+        self._rows: int = array.chunks[self._axis]
+        self.shape = (*array.shape[: self._axis], head.saved, *array.shape[self._axis + 1 :])
+        self.dtype = np.dtype(head.series[name].dtype)
+
+    def __getitem__(self, key: Any) -> Any:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._get)
+
+    def _get(self, key: tuple[Any, ...]) -> Any:
+        picked = [np.atleast_1d(np.arange(n)[k]) for n, k in zip(self.shape, key, strict=True)]
+        wanted = picked[self._axis]
+        out = np.empty([len(places) for places in picked], self.dtype)
+        for block in np.unique(wanted // self._rows):
+            here = np.flatnonzero(wanted // self._rows == block)
+            picked[self._axis] = wanted[here] - block * self._rows
+            out[(slice(None),) * self._axis + (here,)] = self.read(int(block))[np.ix_(*picked)]
+        return np.squeeze(out, tuple(i for i, k in enumerate(key) if isinstance(k, int | np.integer)))
+
+    @property
+    def blocks(self) -> int:
+        """The number of chunks along the save times that hold a committed row."""
+        rows: int = self.shape[self._axis]
+        return -(-rows // self._rows)
+
+    def file(self, block: int) -> Path:
+        """The file of a chunk, the first where a row is cut into several."""
+        place = ["0"] * len(self.shape)
+        place[self._axis] = str(block)
+        return self._path / self._name / "c" / "/".join(place)
+
+    def check(self) -> None:
+        """Read all, and keep nothing."""
+        for block in range(self.blocks):
+            self.read(block)
+
+    def read(self, block: int) -> npt.NDArray[Any]:
+        """The committed rows of a chunk, checked."""
+        head, _ = read_head(self._path)
+        if head.run != self._run:
+            raise StoreError(f"{self._path} holds another run by now: what was opened there before is gone")
+        first, last = block * self._rows, min((block + 1) * self._rows, self.shape[self._axis])
+        sums = self._path / CHECKSUMS / "rows" / "c" / str(first // CHECKED) / "0"
+        checksums = _values(self._path, f"{CHECKSUMS}/rows", (slice(first, last), self._column), sums)
+        file = self.file(block)
+        before: tuple[Any, ...] = (slice(None),) * self._axis
+        values = _values(self._path, self._name, (*before, slice(first, last)), file)
+        for k in range(first, last):
+            row = values[(*before, k - first)]
+            if row_checksum(self._run, self._name, k, row) != int(checksums[k - first]):
+                raise damaged(file) if file.is_file() else missing(file)
+        return values
+
+
+def _values(path: Path, name: str, place: tuple[Any, ...], file: Path) -> npt.NDArray[Any]:
+    array = _array(path, name)
+    try:
+        values: npt.NDArray[Any] = np.asarray(array[place])
+    except Exception as error:
+        raise damaged(file, error) from None
+    return values
+
+
+def read_static(path: Path, head: Head) -> xr.Dataset:
+    """The variables that do not change, in memory, checked; their `time` holds all save times that are planned."""
+    check_files(path, head)
+    try:
+        with xr.open_zarr(path, chunks=None, consolidated=False, drop_variables=list(head.series)) as ds:
+            out: xr.Dataset = ds.load().drop_encoding()
+    except Exception as error:
+        raise damaged(path, error) from None
+    return out
+
+
+def first_head(path: Path, run: str, layout: Layout) -> Head:
+    """The head of a new store without rows."""
+    return Head(run, 0, RUNNING, "", {}, dict(layout.series), file_checksums(path, layout.series))
+
+
+def commit(path: Path, head: Head, attributes: Mapping[str, Any]) -> None:
+    """Write a head, or raise one StoreError."""
+    with storing(path):
+        write_head(path, head, attributes)
