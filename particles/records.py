@@ -2,9 +2,9 @@
 
 A store is a Zarr group. Every variable with a record a save time is an array whose chunks hold several rows; a chunk is
 replaced atomically with one row more. The array `rows` of the subgroup `checksums` holds a checksum of every row of
-every variable, and the head, the attributes of the group, is replaced last: it says how many rows are whole, and holds
-the checksums of all other files. So a store is readable after a kill at any moment, and what was lost or damaged since
-is an error that names the file.
+every variable, and the head, the attributes of the group, is replaced last: it counts the rows that are whole, and
+holds the checksums of all other files. So a store is readable after a kill at any moment, and what was lost or damaged
+since is an error that names the file.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ LAYERS = [
     ["particles.kernels"],
     ["particles.fields"],
     # Three wings that know nothing of each other; `randomness` is drawn from by steppers and runs.
-    ["particles.models", "particles.randomness", "particles.encoding", "particles.dataset"],
-    ["particles.steppers", "particles.catalogue", "particles.store"],
+    ["particles.models", "particles.randomness", "particles.encoding", "particles.dataset", "particles.files"],
+    ["particles.steppers", "particles.catalogue", "particles.records", "particles.store"],
     ["particles.evolution"],
     ["particles.simulate"],
     ["particles"],
@@ -38,7 +38,7 @@ LAYERS = [
 WINGS = [
     {"particles.models"},
     {"particles.steppers"},
-    {"particles.encoding", "particles.dataset", "particles.store"},
+    {"particles.encoding", "particles.dataset", "particles.files", "particles.records", "particles.store"},
 ]
 """Wings of the particle layer; none imports another."""
 
@@ -64,15 +64,11 @@ ORDER_LEFT: set[tuple[str, str]] = set()
 LATE_LEFT: tuple[str, ...] = ()
 WORDS_LEFT = (
     "particles.checks",
-    "particles.dataset",
-    "particles.encoding",
     "particles.errors",
-    "particles.evolution",
     "particles.fields",
     "particles.models",
     "particles.simulate",
     "particles.steppers",
-    "particles.store",
     "meanfield.app",
     "meanfield.distances",
     "meanfield.figures",
