@@ -322,7 +322,9 @@ class GridState:
             int(ds["steps"]),
             float(memo["proposal"]),
         )
-        state = cls(call["model"].in_dimension(grid.dim), call["scheme"], grid, options, now, change=float(ds["score_change"]))
+        state = cls(
+            call["model"].in_dimension(grid.dim), call["scheme"], grid, options, now, change=float(ds["score_change"])
+        )
         kept = memo.get("behind")
         if kept is None:
             return state
