@@ -14,9 +14,10 @@ import xarray as xr
 
 from particles.checks import Array
 from particles.encoding import DATA, FORMAT, Encoder, decode
-from particles.errors import InvalidInput, StoreError
+from particles.errors import InvalidInput, NotSupported, StoreError
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField
+from particles.fields.questions import own_frame
 
 PACKAGE = "attention-meanfield"
 REFERENCES = (
@@ -127,11 +128,10 @@ def frame_name(model: VelocityField | DiscreteMap) -> Frame:
     """ "original", "rescaled" where x = e^{tV} z with V the sum of the values of the heads (3.1), else "moving"."""
     if model.frame is None:
         return "original"
-    values = [getattr(term, "V", None) for term in getattr(model, "terms", ())]
-    constant = [V for V in values if isinstance(V, np.ndarray)]
-    if len(constant) == len(values) and np.array_equal(model.frame, np.sum(constant, axis=0)):
-        return "rescaled"
-    return "moving"
+    try:
+        return "rescaled" if np.array_equal(model.frame, own_frame(model)) else "moving"
+    except NotSupported:
+        return "moving"
 
 
 def config_of(ds: xr.Dataset, *, without: Collection[str] = ()) -> dict[str, Any]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import singledispatch
+
 import numpy as np
 from scipy.special import logsumexp
 
 from particles.checks import Array
+from particles.errors import NotSupported
+from particles.fields.field import VelocityField
 from particles.models.aggregation import Attraction
 from particles.models.bilinear import log_of
 
@@ -26,11 +30,22 @@ def partition(x: Array, w: Array, beta: float = 1.0) -> Array:
     return np.asarray(np.exp(logsumexp(scores, axis=-1)))
 
 
-def attraction_energy(model: Attraction, x: Array, w: Array) -> Array:
+@singledispatch
+def potential(model: VelocityField, squared: Array) -> Array:
+    """W at squared distances, for a field −∫ ∇W(x − y) dμ(y). Raises NotSupported for a field that is no such."""
+    raise NotSupported(f"{type(model).__name__} is not known to be the gradient of a pair potential W(x − y)")
+
+
+@potential.register
+def _(model: Attraction, squared: Array) -> Array:
+    return model.potential(squared)
+
+
+def attraction_energy(model: VelocityField, x: Array, w: Array) -> Array:
     """½ Σ_{i≠j} w_i w_j W(x_i − x_j), shape (...): until the first collision dE/dt = −Σ_i w_i |x_i'|²."""
     i, j = np.triu_indices(x.shape[-2], 1)
     squared = np.sum(np.square(x[..., i, :] - x[..., j, :]), axis=-1)
-    return np.asarray(model.potential(squared) @ (w[i] * w[j]))
+    return np.asarray(potential(model, squared) @ (w[i] * w[j]))
 
 
 def kinetic_energy(state: Array, w: Array) -> Array:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import singledispatch
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,9 @@ from particles.dataset import config_of, model_of, variable, with_call
 from particles.errors import InvalidInput, NotSupported
 from particles.fields.field import MovingFrame, Sum, VelocityField
 from particles.fields.linear_flow import linear_flow
+from particles.fields.questions import own_frame
 from particles.models.bilinear import BilinearField
+from particles.models.ensemble import Ensemble
 
 MAX_PARTS = 10**7
 """Most parts into which the cells of a grid are cut to follow a map that is not diagonal."""
@@ -41,9 +44,10 @@ def to_frame(ds: xr.Dataset, A: npt.ArrayLike, grid: Grid | None = None) -> xr.D
 def to_rescaled(ds: xr.Dataset, grid: Grid | None = None) -> xr.Dataset:
     """A Dataset of one attention head in its rescaled frame z = e^{−tV} x; see to_frame."""
     model = model_of(ds)
-    if not isinstance(model, BilinearField):
-        raise NotSupported(f"{model!r} has no rescaled frame of its own: name the matrix, to_frame(ds, A)")
-    return to_frame(ds, np.asarray(model.rescaled().frame), grid)
+    try:
+        return to_frame(ds, own_frame(model), grid)
+    except NotSupported as error:
+        raise NotSupported(f"{error}: name the matrix, to_frame(ds, A)") from None
 
 
 def to_original(ds: xr.Dataset, grid: Grid | None = None) -> xr.Dataset:
@@ -54,15 +58,30 @@ def to_original(ds: xr.Dataset, grid: Grid | None = None) -> xr.Dataset:
     return _converted(ds, unframed(model), model.frame, 1.0, grid)
 
 
+@singledispatch
 def unframed(model: VelocityField) -> VelocityField:
-    """The field whose `in_frame` the model is."""
-    if isinstance(model, MovingFrame):
-        return model.field
-    if isinstance(model, Sum):
-        return Sum(tuple(unframed(term) for term in model.terms))
-    if isinstance(model, BilinearField):
-        return replace(model, A=None)
-    raise NotSupported(f"{model!r} does not say which field it was before it moved")
+    """The field whose `in_frame` the model is. Raises NotSupported for a type that is not known to be one."""
+    raise NotSupported(f"{type(model).__name__} does not tell which field it was before it moved to its frame")
+
+
+@unframed.register
+def _(model: MovingFrame) -> VelocityField:
+    return model.field
+
+
+@unframed.register
+def _(model: Sum) -> VelocityField:
+    return Sum(tuple(unframed(term) for term in model.terms))
+
+
+@unframed.register
+def _(model: Ensemble) -> VelocityField:
+    return Ensemble(tuple(unframed(field) for field in model.fields), model.repeat)
+
+
+@unframed.register
+def _(model: BilinearField) -> VelocityField:
+    return replace(model, A=None)
 
 
 def _converted(ds: xr.Dataset, model: VelocityField, A: Array, sign: float, grid: Grid | None) -> xr.Dataset:

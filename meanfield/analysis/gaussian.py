@@ -8,6 +8,9 @@ sum of heads in the frame of A, with noise √(2D) dW,
 
 from __future__ import annotations
 
+from functools import singledispatch
+from typing import NamedTuple
+
 import numpy as np
 from scipy.integrate import solve_ivp
 
@@ -15,14 +18,54 @@ from meanfield.measures.laws import Normal
 from particles.checks import Array
 from particles.errors import InvalidInput, NotSupported
 from particles.fields.field import MovingFrame, VelocityField
+from particles.fields.linear_flow import linear_flow
 from particles.models.attention import SoftmaxField
 from particles.models.noise import Diffusion
 
 
+class Affine(NamedTuple):
+    """A field G x + c: what normal laws stay normal under."""
+
+    G: Array | float
+    c: Array | float
+
+
+@singledispatch
+def normal_flow(term: VelocityField, t: float, m: Array, S: Array) -> Affine:
+    """X_t[N(m, S)] of one term, less the drift of a frame, which a sum counts once.
+
+    Raises NotSupported for a field that is not affine under every normal law.
+    """
+    raise NotSupported(f"normal laws are not known to stay normal under {type(term).__name__}")
+
+
+@normal_flow.register
+def _(term: SoftmaxField, t: float, m: Array, S: Array) -> Affine:
+    V = term.value_matrix(t)
+    return Affine(V @ S @ term.score_matrix(t), V @ m)
+
+
+@normal_flow.register
+def _(term: Diffusion, t: float, m: Array, S: Array) -> Affine:
+    return Affine(0.0, 0.0)
+
+
+@normal_flow.register
+def _(term: MovingFrame, t: float, m: Array, S: Array) -> Affine:
+    there, back = linear_flow(term.A, t), linear_flow(term.A, -t)
+    flows = [normal_flow(part, t, there @ m, there @ S @ there.T) for part in term.field.terms]
+    return Affine(sum(back @ G @ there for G, _ in flows if np.ndim(G)), sum(back @ c for _, c in flows if np.ndim(c)))
+
+
 def stays_normal(model: VelocityField) -> bool:
-    """Whether the model is a sum of softmax heads and noise, under which normal laws stay normal."""
-    plain = [term.field if isinstance(term, MovingFrame) else term for term in model.terms]
-    return all(isinstance(term, SoftmaxField | Diffusion) for term in plain)
+    """Whether the model is a sum of fields that are affine under every normal law: softmax heads and noise."""
+    d = model.dim or 1
+    try:
+        for term in model.in_dimension(d).terms:
+            normal_flow(term, 0.0, np.zeros(d), np.eye(d))
+    except NotSupported:
+        return False
+    return True
 
 
 def gaussian_solution(model: VelocityField, law: Normal, t0: float, t: float) -> Normal:
@@ -33,16 +76,15 @@ def gaussian_solution(model: VelocityField, law: Normal, t0: float, t: float) ->
         return law
     d = law.dim
     model = model.in_dimension(d)
-    heads = [term for term in model.terms if isinstance(term, SoftmaxField)]
 
     def slope(s: float, state: Array) -> Array:
         m, S = state[:d], state[d:].reshape(d, d)
         G = -(np.zeros((d, d)) if model.frame is None else model.frame)
         drift = np.zeros(d)
-        for head in heads:
-            V = head.value_matrix(s)
-            G = G + V @ S @ head.score_matrix(s)
-            drift += V @ m
+        for term in model.terms:
+            flow = normal_flow(term, s, m, S)
+            G = G + flow.G
+            drift += flow.c
         growth = G @ S + S @ G.T
         D = model.diffusion(s)
         return np.concatenate([drift + G @ m, (growth if D is None else growth + 2 * D).ravel()])

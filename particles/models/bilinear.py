@@ -15,6 +15,7 @@ from particles.errors import InvalidInput, NotSupported, OutOfRange
 from particles.fields.field import VelocityField, check_frame
 from particles.fields.linear_flow import linear_flow
 from particles.fields.query import check_query
+from particles.fields.questions import own_frame
 from particles.measure import Measure
 
 Matrix = Array | Callable[[float], Array]
@@ -83,9 +84,7 @@ class BilinearField(VelocityField):
 
     def rescaled(self) -> Self:
         """The dynamics (3.1) of z = e^{−tV} x: z_i' = Σ_j P_ij V(z_j − z_i), P with scores ⟨Qe^{tV}z_i, Ke^{tV}z_j⟩."""
-        if callable(self.V):
-            raise NotSupported("the rescaled frame z = e^{−tV} x needs a constant V, got a function of t")
-        return self.in_frame(self.V)
+        return self.in_frame(own_frame(self))
 
     def score_matrix(self, t: float) -> Array:
         """B_A(t) = e^{tAᵀ} K(t)ᵀ Q(t) e^{tA}, (d, d): the score of query x and source y is yᵀ B_A x."""
@@ -158,6 +157,13 @@ class BilinearField(VelocityField):
         number(t, "t")
         points = as_points(x, "x", dim=self.dim)
         return self.coupling(t, points, points, as_weights(weights, len(points)))
+
+
+@own_frame.register
+def _(field: BilinearField) -> Array:
+    if callable(field.V):
+        raise NotSupported("the rescaled frame z = e^{−tV} x needs a constant V, got a function of t")
+    return field.V
 
 
 def applied(M: Array, x: Array) -> Array:

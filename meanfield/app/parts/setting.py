@@ -18,7 +18,8 @@ from meanfield.studies.tasks import seeded
 from particles import VelocityField
 from particles.catalogue import build_model, from_parameters
 from particles.checks import Array, one_of
-from particles.errors import InvalidInput
+from particles.errors import InvalidInput, NotSupported
+from particles.fields.questions import own_frame
 
 
 @dataclass(frozen=True)
@@ -69,10 +70,10 @@ def _model(table: Table) -> VelocityField:
         raise InvalidInput(f"a study needs a velocity field, {name} is a map in discrete time")
     if frame == "original":
         return model
-    values = getattr(model, "V", None)
-    if values is None:
-        raise InvalidInput(f"frame = 'rescaled' needs a model with a matrix V, {name} has none")
-    return model.in_frame(values)
+    try:
+        return model.in_frame(own_frame(model))
+    except NotSupported as error:
+        raise InvalidInput(f"frame = 'rescaled' needs a model with a matrix V: {error}") from None
 
 
 def _law(table: Table, dim: int | None) -> ProbabilityLaw | AtomicLaw:

@@ -7,7 +7,7 @@ from meanfield import Grid, Normal, Uniform, solve
 from meanfield.analysis import frames
 from meanfield.measures.quadrature import characteristics
 from meanfield.solve import measure_at
-from particles import Adaptive, SelfAttention, model_of, simulate
+from particles import Adaptive, Ensemble, FeedForward, SelfAttention, model_of, simulate
 from particles.errors import InvalidInput, NotSupported
 
 TIMES = [0.0, 0.3, 0.6]
@@ -83,14 +83,31 @@ def test_density_along_characteristics_gains_the_jacobian():
     np.testing.assert_allclose(moved.position, there.position, atol=1e-8)
 
 
+def test_two_heads_have_the_frame_of_the_sum_of_their_values():
+    moved = frames.to_rescaled(simulate(PLANE + PLANE, np.ones((2, 2)), TIMES))
+    assert moved.attrs["frame"] == "rescaled"
+    np.testing.assert_array_equal(model_of(moved).frame, 2 * V)
+    # Tokens at one place x move as e^{2tV} x and so rest in that frame.
+    np.testing.assert_allclose(moved.position, np.ones((len(TIMES), 2, 2)), atol=1e-6)
+
+
+def test_the_field_of_a_frame_is_found_again_or_refused_by_its_type():
+    for model in (PLANE, PLANE + PLANE, Ensemble((PLANE, PLANE)), FeedForward(V, V, [0.0, 0.0])):
+        back = frames.unframed(model.in_frame(V))
+        assert type(back) is type(model)
+        assert back.frame is None
+    with pytest.raises(NotSupported, match="OnSphere"):
+        frames.unframed(PLANE.on_sphere())
+
+
 def test_refusals():
     ds = simulate(PLANE, np.ones((2, 2)), TIMES)
     with pytest.raises(InvalidInput, match="original frame already"):
         frames.to_original(ds)
     with pytest.raises(InvalidInput, match="moving frame already"):
         frames.to_frame(frames.to_rescaled(ds), V)
-    with pytest.raises(NotSupported, match="name the matrix"):
-        frames.to_rescaled(simulate(PLANE + PLANE, np.ones((2, 2)), TIMES))
+    with pytest.raises(NotSupported, match=r"FeedForward has no constant value matrix V.*name the matrix"):
+        frames.to_rescaled(simulate(PLANE + FeedForward(V, V, [0.0, 0.0]), np.ones((2, 2)), TIMES))
     grid = solve(SelfAttention(1, 1, -1), Grid([(-4, 4)], 40).measure(Normal(0, 0.25)), [0, 0.5])
     with pytest.raises(InvalidInput, match="outside the grid"):
         frames.to_frame(grid, [[-1.0]], Grid([(-1, 1)], 40))

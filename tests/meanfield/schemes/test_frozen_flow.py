@@ -7,7 +7,7 @@ from scipy.linalg import expm
 from meanfield import FrozenFlow, Grid, Normal, solve, wasserstein
 from meanfield.measures.quadrature import gauss_nodes
 from meanfield.solve import measure_at
-from particles import Adaptive, EmpiricalMeasure, SelfAttention, simulate
+from particles import Adaptive, Circle, EmpiricalMeasure, SelfAttention, simulate
 from particles.errors import InvalidInput, NotSupported
 from particles.models.noise import Diffusion
 from particles.models.relatives import LinearAttention
@@ -64,3 +64,15 @@ def test_refusals():
     mu = Grid([(-4, 4)], 16).measure(Normal(0, 0.3))
     with pytest.raises(NotSupported, match="without noise"):
         solve(SelfAttention(1, 1, -1) + Diffusion(0.1), mu, [0, 1], FrozenFlow(0.1))
+
+
+def test_angles_end_in_one_period():
+    model = SelfAttention(2 * np.eye(2), np.eye(2), np.eye(2)).on_circle()
+    x0, times = np.array([0.05, 0.3, 6.1, 6.2, 5.9]), [0.0, 0.5, 1.0]
+    ds = simulate(model, x0, times, FrozenFlow(1 / 64))
+    angles = ds.position.values[1:]
+    assert ((angles >= 0) & (angles < 2 * np.pi)).all()
+    # Some cross 0, and all keep to the exact flow on the circle to first order in tau.
+    assert (np.abs(angles[-1, :, 0] - x0) > np.pi).any()
+    exact = simulate(model, x0, times).position.values[1:]
+    assert Circle().distance(angles, exact).max() < 0.01

@@ -1,13 +1,32 @@
 """What every field inherits: sums, frames, divergence, ensembles; and that a user's field needs two members only."""
 
+import pickle
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from scipy.linalg import expm
 
-from particles import EmpiricalMeasure, FeedForward, SelfAttention, VelocityField, simulate
+from meanfield import FrozenFlow
+from particles import (
+    RK4,
+    Adaptive,
+    Derived,
+    Diffusion,
+    EmpiricalMeasure,
+    Ensemble,
+    Euclidean,
+    Euler,
+    EulerMaruyama,
+    FeedForward,
+    PowerAttraction,
+    SelfAttention,
+    VelocityField,
+    simulate,
+)
 from particles.errors import InvalidInput, NotSupported
+from particles.fields.events import Meeting
 from particles.fields.field import MovingFrame, Sum
 
 
@@ -97,3 +116,210 @@ def test_what_does_not_go_together_is_refused():
         one.in_dimension(3)
     with pytest.raises(TypeError):
         one + 1
+
+
+@dataclass(frozen=True, eq=False)
+class Clumps(VelocityField):
+    """Coalescing Brownian motions on a drift: noise and events in one field of a user's."""
+
+    drift: float = 0.0
+    dim: int = 1
+    events = (Meeting(1e-3),)
+
+    def velocity(self, t, x, mu):
+        return np.full_like(x, self.drift)
+
+    def diffusion(self, t):
+        return 0.5 * np.eye(self.dim)
+
+
+def test_a_field_with_noise_and_events_is_moved_by_its_noise():
+    n, T = 400, 1.0
+    x0 = 100.0 * np.arange(n)
+    ds = simulate(Clumps(drift=2.0), x0, [0.0, T], EulerMaruyama(0.1), rng=1)
+    steps = ds.position[-1, :, 0].values - x0
+    # Far apart none collide: independent N(2T, T), here within four standard errors.
+    assert abs(steps.mean() - 2 * T) < 4 / np.sqrt(n)
+    assert abs(steps.var() - T) < 4 * np.sqrt(2 / n)
+    assert (ds.group[-1] == np.arange(n)).all()
+
+
+def test_tokens_that_met_share_their_noise():
+    ds = simulate(Clumps(), [0.0, 1e-4, 50.0], np.linspace(0, 1, 5), EulerMaruyama(0.05), rng=3)
+    np.testing.assert_array_equal(ds.position[:, 0], ds.position[:, 1])
+    assert (np.diff(ds.position[:, 0, 0]) != 0).all()
+    assert len(np.unique(ds.position[-1])) == 2
+
+
+def test_noise_of_another_term_parts_again_what_has_met_but_a_field_s_own_does_not():
+    quiet, own = PowerAttraction(1.0), Clumps()
+    assert quiet.events
+    assert (quiet + Diffusion(0.1)).events == ()
+    assert (quiet + own).events == own.events
+
+
+class LateNoise(ToMean):
+    """Noise from t = 1 on."""
+
+    def diffusion(self, t):
+        return 0.1 * np.eye(2) if t >= 1 else None
+
+
+@pytest.mark.parametrize("method", [Euler(0.1), RK4(0.1), Adaptive(), FrozenFlow(0.1)], ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize("make", [lambda f: f, lambda f: f + f, lambda f: f.in_frame(A), lambda f: f.on_sphere()])
+def test_noise_that_starts_later_is_not_left_out(method, make):
+    model = make(LateNoise(0.7))
+    assert model.noisy
+    assert model.diffusion(0.0) is None
+    with pytest.raises(NotSupported, match="noise"):
+        simulate(model, X / np.linalg.norm(X, axis=1, keepdims=True), [0.0, 2.0], method)
+
+
+def test_noise_that_starts_later_moves_from_then_on():
+    ds = simulate(LateNoise(0.0), np.zeros((300, 2)), [0.0, 1.0, 2.0], EulerMaruyama(0.1), rng=0)
+    assert not ds.position[1].any()
+    assert ds.position[2].var() == pytest.approx(0.2, rel=0.2)
+
+
+class Quiet(LateNoise):
+    """A class that gives `diffusion` and declares that it has none."""
+
+    noisy = False
+
+    def diffusion(self, t):
+        return None
+
+
+class Loud(Quiet):
+    """A subclass of one without noise that gives noise again."""
+
+    def diffusion(self, t):
+        return np.eye(2)
+
+
+class Mixin:
+    def diffusion(self, t):
+        return np.eye(2)
+
+
+class Mixed(Mixin, ToMean):
+    """Noise from a class that is no field."""
+
+
+def test_a_class_that_gives_a_diffusion_has_noise_unless_it_declares_otherwise():
+    assert [kind.noisy for kind in (ToMean, LateNoise, Quiet, Loud, Mixed)] == [False, True, False, True, True]
+
+
+ENSEMBLE = Ensemble((SelfAttention(A, A, np.eye(2)), SelfAttention(A, np.eye(2), -A), ToMean(0.7)), repeat=2)
+RUNS = np.random.default_rng(5).normal(size=(6, 4, 2))
+
+
+@pytest.mark.parametrize("method", [RK4(0.1), Adaptive(), FrozenFlow(0.1)], ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize(
+    ("make", "x0"),
+    [
+        (lambda field: field.in_frame(A), RUNS),
+        (lambda field: field + ToMean(0.2), RUNS),
+        (lambda field: MovingFrame(field + ToMean(0.2), A), RUNS),
+        (lambda field: field.on_sphere(), RUNS / np.linalg.norm(RUNS, axis=-1, keepdims=True)),
+        (lambda field: field.on_circle(), 3 + RUNS[..., :1]),
+    ],
+    ids=["frame", "sum", "frame of a sum", "sphere", "circle"],
+)
+def test_an_ensemble_goes_where_its_fields_go(method, make, x0):
+    times = [0.0, 0.3, 0.5]
+    model = make(ENSEMBLE)
+    assert model.runs == 6
+    ds = simulate(model, x0, times, method)
+    for run in range(6):
+        alone = simulate(make(ENSEMBLE.fields[run // 2]), x0[run], times, method)
+        np.testing.assert_allclose(ds.position.isel(run=run), alone.position, rtol=0, atol=1e-14)
+    with pytest.raises(InvalidInput, match="model of 6 runs"):
+        simulate(model, x0[0], times, method)
+
+
+def test_ensembles_of_different_runs_do_not_add():
+    with pytest.raises(InvalidInput, match=r"one number of runs, got \[3, 6\]"):
+        ENSEMBLE + Ensemble(ENSEMBLE.fields)
+    with pytest.raises(NotSupported, match="Ensemble of ensembles"):
+        Ensemble((ENSEMBLE,))
+
+
+@dataclass(frozen=True)
+class HalfPlane(Euclidean):
+    """x₁ > 0."""
+
+    def check(self, x):
+        if (x[..., 0] <= 0).any():
+            raise InvalidInput("x₁ must be positive in the half-plane")
+
+
+class InHalfPlane(ToMean):
+    """A field that keeps the half-plane."""
+
+    space = HalfPlane()
+
+
+def test_a_frame_keeps_the_check_of_states_and_transports_it():
+    quarter = np.array([[0.0, -np.pi / 2], [np.pi / 2, 0.0]])
+    field, x0 = InHalfPlane(0.7), np.array([[1.0, 5.0], [2.0, -5.0]])
+    moved = field.in_frame(quarter)
+    assert moved.space == HalfPlane()
+    simulate(moved, x0, [0.0, 0.1])
+    with pytest.raises(InvalidInput, match="half-plane"):
+        simulate(moved, -x0, [0.0, 0.1])
+    # At t = 1 the frame has turned by a right angle: x = e^{A} z = (−z₂, z₁).
+    z0 = np.column_stack([x0[:, 1], -x0[:, 0]])
+    simulate(moved, z0, [1.0, 1.1])
+    with pytest.raises(InvalidInput, match="half-plane"):
+        simulate(moved, x0, [1.0, 1.1])
+    with pytest.raises(NotSupported, match="do not add"):
+        field + ToMean(0.1)
+
+
+class Layers(VelocityField):
+    """Piecewise constant in time."""
+
+    dim = 2
+
+    def __init__(self, *times):
+        object.__setattr__(self, "breakpoints", times)
+
+    def velocity(self, t, x, mu):
+        return np.full_like(x, np.searchsorted(self.breakpoints, t, side="right"))
+
+
+def test_breakpoints_are_forwarded_and_merged():
+    one, two = Layers(1.0, 3.0), Layers(2.0, 3.0)
+    assert ToMean(1.0).breakpoints == ()
+    assert (one + two).breakpoints == (1.0, 2.0, 3.0)
+    assert one.in_frame(A).breakpoints == one.on_sphere().breakpoints == (1.0, 3.0)
+    assert Ensemble((two, one)).breakpoints == (1.0, 2.0, 3.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Doubled(Derived):
+    """Twice a field: a user's wrapper that overrides its one difference."""
+
+    def velocity(self, t, x, mu):
+        return 2 * self.field.velocity(t, x, mu)
+
+
+def test_a_wrapper_gives_its_difference_only():
+    inner = Clumps(1.0) + Clumps(3.0)
+    model = Doubled(inner)
+    assert model.noisy
+    assert (model.dim, model.events, model.space, model.frame) == (1, inner.events, inner.space, None)
+    assert [term.field for term in model.terms] == list(inner.terms)
+    np.testing.assert_array_equal(model.diffusion(0.0), np.eye(1))
+    x = np.array([[0.0], [9.0]])
+    np.testing.assert_array_equal(model.particle_velocity(0.0, x, np.full(2, 0.5)), np.full((2, 1), 8.0))
+    free = Doubled(PowerAttraction(2.0))
+    assert free.dim is None
+    assert free.in_dimension(3).dim == 3
+
+
+def test_copies_are_as_frozen_as_the_original():
+    for copied in (pickle.loads(pickle.dumps(SelfAttention(A, A, A))), deepcopy(SelfAttention(A, A, A).in_frame(A))):
+        with pytest.raises(ValueError, match="read-only"):
+            copied.Q[0, 0] = 1.0

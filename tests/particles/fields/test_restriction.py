@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from particles import RK4, Adaptive, EmpiricalMeasure, Euler, SelfAttention, simulate
-from particles.errors import InvalidInput, NotSupported
-from particles.fields.field import VelocityField
+from particles import RK4, Adaptive, Diffusion, EmpiricalMeasure, Euler, EulerMaruyama, SelfAttention, Torus, simulate
+from particles.errors import InvalidInput, NotSupported, RunStopped
+from particles.fields.field import VelocityField, restricted
 
 
 def sphere(n, d, seed):
@@ -92,9 +92,46 @@ def test_sums_and_sphere_commute_and_what_has_no_meaning_is_refused():
         simulate(one.on_sphere(), 1.01 * x, [0.0, 1.0])
     with pytest.raises(NotSupported, match="add in the whole space first"):
         one.on_sphere() + two
-    with pytest.raises(NotSupported, match="state space"):
+    with pytest.raises(NotSupported, match="state space of its own"):
         one.on_sphere().in_frame(np.eye(3))
     with pytest.raises(NotSupported, match="frame"):
         one.rescaled().on_sphere()
     with pytest.raises(NotSupported, match="d ≥ 2"):
         attention(1.0, 1).on_sphere()
+
+
+class LateNoise(VelocityField):
+    """No drift; isotropic noise until t = 1, then not."""
+
+    dim = 2
+
+    def velocity(self, t, x, mu):
+        return np.zeros_like(x)
+
+    def diffusion(self, t):
+        return np.diag([0.1, 0.1 if t < 1 else 0.2])
+
+
+@pytest.mark.parametrize("where", ["on_sphere", "on_circle"])
+def test_noise_that_ceases_to_be_isotropic_stops_the_run(where):
+    model = getattr(LateNoise(), where)()
+    x0 = sphere(4, 2, 0) if where == "on_sphere" else [0.0, 1.0, 2.0, 3.0]
+    with pytest.raises(NotSupported, match="must be isotropic"):
+        model.diffusion(1.5)
+    with pytest.raises(RunStopped, match="must be isotropic"):
+        simulate(model, x0, [0.0, 2.0], EulerMaruyama(0.1), rng=0)
+
+
+def test_a_wrapper_forwards_what_it_does_not_change():
+    noisy = attention(1.0, 2) + Diffusion(0.3)
+    for model in (noisy.on_sphere(), noisy.on_circle()):
+        assert model.noisy
+        assert model.exchangeable
+        np.testing.assert_array_equal(model.diffusion(0.0), 0.3 * np.eye(model.dim))
+        assert model.summation(10) == noisy.summation(10) != ""
+        assert [type(term) for term in model.terms] == [type(model)] * 2
+
+
+def test_a_space_without_a_restriction_is_named():
+    with pytest.raises(NotSupported, match="Torus"):
+        restricted(Torus(1.0), attention(1.0, 2))
