@@ -1,0 +1,310 @@
+"""Right arguments of every public name: each is replaced by wrong values in turn, see test_arguments.py.
+
+A row is a call that works. A new public name needs a row here, or stands in UNCHECKED with the reason.
+"""
+
+import importlib
+import inspect
+from dataclasses import dataclass, field
+
+import numpy as np
+from source_tree import modules
+
+import meanfield as mf
+import particles as ps
+from meanfield import checkpoints, data, distances, figures, limits, plots, studies
+from meanfield.analysis import clusters, diagnostics, frames
+from meanfield.measures import quadrature
+from particles.models.normalization import SinkhornAttention, UnnormalizedAttention
+
+I2 = np.eye(2)
+X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]])
+UNIT = X / np.linalg.norm(X, axis=1)[:, None]
+W = np.full(3, 1 / 3)
+MU = ps.EmpiricalMeasure(X)
+SA = ps.SelfAttention(I2, I2, I2)
+CONTRACTING = ps.SelfAttention(I2, I2, -I2)
+RUN = ps.simulate(CONTRACTING, X, [0, 0.1])
+SHORT = [0, 0.01]
+GRID = mf.Grid([(-3, 3), (-3, 3)], (8, 8))
+LAW = mf.Normal([0, 0], 0.3 * I2)
+LINE = mf.Normal(0, 1)
+START = GRID.measure(LAW)
+SOLUTION = mf.solve(CONTRACTING, START, SHORT, mf.Upwind())
+QKV = {"Q": I2, "K": I2, "V": I2}
+SQUARE = np.array([[0.1, 0.2, 0.0], [0.3, 0.4, 1.0]])
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call that works: `function(**right, **free)`, each of `right` to be replaced by what it may not be.
+
+    `valid` names, by argument, the wrong values of the general list that are right there. `runs` is False where the
+    call itself is left to other tests: it starts processes, or `right` holds a stand-in for a result.
+    """
+
+    function: object
+    right: dict
+    free: dict = field(default_factory=dict)
+    valid: dict = field(default_factory=dict)
+    runs: bool = True
+
+
+def attention(kind, **more):
+    return [Call(kind, QKV | {"A": I2} | more)]
+
+
+SMALL_STUDY = {"model": CONTRACTING, "reference": SOLUTION, "times": SHORT, "sizes": [2, 4], "seed": 0}
+PATHS = {"text", "file name"}
+
+TABLE = {
+    "particles": {
+        "SelfAttention": [
+            *attention(ps.SelfAttention),
+            Call(ps.SelfAttention, QKV | {"tolerance": 1e-3, "normalization": "softmax"}),
+            Call(SA.in_frame, {"A": I2}),
+            Call(SA.attention_matrix, {"t": 0.0, "x": X, "weights": W}),
+            *attention(UnnormalizedAttention),
+            *attention(SinkhornAttention, tolerance=1e-3, max_iterations=10),
+        ],
+        "SoftmaxField": attention(ps.SoftmaxField),
+        "HardmaxAttention": attention(ps.HardmaxAttention),
+        "LinearAttention": attention(ps.LinearAttention),
+        "CausalAttention": attention(ps.CausalAttention),
+        "L2Attention": attention(ps.L2Attention),
+        "Diffusion": [Call(ps.Diffusion, {"D": 0.1, "dim": 2})],
+        "PowerAttraction": [Call(ps.PowerAttraction, {"exponent": 1.0, "meeting_distance": 1e-9, "dim": 2})],
+        "LogAttraction": [Call(ps.LogAttraction, {"chi": 1.0, "core": 0.1, "meeting_distance": 1e-9, "dim": 2})],
+        "CuckerSmale": [Call(ps.CuckerSmale, {"beta": 0.5, "strength": 1.0, "dim": 2})],
+        "Vicsek": [Call(ps.Vicsek, {"radius": 0.1, "noise": 0.1, "speed": 0.1, "box": 1.0})],
+        "HegselmannKrause": [Call(ps.HegselmannKrause, {"radius": 1.0, "dim": 2})],
+        "Krause": [Call(ps.Krause, {"phi": np.exp, "radius": 1.0, "dim": 2})],
+        "FeedForward": [Call(ps.FeedForward, {"W": I2, "A": I2, "b": np.zeros(2), "activation": "relu"})],
+        "RescaledTransformer": [Call(ps.RescaledTransformer, QKV | {"dt": 0.1})],
+        "Ensemble": [Call(ps.Ensemble, {"fields": (SA, SA), "repeat": 1})],
+        "VelocityField": [Call(SA.on_sphere().velocity, {"t": 0.0, "x": UNIT, "mu": ps.EmpiricalMeasure(UNIT)})],
+        "Euler": [Call(ps.Euler, {"dt": 0.1})],
+        "RK4": [Call(ps.RK4, {"dt": 0.1})],
+        "EulerMaruyama": [Call(ps.EulerMaruyama, {"dt": 0.1})],
+        "LieTrotter": [Call(ps.LieTrotter, {"dt": 0.1})],
+        "StrangMarchuk": [Call(ps.StrangMarchuk, {"dt": 0.1})],
+        "Adaptive": [Call(ps.Adaptive, {"rtol": 1e-6, "atol": 1e-8, "max_steps": 10})],
+        "EmpiricalMeasure": [
+            Call(ps.EmpiricalMeasure, {"points": X, "weights": W}),
+            Call(MU.push_forward, {"flow": np.negative}),
+        ],
+        "simulate": [
+            Call(
+                ps.simulate,
+                {"model": SA, "x0": X, "times": [0, 0.1], "method": ps.RK4(0.1), "weights": W, "store": None},
+                valid={"store": PATHS},
+            )
+        ],
+        "model_of": [Call(ps.model_of, {"ds": RUN})],
+        "open_store": [Call(ps.open_store, {"path": "stored.zarr"})],
+        "resume": [Call(ps.resume, {"store": "stored.zarr"})],
+        "write_netcdf": [
+            Call(ps.write_netcdf, {"ds": RUN}, {"path": "run.nc", "overwrite": True}),
+            Call(ps.write_netcdf, {"path": "run.nc"}, {"ds": RUN, "overwrite": True}, {"path": PATHS}),
+        ],
+    },
+    "meanfield": {
+        "Grid": [
+            Call(mf.Grid, {"bounds": [(-1, 1)], "shape": 8}),
+            Call(mf.Grid.from_edges, {"edges": [[0, 1, 2]]}),
+            Call(GRID.measure, {"source": LAW}),
+        ],
+        "GridMeasure": [Call(mf.GridMeasure, {"grid": GRID, "masses": START.masses})],
+        "Uniform": [Call(mf.Uniform, {"bounds": (-1, 1)})],
+        "Normal": [
+            Call(mf.Normal, {"mean": [0, 0], "covariance": I2}),
+            Call(LAW.density, {"x": X}),
+            Call(LAW.sample, {"n": 3}, {"rng": 0}),
+        ],
+        "Product": [Call(mf.Product, {"factors": [LAW, LAW]})],
+        "Mixture": [Call(mf.Mixture, {"laws": [LAW, LAW], "weights": [0.5, 0.5]})],
+        "FiniteVolume": [Call(mf.FiniteVolume, {"limiter": "van_leer", "cfl": 0.4})],
+        "PeriodicFiniteVolume": [Call(mf.PeriodicFiniteVolume, {"limiter": "van_leer", "cfl": 0.4})],
+        "WENO": [Call(mf.WENO, {"cfl": 0.4})],
+        "Upwind": [Call(mf.Upwind, {"cfl": 0.4})],
+        "SemiLagrangian": [Call(mf.SemiLagrangian, {"cfl": 0.4})],
+        "FrozenFlow": [Call(mf.FrozenFlow, {"tau": 0.1})],
+        "solve": [
+            Call(
+                mf.solve,
+                {"model": CONTRACTING, "initial": START, "times": SHORT, "scheme": mf.Upwind(), "wall_tolerance": 1e-3},
+            ),
+            Call(
+                mf.solve,
+                {"tails": "ignore", "store": None},
+                {"model": CONTRACTING, "initial": START, "times": SHORT},
+                {"store": PATHS},
+            ),
+        ],
+        "wasserstein": [Call(mf.wasserstein, {"mu": MU, "nu": MU, "p": 2})],
+        "wasserstein_bracket": [Call(mf.wasserstein_bracket, {"mu": MU, "nu": MU, "effort": "cheap"})],
+    },
+    "meanfield.distances": {
+        "wasserstein": [Call(distances.wasserstein, {"mu": MU, "nu": MU, "p": 2})],
+        "wasserstein_bracket": [Call(distances.wasserstein_bracket, {"mu": MU, "nu": MU, "effort": "cheap"})],
+        "beckmann_bracket": [Call(distances.beckmann_bracket, {"mu": START, "nu": START, "rtol": 0.05})],
+        "density_bracket": [Call(distances.density_bracket, {"mu": START, "nu": START})],
+        "distance_to_atoms": [Call(distances.distance_to_atoms, {"mu": MU, "atoms": X, "p": 2})],
+        "distance_to_hyperplanes": [
+            Call(distances.distance_to_hyperplanes, {"mu": MU, "normal": [1.0, 0.0], "offsets": [0.0], "p": 2})
+        ],
+        "distance_to_polytope": [Call(distances.distance_to_polytope, {"mu": MU, "vertices": X, "p": 2})],
+    },
+    "meanfield.limits": {
+        "hypotheses": [Call(limits.hypotheses, {"model": SA})],
+        "certify": [Call(limits.certify, {"ds": RUN})],
+        "hull": [Call(limits.hull, {"points": X})],
+        "candidate_set": [Call(limits.candidate_set, {"polytope": limits.hull(X), "product": I2})],
+        "free_row_values": [Call(limits.free_row_values, {"gamma": [[-1.0, 1.0]], "weights": [0.5, 0.5]}, {"row": 0})],
+    },
+    "meanfield.studies": {
+        "Runner": [Call(studies.Runner, {"workers": 1})],
+        "constants": [Call(studies.constants, {"model": SA, "t": 0.0, "radius": 1.0})],
+        "stability": [
+            Call(studies.stability, {"model": SA, "mu0": MU, "nu0": MU, "times": [0, 0.1], "effort": "cheap"})
+        ],
+        "stability_of_law": [
+            Call(
+                studies.stability_of_law,
+                {"times": SHORT, "particles": 4, "shift": 0.1, "seeds": 5, "seed": 0},
+                {"model": SA, "law": LAW, "effort": "cheap"},
+                runs=False,
+            )
+        ],
+        "convergence": [Call(studies.convergence, SMALL_STUDY | {"seeds": 5}, {"law": LAW}, runs=False)],
+        "order": [
+            Call(
+                studies.order,
+                {"model": CONTRACTING, "scheme": mf.Upwind(), "shapes": [4, 8], "final_time": 0.1},
+                {"initial": LAW},
+            )
+        ],
+        "clustered_limit": [Call(studies.clustered_limit, {"ds": RUN, "effort": "cheap"})],
+    },
+    "meanfield.figures": {
+        "attention_image": [Call(figures.attention_image, {"P": np.full((2, 2), 0.5)})],
+        "cloud": [Call(figures.cloud, {"x": X})],
+        "figure": [Call(figures.figure, {"number": 2})],
+        "leaders_graph": [Call(figures.leaders_graph, {"queries": X, "keys": X, "P": np.full((3, 3), 1 / 3)})],
+    },
+    "meanfield.checkpoints": {
+        "Head": [
+            Call(
+                checkpoints.Head,
+                {"Q": I2, "K": I2, "output": I2, "value": I2},
+                {"layer": 0, "head": 0, "source": "by hand"},
+            )
+        ],
+        "load_head": [
+            Call(
+                checkpoints.load_head,
+                {"path": "heads.npz", "layer": 0, "head": 0, "n_heads": 1},
+            )
+        ],
+    },
+    "meanfield.data": {
+        "data_path": [Call(data.data_path, {"name": "README.md"})],
+        "read_toml": [Call(data.read_toml, {"name": "reference.toml"})],
+        "figure_cases": [Call(data.figure_cases, {"number": 1})],
+    },
+    "meanfield.plots": {
+        "particles": [Call(plots.particles, {"ds": RUN, "time": 0.0})],
+        "density": [Call(plots.density, {"ds": SOLUTION, "time": 0.0})],
+        "trajectories": [Call(plots.trajectories, {"ds": RUN})],
+        "convergence": [Call(plots.convergence, {"ds": None}, runs=False)],
+        "stability": [Call(plots.stability, {"ds": None}, runs=False)],
+        "limit_distance": [Call(plots.limit_distance, {"certificate": None}, runs=False)],
+    },
+    "meanfield.measures.quadrature": {
+        "gauss_nodes": [Call(quadrature.gauss_nodes, {"law": LAW, "n": 2})],
+        "quantile_points": [Call(quadrature.quantile_points, {"law": LINE, "n": 2})],
+        "product_measure": [Call(quadrature.product_measure, {"factors": [MU, MU]})],
+        "mixture_measure": [Call(quadrature.mixture_measure, {"parts": [MU, MU], "weights": [0.5, 0.5]})],
+        "characteristics": [
+            Call(quadrature.characteristics, {"model": SA, "law": LAW, "times": [0, 0.1], "nodes": MU})
+        ],
+    },
+    "meanfield.analysis.diagnostics": {
+        **{name: [Call(getattr(diagnostics, name), {"ds": RUN})] for name in ("mass", "mean", "covariance")},
+        "atoms_at": [Call(diagnostics.atoms_at, {"ds": RUN, "k": 0})],
+        "support_radius": [Call(diagnostics.support_radius, {"ds": SOLUTION, "threshold": 0.0})],
+        "convex_hull": [Call(diagnostics.convex_hull, {"ds": RUN, "k": 0, "threshold": 0.0})],
+        "entropy": [Call(diagnostics.entropy, {"ds": SOLUTION})],
+        "interaction_energy": [Call(diagnostics.interaction_energy, {"ds": RUN, "model": SA})],
+        "weak_residual": [Call(diagnostics.weak_residual, {"ds": RUN, "model": SA})],
+        "waves": [Call(diagnostics.waves, {"dim": 2})],
+    },
+    "meanfield.analysis.clusters": {
+        "leaders": [Call(clusters.leaders, {"ds": RUN, "head": 0})],
+        "attention_rank": [Call(clusters.attention_rank, {"ds": RUN, "head": 0, "tolerance": 1e-3})],
+        "effective_rank": [Call(clusters.effective_rank, {"ds": RUN, "head": 0})],
+        "attention_entropy": [Call(clusters.attention_entropy, {"ds": RUN, "head": 0})],
+        **{
+            name: [Call(getattr(clusters, name), {"ds": RUN, "distance": 0.1})]
+            for name in ("clusters", "cluster_count", "simplex_statistics")
+        },
+        **{name: [Call(getattr(clusters, name), {"ds": RUN})] for name in ("hull_volume", "hull_vertices")},
+        "fit_flats": [Call(clusters.fit_flats, {"points": X, "k": 1, "restarts": 1})],
+    },
+    "meanfield.analysis.frames": {
+        "to_frame": [Call(frames.to_frame, {"ds": RUN, "A": I2})],
+        "to_rescaled": [Call(frames.to_rescaled, {"ds": RUN})],
+        "to_original": [Call(frames.to_original, {"ds": RUN.assign_attrs(frame="original")})],
+    },
+    "meanfield.analysis.gaussian": {},
+    "particles.errors": {},
+}
+"""Module → public name → its calls."""
+
+UNCHECKED = {
+    "particles": {"DiscreteMap": "abstract", "Iterate": "no arguments"},
+    "particles.errors": {"*": "exceptions"},
+    "meanfield.checkpoints": {"trained_heads": "no arguments", "sentence_embeddings": "no arguments"},
+    "meanfield.distances": {"Bracket": "a result", "DensityBracket": "a result"},
+    "meanfield.figures": {
+        "Drawn": "a result",
+        "boolean_pattern": "axes only",
+        "candidate_points": "axes only",
+        "table_1": "axes only",
+        "limit_set": "drawn by figures",
+        "polytope_edges": "drawn by figures",
+    },
+    "meanfield.limits": dict.fromkeys(limits.__all__, "a result"),
+    "meanfield.studies": {
+        "Constants": "a result",
+        "Ledger": "a file of the library's own",
+        "plot_order": "a result of `order`",
+    },
+    "meanfield.data": {"FigureCase": "a result", "data_folder": "no arguments"},
+    "meanfield.measures.quadrature": {"Characteristics": "made by `characteristics`"},
+    "meanfield.analysis.diagnostics": {"SmoothFunction": "a protocol", "Wave": "made by `waves`"},
+    "meanfield.analysis.clusters": {"Flats": "a result"},
+    "meanfield.analysis.frames": {"unframed": "models only"},
+    "meanfield.analysis.gaussian": {"*": "models and laws only"},
+}
+"""Public names without argument checks, and why."""
+
+
+def public_modules():
+    """Every module with `__all__`, and the modules of the table."""
+    listed = [name for name in modules() if hasattr(importlib.import_module(name), "__all__")]
+    return sorted(set(listed) | set(TABLE))
+
+
+def public_names(module):
+    """`__all__`, or where a module has none the functions and classes that it defines."""
+    found = importlib.import_module(module)
+    if hasattr(found, "__all__"):
+        return list(found.__all__)
+    return [
+        name
+        for name, value in vars(found).items()
+        if not name.startswith("_")
+        and getattr(value, "__module__", None) == module
+        and (inspect.isclass(value) or callable(value))
+    ]
