@@ -15,7 +15,6 @@ import particles as ps
 from meanfield import checkpoints, data, distances, figures, limits, plots, studies
 from meanfield.analysis import clusters, diagnostics, frames
 from meanfield.measures import quadrature
-from particles.models.normalization import SinkhornAttention, UnnormalizedAttention
 
 I2 = np.eye(2)
 X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]])
@@ -54,7 +53,7 @@ def attention(kind, **more):
     return [Call(kind, QKV | {"A": I2} | more)]
 
 
-SMALL_STUDY = {"model": CONTRACTING, "reference": SOLUTION, "times": SHORT, "sizes": [2, 4], "seed": 0}
+SMALL_STUDY = {"reference": SOLUTION, "times": SHORT, "sizes": [2, 4], "seed": 0}
 PATHS = {"text", "file name"}
 
 TABLE = {
@@ -64,9 +63,9 @@ TABLE = {
             Call(ps.SelfAttention, QKV | {"tolerance": 1e-3, "normalization": "softmax"}),
             Call(SA.in_frame, {"A": I2}),
             Call(SA.attention_matrix, {"t": 0.0, "x": X, "weights": W}),
-            *attention(UnnormalizedAttention),
-            *attention(SinkhornAttention, tolerance=1e-3, max_iterations=10),
         ],
+        "UnnormalizedAttention": attention(ps.UnnormalizedAttention),
+        "SinkhornAttention": attention(ps.SinkhornAttention, tolerance=1e-3, max_iterations=10),
         "SoftmaxField": attention(ps.SoftmaxField),
         "HardmaxAttention": attention(ps.HardmaxAttention),
         "LinearAttention": attention(ps.LinearAttention),
@@ -81,6 +80,9 @@ TABLE = {
         "Krause": [Call(ps.Krause, {"phi": np.exp, "radius": 1.0, "dim": 2})],
         "FeedForward": [Call(ps.FeedForward, {"W": I2, "A": I2, "b": np.zeros(2), "activation": "relu"})],
         "RescaledTransformer": [Call(ps.RescaledTransformer, QKV | {"dt": 0.1})],
+        "Torus": [Call(ps.Torus, {"periods": (1.0, 2.0)})],
+        "OnSphere": [Call(ps.OnSphere, {"field": SA})],
+        "OnCircle": [Call(ps.OnCircle, {"field": SA})],
         "Ensemble": [Call(ps.Ensemble, {"fields": (SA, SA), "repeat": 1})],
         "VelocityField": [Call(SA.on_sphere().velocity, {"t": 0.0, "x": UNIT, "mu": ps.EmpiricalMeasure(UNIT)})],
         "Euler": [Call(ps.Euler, {"dt": 0.1})],
@@ -160,11 +162,10 @@ TABLE = {
         "certify": [Call(limits.certify, {"ds": RUN})],
         "hull": [Call(limits.hull, {"points": X})],
         "candidate_set": [Call(limits.candidate_set, {"polytope": limits.hull(X), "product": I2})],
-        "free_row_values": [Call(limits.free_row_values, {"gamma": [[-1.0, 1.0]], "weights": [0.5, 0.5]}, {"row": 0})],
     },
     "meanfield.studies": {
         "Runner": [Call(studies.Runner, {"workers": 1})],
-        "constants": [Call(studies.constants, {"model": SA, "t": 0.0, "radius": 1.0})],
+        "AtomicLaw": [Call(studies.AtomicLaw, {"points": X})],
         "stability": [
             Call(studies.stability, {"model": SA, "mu0": MU, "nu0": MU, "times": [0, 0.1], "effort": "cheap"})
         ],
@@ -176,7 +177,9 @@ TABLE = {
                 runs=False,
             )
         ],
-        "convergence": [Call(studies.convergence, SMALL_STUDY | {"seeds": 5}, {"law": LAW}, runs=False)],
+        "convergence": [
+            Call(studies.convergence, SMALL_STUDY | {"seeds": 5}, {"model": CONTRACTING, "law": LAW}, runs=False)
+        ],
         "order": [
             Call(
                 studies.order,
@@ -184,7 +187,10 @@ TABLE = {
                 {"initial": LAW},
             )
         ],
-        "clustered_limit": [Call(studies.clustered_limit, {"ds": RUN, "effort": "cheap"})],
+        "clustered_limit": [Call(studies.clustered_limit, {"ds": RUN, "effort": "cheap"}, runs=False)],
+    },
+    "meanfield.studies.constants": {
+        "constants": [Call(studies.constants.constants, {"model": SA, "t": 0.0, "radius": 1.0})],
     },
     "meanfield.figures": {
         "attention_image": [Call(figures.attention_image, {"P": np.full((2, 2), 0.5)})],
@@ -218,6 +224,7 @@ TABLE = {
         "trajectories": [Call(plots.trajectories, {"ds": RUN})],
         "convergence": [Call(plots.convergence, {"ds": None}, runs=False)],
         "stability": [Call(plots.stability, {"ds": None}, runs=False)],
+        "order": [Call(plots.order, {"ds": None}, runs=False)],
         "limit_distance": [Call(plots.limit_distance, {"certificate": None}, runs=False)],
     },
     "meanfield.measures.quadrature": {
@@ -236,7 +243,7 @@ TABLE = {
         "convex_hull": [Call(diagnostics.convex_hull, {"ds": RUN, "k": 0, "threshold": 0.0})],
         "entropy": [Call(diagnostics.entropy, {"ds": SOLUTION})],
         "interaction_energy": [Call(diagnostics.interaction_energy, {"ds": RUN, "model": SA})],
-        "weak_residual": [Call(diagnostics.weak_residual, {"ds": RUN, "model": SA})],
+        "weak_residual": [Call(diagnostics.weak_residual, {"ds": RUN, "model": SA}, runs=False)],
         "waves": [Call(diagnostics.waves, {"dim": 2})],
     },
     "meanfield.analysis.clusters": {
@@ -254,7 +261,7 @@ TABLE = {
     "meanfield.analysis.frames": {
         "to_frame": [Call(frames.to_frame, {"ds": RUN, "A": I2})],
         "to_rescaled": [Call(frames.to_rescaled, {"ds": RUN})],
-        "to_original": [Call(frames.to_original, {"ds": RUN.assign_attrs(frame="original")})],
+        "to_original": [Call(frames.to_original, {"ds": frames.to_rescaled(RUN)})],
     },
     "meanfield.analysis.gaussian": {},
     "particles.errors": {},
@@ -262,7 +269,10 @@ TABLE = {
 """Module → public name → its calls."""
 
 UNCHECKED = {
-    "particles": {"DiscreteMap": "abstract", "Iterate": "no arguments"},
+    "particles": {
+        **dict.fromkeys(("Derived", "DiscreteMap", "Space"), "abstract"),
+        **dict.fromkeys(("Circle", "Euclidean", "Iterate", "Sphere"), "no arguments"),
+    },
     "particles.errors": {"*": "exceptions"},
     "meanfield.checkpoints": {"trained_heads": "no arguments", "sentence_embeddings": "no arguments"},
     "meanfield.distances": {"Bracket": "a result", "DensityBracket": "a result"},
@@ -275,11 +285,13 @@ UNCHECKED = {
         "polytope_edges": "drawn by figures",
     },
     "meanfield.limits": dict.fromkeys(limits.__all__, "a result"),
-    "meanfield.studies": {
-        "Constants": "a result",
-        "Ledger": "a file of the library's own",
-        "plot_order": "a result of `order`",
-    },
+    "meanfield.studies": {"Ledger": "a file of the library's own"},
+    "meanfield.studies.constants": dict.fromkeys(
+        ("Constants", "attention_terms", "diameter", "sharp_products", "speed"), "not checked yet"
+    ),
+    "meanfield.studies.finite_size": {"*": "not checked yet"},
+    "meanfield.studies.growth": {"*": "not checked yet"},
+    "meanfield.studies.inequalities": {"*": "not checked yet"},
     "meanfield.data": {"FigureCase": "a result", "data_folder": "no arguments"},
     "meanfield.measures.quadrature": {"Characteristics": "made by `characteristics`"},
     "meanfield.analysis.diagnostics": {"SmoothFunction": "a protocol", "Wave": "made by `waves`"},
@@ -291,20 +303,21 @@ UNCHECKED = {
 
 
 def public_modules():
-    """Every module with `__all__`, and the modules of the table."""
-    listed = [name for name in modules() if hasattr(importlib.import_module(name), "__all__")]
+    """Every module with `__all__`, the modules exported there, and the modules of the table."""
+    found = [importlib.import_module(name) for name in modules()]
+    found = [module for module in found if hasattr(module, "__all__")]
+    exported = [getattr(module, name) for module in found for name in module.__all__]
+    listed = [module.__name__ for module in found + exported if inspect.ismodule(module)]
     return sorted(set(listed) | set(TABLE))
 
 
 def public_names(module):
-    """`__all__`, or where a module has none the functions and classes that it defines."""
+    """`__all__` but for modules, or where a module has none the functions and classes that it defines."""
     found = importlib.import_module(module)
     if hasattr(found, "__all__"):
-        return list(found.__all__)
+        return [name for name in found.__all__ if not inspect.ismodule(getattr(found, name))]
     return [
         name
         for name, value in vars(found).items()
-        if not name.startswith("_")
-        and getattr(value, "__module__", None) == module
-        and (inspect.isclass(value) or callable(value))
+        if not name.startswith("_") and callable(value) and getattr(value, "__module__", None) == module
     ]

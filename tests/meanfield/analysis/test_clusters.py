@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from meanfield.analysis import clusters as clustering
-from particles import Euler, SelfAttention, simulate
-from particles.errors import InvalidInput
+from particles import Euler, SelfAttention, Vicsek, simulate
+from particles.errors import InvalidInput, NotSupported
 
 
 def run(x0, times=(0.0, 0.5, 1.0), model=None, **options):
@@ -152,3 +152,16 @@ def test_regular_simplex_statistics():
 def test_heads_are_chosen_by_number(ds):
     with pytest.raises(InvalidInput, match="head must be 0 to 0"):
         clustering.leaders(ds, head=1)
+
+
+def test_one_point_is_a_flat_of_its_own():
+    found = clustering.fit_flats([[2.0, 1.0]])
+    assert found.residual == 0.0
+    assert found.normal @ [2.0, 1.0] == found.offsets[0]
+
+
+def test_a_map_has_no_attention():
+    square = np.array([[0.1, 0.2, 0.0], [0.3, 0.4, 1.0]])
+    ds = simulate(Vicsek(0.1, 0.1, 0.1), square, [0, 1], rng=0)
+    with pytest.raises(NotSupported, match="made with Vicsek"):
+        clustering.leaders(ds)

@@ -134,3 +134,17 @@ def test_ensembles_are_read_one_run_at_a_time():
     with pytest.raises(InvalidInput, match=r"isel\(run=0\)"):
         diagnostics.mean(ds)
     assert diagnostics.mean(ds.isel(run=1)).shape == (2, 1)
+
+
+@pytest.mark.parametrize("k", [4, -5, 0.5])
+@pytest.mark.parametrize("function", [diagnostics.atoms_at, diagnostics.convex_hull])
+def test_a_saved_time_that_is_not_there(function, k):
+    with pytest.raises(InvalidInput, match="k must"):
+        function(square_run(), k)
+
+
+def test_a_run_cut_to_one_time_is_told_what_to_pass():
+    ds = square_run()
+    with pytest.raises(InvalidInput, match=r"isel\(time=\[k\]\)"):
+        diagnostics.mean(ds.isel(time=0))
+    assert diagnostics.mean(ds.isel(time=[0])).shape == (1, 2)

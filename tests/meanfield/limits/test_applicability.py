@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -113,3 +115,7 @@ def test_left_eigenvector_of_a_non_normal_matrix():
     block = leading_block(V, spectrum(V))
     np.testing.assert_allclose(np.abs(block.F[:, 0]), [1.0, 0.0], atol=1e-15)
     np.testing.assert_allclose(block.dual_F[0] / block.dual_F[0, 0], [1.0, 3.0 / 0.8], rtol=1e-14)
+
+
+def test_zero_is_printed_without_a_sign():
+    assert re.search(r"-0(?![.\d])", str(limits.hypotheses(SelfAttention(I2, I2, 0 * I2)))) is None

@@ -271,3 +271,11 @@ def test_other_models_get_a_certificate_without_a_theorem():
         assert (found.theorem, found.status, found.limit_set) == (None, "undecided", None)
         assert str(found)
         found.to_dataset()
+
+
+def test_one_time_of_a_run_is_certified_with_its_dimension():
+    model = SelfAttention(np.eye(2), np.eye(2), -np.eye(2))
+    ds = simulate(model, [[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]], [0, 0.1])
+    with pytest.raises(InvalidInput, match=r"isel\(time=\[k\]\)"):
+        limits.certify(ds.isel(time=0))
+    assert limits.certify(ds.isel(time=[0])).status == "proved"

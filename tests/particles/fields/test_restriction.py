@@ -135,3 +135,8 @@ def test_a_wrapper_forwards_what_it_does_not_change():
 def test_a_space_without_a_restriction_is_named():
     with pytest.raises(NotSupported, match="Torus"):
         restricted(Torus(1.0), attention(1.0, 2))
+
+
+def test_the_origin_has_no_tangent():
+    with pytest.raises(InvalidInput, match="the origin"):
+        attention(1.0, 2).on_sphere().velocity(0.0, np.zeros((1, 2)), EmpiricalMeasure(np.eye(2)))

@@ -1,0 +1,21 @@
+import numpy as np
+import pytest
+
+from meanfield import figures
+from particles.errors import InvalidInput
+
+X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]])
+
+
+@pytest.mark.parametrize(
+    ("draw", "words"),
+    [
+        (lambda: figures.cloud(X, groups=[0, 1]), r"each of 3 tokens.*\(2,\)"),
+        (lambda: figures.attention_image(np.ones((2, 3))), r"square.*\(2, 3\)"),
+        (lambda: figures.attention_image(-np.eye(2)), "smallest -1"),
+        (lambda: figures.leaders_graph(X, X[:2], np.ones((2, 3))), r"\(3, 2\), queries by keys, got \(2, 3\)"),
+    ],
+)
+def test_what_a_panel_cannot_draw(draw, words):
+    with pytest.raises(InvalidInput, match=words):
+        draw()

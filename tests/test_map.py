@@ -1,0 +1,154 @@
+"""The tests are a map of the source: every module has a test file of its name, and every test file a module."""
+
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+from source_tree import PACKAGES, ROOT, modules
+
+ENTRY = {"__init__.py", "__main__.py"}
+
+UNTESTED = {
+    "meanfield/analysis/energies.py",
+    "meanfield/analysis/gaussian.py",
+    "meanfield/app/parts/convergence.py",
+    "meanfield/app/parts/limit.py",
+    "meanfield/app/parts/part.py",
+    "meanfield/app/parts/setting.py",
+    "meanfield/app/parts/stability.py",
+    "meanfield/app/report.py",
+    "meanfield/app/study.py",
+    "meanfield/app/table.py",
+    "meanfield/distances/arguments.py",
+    "meanfield/distances/bounds/clouds.py",
+    "meanfield/distances/bounds/coarse.py",
+    "meanfield/distances/bounds/column_generation.py",
+    "meanfield/distances/bounds/couplings.py",
+    "meanfield/distances/bounds/dual.py",
+    "meanfield/distances/bounds/rounding.py",
+    "meanfield/distances/bounds/search.py",
+    "meanfield/distances/bounds/sliced.py",
+    "meanfield/distances/line.py",
+    "meanfield/distances/pot.py",
+    "meanfield/distances/sinkhorn.py",
+    "meanfield/figures/command.py",
+    "meanfield/figures/paper.py",
+    "meanfield/figures/runs.py",
+    "meanfield/figures/schematics.py",
+    "meanfield/limits/certificate.py",
+    "meanfield/limits/checks.py",
+    "meanfield/limits/finding.py",
+    "meanfield/limits/head.py",
+    "meanfield/limits/limit_sets.py",
+    "meanfield/limits/phase.py",
+    "meanfield/limits/proof.py",
+    "meanfield/limits/reference.py",
+    "meanfield/limits/run.py",
+    "meanfield/limits/spectrum.py",
+    "meanfield/limits/theorems.py",
+    "meanfield/measures/cells.py",
+    "meanfield/schemes/base.py",
+    "meanfield/schemes/carried.py",
+    "meanfield/schemes/eulerian.py",
+    "meanfield/schemes/fluxes.py",
+    "meanfield/schemes/reconstruction.py",
+    "meanfield/schemes/sources.py",
+    "meanfield/schemes/steps.py",
+    "meanfield/studies/atoms.py",
+    "meanfield/studies/constants.py",
+    "meanfield/studies/growth.py",
+    "meanfield/studies/inequalities.py",
+    "particles/errors.py",
+    "particles/fields/differences.py",
+    "particles/fields/dimension.py",
+    "particles/fields/discrete_map.py",
+    "particles/fields/events.py",
+    "particles/fields/linear_flow.py",
+    "particles/fields/questions.py",
+    "particles/fields/start.py",
+    "particles/files.py",
+    "particles/kernels/compiling.py",
+    "particles/kernels/exact/direct.py",
+    "particles/kernels/exact/exponential.py",
+    "particles/kernels/exact/products.py",
+    "particles/kernels/exact/tiles.py",
+    "particles/kernels/fast/bsplines.py",
+    "particles/kernels/fast/error_bound.py",
+    "particles/kernels/fast/kdtree.py",
+    "particles/kernels/fast/multipole.py",
+    "particles/kernels/fast/subquadratic.py",
+    "particles/kernels/fast/taylor.py",
+    "particles/models/aggregation.py",
+    "particles/models/attention.py",
+    "particles/models/bilinear.py",
+    "particles/models/discrete.py",
+    "particles/models/ensemble.py",
+    "particles/models/flocking.py",
+    "particles/models/network.py",
+    "particles/models/opinion.py",
+    "particles/models/relatives.py",
+    "particles/randomness.py",
+    "particles/records.py",
+    "particles/steppers/state.py",
+}
+"""Modules without a test file of their name: tested through their neighbours. This list may only shrink."""
+
+THEMES = {
+    "meanfield/figures/test_figures.py",
+    "meanfield/limits/test_examples.py",
+    "meanfield/schemes/test_memory.py",
+    "meanfield/velocity/test_models_on_grids.py",
+    "particles/kernels/test_first_process.py",
+    "particles/models/test_attention_family.py",
+    "particles/models/test_classical_models.py",
+    "particles/models/test_energies.py",
+    "particles/test_copies.py",
+    "particles/test_oracles.py",
+    "particles/test_resume.py",
+    "particles/test_simulate_checks.py",
+}
+"""Test files of a theme that runs through several modules."""
+
+SHARED = {"checks.py"}
+"""File names that stand twice. This list may only shrink."""
+
+
+def sources():
+    return {path.relative_to(ROOT) for path in modules().values() if path.name not in ENTRY}
+
+
+def listed_tests():
+    return {
+        path.relative_to(ROOT / "tests") for name in PACKAGES for path in (ROOT / "tests" / name).rglob("test_*.py")
+    }
+
+
+def test_every_module_has_a_test_file_of_its_name():
+    missing = {str(path) for path in sources() if path.with_name(f"test_{path.name}") not in listed_tests()}
+    assert not missing - UNTESTED, f"no test file of their name: {sorted(missing - UNTESTED)}"
+
+
+def test_every_test_file_has_a_module_of_its_name():
+    lost = {str(path) for path in listed_tests() if path.with_name(path.name.removeprefix("test_")) not in sources()}
+    assert not lost - THEMES, f"no module of their name: {sorted(lost - THEMES)}"
+
+
+def test_no_two_modules_share_a_file_name():
+    counts = Counter(path.name for path in sources())
+    assert not {name for name, count in counts.items() if count > 1} - SHARED
+
+
+def test_tests_stand_in_the_folders_of_the_packages():
+    folders = {path.parent for path in sources()}
+    assert {path.parent for path in listed_tests()} <= folders
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_importing_every_module_ends_no_interpreter(package):
+    code = (
+        f"import importlib, pkgutil, {package}\n"
+        f"for found in pkgutil.walk_packages({package}.__path__, '{package}.'): importlib.import_module(found.name)\n"
+        "print('all')"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).strip() == "all"
