@@ -206,6 +206,11 @@ def as_path(value: str | os.PathLike[str], name: str) -> Path:
         raise InvalidInput(f"{name} = {_short(value)} has no meaning here ({error}): give the whole path") from None
 
 
+def default_error_state() -> np.errstate:
+    """NumPy's own error state, as a decorator of public functions: the caller's `np.seterr` does not matter."""
+    return np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
+
+
 def frozen(array: Array) -> Array:
     """The same array, contiguous and read-only: what a frozen object holds."""
     out = np.ascontiguousarray(array)

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 from tqdm import tqdm
 
-from particles.checks import Array
+from particles.checks import Array, default_error_state, flag
 from particles.dataset import COMPLETED, Layout, config_of, unwritten
 from particles.errors import Interrupted, InvalidInput, LibraryError, RunStopped, StoreError
 from particles.fields.discrete_map import DiscreteMap
@@ -32,7 +32,11 @@ Model = VelocityField | DiscreteMap
 
 
 class State(Protocol):
-    """What the time loop moves: it can advance, say what to record, and be restored from what was recorded."""
+    """What the time loop moves: particles, a measure on a grid, anything that is known at one time and can go on.
+
+    A state is frozen, and holds all that its future depends on: `advance` returns a new one, nothing is kept elsewhere.
+    So the loop may record, watch or drop a state, or repeat an interval, without changing a number.
+    """
 
     def advance(self, t0: float, t1: float) -> Self:
         """The state at t1 from this one at t0 < t1; raises a LibraryError where it cannot go on."""
@@ -41,7 +45,7 @@ class State(Protocol):
         """The arrays to save at the present time, by variable name."""
 
     def memo(self) -> Mapping[str, Any]:
-        """What else, as JSON values, a resumed run needs to go on bitwise: proposed steps, generators."""
+        """What else, as JSON values, a resumed run needs to go on bitwise: planned steps, generators."""
 
     def probe(self, t: float) -> Array:
         """Velocities at a few points at the present time t, (..., d): what a model given back to `resume` must have."""
@@ -74,6 +78,7 @@ def state_name(state: State) -> str:
     return next(name for name, known in _STATES.items() if known is type(state))
 
 
+@default_error_state()
 def evolve(
     state: State,
     layout: Layout,
@@ -88,6 +93,7 @@ def evolve(
     A run that cannot go on keeps all that it had: RunStopped names the reason and carries the Dataset. So does
     Interrupted, the KeyboardInterrupt of Ctrl-C; a store then has the status "interrupted".
     """
+    flag(progress, "progress")
     velocities = None if store is None or not unwritten(layout.static) else state.probe(float(layout.times[0])).tolist()
     recorder = _begin(state, layout, store, overwrite, velocities)
     return _loop(state, layout.times, recorder, 1, progress, label, velocities)
@@ -121,10 +127,12 @@ def _memo(state: State, t: float, start: Any) -> dict[str, Any]:
 
 def refuse_existing(store: str | os.PathLike[str] | None, *, overwrite: bool) -> None:
     """Refuse a store that exists before any work is done for it."""
+    flag(overwrite, "overwrite")
     if store is not None:
         check_target(as_target(store, "store"), overwrite=overwrite)
 
 
+@default_error_state()
 def resume(store: str | os.PathLike[str], *, model: Model | None = None, progress: bool = False) -> xr.Dataset:
     """Carry an interrupted run to its last time, bitwise as if it had not been interrupted; then the whole Dataset.
 
@@ -135,6 +143,7 @@ def resume(store: str | os.PathLike[str], *, model: Model | None = None, progres
     whose model it cannot rebuild; InvalidInput for another model; RunStopped and Interrupted as simulate and solve.
     """
     path = as_target(store, "store")
+    flag(progress, "progress")
     if read_commit(path).status == COMPLETED:
         return open_store(path)
     lock = Lock(path)

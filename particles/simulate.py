@@ -1,4 +1,4 @@
-"""The door of the particle layer: simulate(model, initial, times, ...) -> Dataset."""
+"""The public function of the particle layer: simulate(model, initial, times, ...) -> Dataset."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from particles.checks import Array, Rng, as_finite, as_generator, as_times, as_weights
+from particles.checks import Array, Rng, as_finite, as_generator, as_times, as_weights, default_error_state
 from particles.dataset import Layout, Series, provenance, variable
 from particles.errors import InvalidInput
 from particles.evolution import evolve, refuse_existing, resumable, state_name
@@ -53,7 +53,7 @@ class ParticleState:
         return replace(self, particles=particles)
 
     def record(self) -> Mapping[str, Array]:
-        """The positions, (particle, component) or (run, particle, component), and the groups where tokens may meet."""
+        """The positions, ([run,] particle, component), and the groups of a model with events."""
         arrays = {"position": self.particles.x}
         if self.particles.groups is not None:
             arrays |= {"group": self.particles.groups.label, "meeting_time": self.particles.groups.since}
@@ -92,6 +92,7 @@ class ParticleState:
         return cls(call["model"].in_dimension(x.shape[-1]), call["method"], particles, single)
 
 
+@default_error_state()
 def simulate(
     model: Model,
     x0: npt.ArrayLike | EmpiricalMeasure,
@@ -112,7 +113,7 @@ def simulate(
     of an ensemble draws from its r-th child; `store` a path for a Zarr store that is written while the run goes on.
 
     Returns a Dataset with `position` (time, particle, component), or (run, time, particle, component), and `weight`.
-    Raises RunStopped, with the Dataset so far, where the run cannot go on; InvalidInput for what the door refuses.
+    Raises RunStopped, with the Dataset so far, where the run cannot go on; InvalidInput for a wrong argument.
     """
     if not isinstance(model, Model):
         raise InvalidInput(f"model must be a VelocityField or a DiscreteMap, got {type(model).__name__}")
@@ -146,7 +147,7 @@ def check_velocity(field: VelocityField, t: float, x: Array, w: Array) -> None:
     name = f"the velocity of {type(field).__name__} at t = {t:g}"
     for run, start in enumerate(x):
         argument = start[None].copy()
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        with np.errstate(all="ignore"):
             velocity = field.of_run(run).particle_velocity(t, argument, w)
         if not isinstance(velocity, np.ndarray) or velocity.dtype.kind != "f" or velocity.shape != argument.shape:
             got = f"{velocity.dtype} {velocity.shape}" if isinstance(velocity, np.ndarray) else repr(type(velocity))

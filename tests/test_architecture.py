@@ -63,12 +63,9 @@ CIRCLES_LEFT: tuple[str, ...] = ()
 ORDER_LEFT: set[tuple[str, str]] = set()
 LATE_LEFT: tuple[str, ...] = ()
 WORDS_LEFT = (
-    "particles.checks",
     "particles.errors",
     "particles.fields",
     "particles.models",
-    "particles.simulate",
-    "particles.steppers",
     "meanfield.app",
     "meanfield.distances",
     "meanfield.figures",

@@ -158,7 +158,7 @@ class ErrorControlled(Method):
             return None
         factor = MAX_FACTOR if found.error == 0 else min(MAX_FACTOR, self._factor(found.error))
         following = h * (min(1.0, factor) if rejected else factor)
-        # A step cut short by the end says nothing against the longer one that was planned.
+        # That a step was cut short by the end is no reason against the longer one that was planned.
         if end >= t1 and h < planned:
             following = max(planned, following)
         batch = found.x[None]
