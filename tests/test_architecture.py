@@ -64,8 +64,6 @@ ORDER_LEFT: set[tuple[str, str]] = set()
 LATE_LEFT: tuple[str, ...] = ()
 WORDS_LEFT = (
     "particles.errors",
-    "particles.fields",
-    "particles.models",
     "meanfield.app",
     "meanfield.distances",
     "meanfield.figures",

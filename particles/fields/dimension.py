@@ -12,7 +12,7 @@ from particles.fields.query import checked_dimension
 
 @dataclass(frozen=True, eq=False)
 class AnyDimension(VelocityField):
-    """A field whose formula holds in any dimension; the doors, sums and frames settle which one it is."""
+    """A field whose formula holds in any dimension; the initial points, sums and frames settle which one it is."""
 
     dim: int | None = field(default=None, kw_only=True)
 

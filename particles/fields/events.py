@@ -11,6 +11,10 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from particles.checks import Array
+from particles.fields.spaces import Euclidean, Space, Torus
+
+RD = Euclidean()
+"""R^d, where a pair of tokens has one distance."""
 
 
 class Event(Protocol):
@@ -22,21 +26,25 @@ class Event(Protocol):
 
 @dataclass(frozen=True)
 class Meeting:
-    """Tokens meet when they end a step within `distance`, or when the step turned the line between them round.
+    """Tokens collide when they end a step within `distance`, or when the step turned the line between them round.
 
     A step turns a pair round when the relative positions before and after it make an obtuse angle: attracted tokens
-    have then run through one another.
+    have then run through one another. On a torus or circle, `space`, positions are taken to their nearest images.
     """
 
     distance: float
+    space: Space = RD
 
     def regroup(self, before: Array, after: Array, group: Array) -> Array:
         """Groups (n,) after a step from `before` to `after` (n, d); a group is named by its smallest index."""
         leads = np.unique(group)
         start, end = before[leads], after[leads]
-        furthest = float(np.linalg.norm(end - start, axis=1).max())
-        pairs = cKDTree(start).query_pairs(self.distance + 2 * furthest, output_type="ndarray")
-        gap, then = (z[pairs[:, 1]] - z[pairs[:, 0]] for z in (start, end))
+        furthest = float(np.linalg.norm(self.space.nearest(start, end) - start, axis=1).max())
+        box = self.space.periods if isinstance(self.space, Torus) else None
+        tree = cKDTree(start if box is None else self.space.project(start), boxsize=box)
+        pairs = tree.query_pairs(self.distance + 2 * furthest, output_type="ndarray")
+        one, other = pairs.T
+        gap, then = (self.space.nearest(z[one], z[other]) - z[one] for z in (start, end))
         met = (np.linalg.norm(then, axis=1) <= self.distance) | (np.sum(gap * then, axis=1) <= 0)
         if not met.any():
             return group

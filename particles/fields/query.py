@@ -1,4 +1,4 @@
-"""What a field is asked for: a time, points and a measure, checked at its door."""
+"""What a field is asked for: a time, points and a measure, checked."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def check_query(dim: int | None, t: float, x: npt.ArrayLike, mu: Measure) -> tup
 
 
 def _atoms(mu: Measure, dim: int) -> Atoms:
-    """The points (n, dim) and masses (n,) of a measure of any kind; refused: what is none, NaN, negative masses."""
+    """The points (n, dim) and masses (n,) of a measure of any kind; refused: other objects, NaN, negative masses."""
     try:
         points, weights = mu.points, mu.weights
     except AttributeError:

@@ -4,6 +4,7 @@ Arrays in, arrays out; points are x (..., d) and velocities v (..., d). A space 
 
 - `project(x)`, the points brought back onto it after a step, and `check(x)`, which refuses points that are not on it;
 - `tangent(x, v)`, the part of v that is tangent to it at x, and `distance(x, y)`, the length of the shortest way;
+- `nearest(x, y)`, the coordinates of y that are nearest to those of x (another angle of the same point, say);
 - `axis_periods(d)`, what a grid needs: the period of each of d axes, None for a straight one, so that Circle() gives
   (2π,) and Torus((1, 2)) gives (1.0, 2.0); refused where the coordinates fill no box (the sphere);
 - `embed(x)` and `pull(x, v)`, by which a field of R^k is restricted to it (see restriction.py): the points of R^k at
@@ -40,6 +41,10 @@ class Space(ABC):
     def tangent(self, x: Array, v: Array) -> Array:
         """The part of v (..., d) that is tangent to the space at x (..., d)."""
         return v
+
+    def nearest(self, x: Array, y: Array) -> Array:
+        """Coordinates (..., d) of the points y, those nearest to the coordinates x; y itself where there is one set."""
+        return y
 
     @abstractmethod
     def distance(self, x: Array, y: Array) -> Array:
@@ -139,6 +144,11 @@ class Torus(Space):
     def check(self, x: Array) -> None:
         """Refuse points with another number of coordinates."""
         self.axis_periods(x.shape[-1])
+
+    def nearest(self, x: Array, y: Array) -> Array:
+        """y plus whole periods, within half a period of x."""
+        lengths = np.array(self.periods)
+        return np.asarray(y - lengths * np.round(np.subtract(y, x) / lengths))
 
     def distance(self, x: Array, y: Array) -> Array:
         """The Euclidean length of x − y taken to the nearest of its periodic images."""

@@ -26,8 +26,8 @@ class Attraction(AnyDimension):
     """X[μ](x) = −∫ ∇W(x − y) dμ(y) with −∇W(x) = −φ(|x|²) x, φ ≥ 0, and ∇W(0) = 0.
 
     The gradient flow of ½ ∬ W dμ dμ: it never increases, the centre of mass stays, the diameter shrinks. Where
-    φ is singular, tokens collide in finite time and then stay together: they keep their rows and weights and share a
-    position, `group` and `meeting_time` of the Dataset say who and since when. They meet once they are within
+    φ is singular, tokens collide in finite time and then move as one: they keep their rows and weights and share a
+    position, `group` and `meeting_time` of the Dataset hold which and since when. They collide once they are within
     `meeting_distance`, or have passed one another within a step. With noise nothing merges. A fixed step gives the
     meeting time to a step; Adaptive to the time r^{2−p}/(2 − p) that the last way r = 100 (atol + rtol |x|) takes for
     a kernel |x|^{p−2}, long where p is near 2.
@@ -51,7 +51,7 @@ class Attraction(AnyDimension):
     @property
     @abstractmethod
     def collides(self) -> bool:
-        """Whether two tokens meet in finite time."""
+        """Whether two tokens collide in finite time."""
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -69,7 +69,7 @@ class PowerAttraction(Attraction):
     """Attraction by W = |x|^p / p, p > 0: x_i' = −Σ_j w_j |x_i − x_j|^{p−2} (x_i − x_j); `exponent` is p.
 
     For p < 2 tokens collide in finite time; for p = 2 the spread decays like e^{−t}; for p > 2 like t^{−1/(p−2)}. With
-    p = 1 on the line n equispaced tokens on [−a, a] all meet at T = a n/(n − 1). Carrillo, Di Francesco, Figalli,
+    p = 1 on the line n equispaced tokens on [−a, a] all collide at T = a n/(n − 1). Carrillo, Di Francesco, Figalli,
     Laurent, Slepčev (2011). Cost: O(n log n) for p = 1 on the line, O(n) for p = 2 and 4, O(n²) else.
     """
 
@@ -130,7 +130,8 @@ class LogAttraction(Attraction):
     """Attraction by W = χ log|x|: x_i' = −χ Σ_j w_j (x_i − x_j)/|x_i − x_j|², Patlak–Keller–Segel in the plane.
 
     With equal weights d/dt (1/n) Σ|x_i − x̄|² = −χ (n − 1)/n in any dimension until the first collision; a uniform disc
-    of radius R collapses at R²/(2χ). Adding Diffusion(D) adds 2dD to that rate; tokens then do not merge.
+    of radius R collapses at R²/(2χ). Adding Diffusion(D) adds 2dD (n − 1)/n to the mean of that rate;
+    tokens then do not merge.
 
     `core` softens the attraction below that distance, W = χ log(|x|² + core²)/2. Particles on a line with noise need
     it, and are refused without: the kicks of near pairs, dt χ/(n r) for a gap r, have no finite variance there.
@@ -162,8 +163,8 @@ class LogAttraction(Attraction):
         """Refuse noise on a line without a core."""
         if d == 1 and not self.core:
             raise NotSupported(
-                "tokens with noise on a line meet, and the steps that the logarithm makes of near pairs have no finite "
-                "variance: soften it, LogAttraction(chi, core=...) with a core of about √(chi dt), or use a grid"
+                "tokens with noise on a line collide, and the steps that the logarithm makes of near pairs have no "
+                "finite variance: soften it, LogAttraction(chi, core=...) with a core of about √(chi dt), or use a grid"
             )
 
     def attraction(self, squared: Array) -> Array:

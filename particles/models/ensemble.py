@@ -26,7 +26,7 @@ class Ensemble(VelocityField):
     repeat: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse fields that do not go together."""
+        """Refuse fields that have not one dimension, frame and space."""
         if not isinstance(self.fields, tuple | list) or not self.fields:
             raise InvalidInput(f"fields must be one or more velocity fields in a tuple, got {self.fields!r}")
         object.__setattr__(self, "fields", tuple(as_field(field, "a field of the ensemble") for field in self.fields))

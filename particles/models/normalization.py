@@ -16,8 +16,9 @@ from particles.models.bilinear import BilinearField, log_of, row_softmax
 class UnnormalizedAttention(BilinearField):
     """Attention without a denominator: X_t[μ](x) = ∫ e^{⟨Qx, Ky⟩} V y dμ(y).
 
-    On the sphere with QᵀK = βI, V = I this is USA of arXiv:2312.10794, the gradient flow of
-    E_β = (1/2β) ∬ e^{β⟨x, y⟩} dμ dμ. For V = KᵀQ symmetric it is the gradient in x of ∫ e^{⟨Qx, Ky⟩} dμ(y).
+    On the sphere with QᵀK = βI, V = I this is USA of arXiv:2312.10794, which ascends the energy
+    E_β = (1/2β) ∬ e^{β⟨x, y⟩} dμ dμ, dE_β/dt = ∫ |X|² dμ; with V = −I it descends it. For V = QᵀK symmetric X is the
+    gradient in x of ∫ e^{⟨Qx, Ky⟩} dμ(y), so that ½ ∬ e^{⟨Qx, Ky⟩} dμ dμ never decreases.
     In R^d it grows doubly exponentially: expect a run to stop where it leaves the range of float64.
     """
 
@@ -39,8 +40,8 @@ class SinkhornAttention(BilinearField):
     """Attention with a doubly stochastic coupling: X_t[μ](x) = ∫ u(x) e^{⟨Qx, Ky⟩} v(y) V y dμ(y), the Sinkformer.
 
     u and v make ∫ κ(x, y) dμ(y) = 1 at every x, exactly, and ∫ κ(x, y) dμ(x) = 1 at every source y within
-    `tolerance`; Sinkhorn's iteration runs on the logarithms. Permutation equivariant; with V = QᵀK symmetric a
-    Wasserstein gradient flow. Sander, Ablin, Blondel, Peyré, Sinkformers, arXiv:2110.11773.
+    `tolerance`; Sinkhorn's iteration runs on the logarithms. Permutation equivariant; with V = −QᵀK symmetric a
+    Wasserstein gradient flow, which V = QᵀK ascends. Sander, Ablin, Blondel, Peyré, Sinkformers, arXiv:2110.11773.
 
     Refused: an iteration that has not converged after `max_iterations` (scores that spread over hundreds).
     """

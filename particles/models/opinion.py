@@ -21,10 +21,12 @@ TIE = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class Averaging(AnyDimension):
-    """X[μ](x) = ∫ φ(|x − y|²)(y − x) dμ(y) / ∫ φ(|x − y|²) dμ(y), for a subclass that says what φ is.
+    """X[μ](x) = ∫ φ(|x − y|²)(y − x) dμ(y) / ∫ φ(|x − y|²) dμ(y), for a subclass that gives φ.
 
-    The convex hull of the tokens shrinks, so their diameter never increases; on the line their order is kept. A point
-    that sees no mass stays where it is. Euler(dt=1) is the synchronous averaging map.
+    The convex hull of the tokens shrinks, so their diameter never increases. A point that sees no mass stays where it
+    is. On the line the flow keeps the order of the tokens where φ is continuous. Euler(dt=1), the synchronous
+    averaging map, keeps it where log φ(r²) is concave in r (a Gaussian, bounded confidence), and may exchange tokens
+    elsewhere.
     """
 
     @abstractmethod

@@ -12,7 +12,6 @@ from itertools import product
 import numpy as np
 
 from particles.checks import Array
-from particles.fields.events import Event
 from particles.fields.field import Derived, VelocityField
 from particles.measure import Measure
 from particles.steppers.state import Groups, Labels, Particles
@@ -52,7 +51,7 @@ def after_step(model: VelocityField, state: Particles, path: tuple[Array, ...], 
     """
     if state.groups is None:
         return replace(state, x=path[-1])
-    x, groups = _merge(model.events, t, (state.x, *path), state.w, state.groups)
+    x, groups = _merge(model, t, (state.x, *path), state.w, state.groups)
     return replace(state, x=x, groups=groups)
 
 
@@ -62,20 +61,19 @@ def at_standstill(model: VelocityField, state: Particles, t: float) -> Particles
     return after_step(model, state, (*nearby, state.x), t)
 
 
-def _merge(
-    events: tuple[Event, ...], t: float, path: tuple[Array, ...], w: Array, groups: Groups
-) -> tuple[Array, Groups]:
+def _merge(model: VelocityField, t: float, path: tuple[Array, ...], w: Array, groups: Groups) -> tuple[Array, Groups]:
     x, label, since = _share(path[-1], groups.label), groups.label.copy(), groups.since.copy()
     grown = False
     for run in range(len(x)):
         new = groups.label[run]
-        for event, end in product(events, path[1:]):
+        for event, end in product(model.events, path[1:]):
             new = event.regroup(path[0][run], end[run], new)
         if np.array_equal(new, groups.label[run]):
             continue
         grown = True
         changed = np.isin(new, new[new != groups.label[run]])
-        x[run][changed] = _centres(x[run], w, new)[changed]
+        near = model.space.nearest(x[run][new], x[run])
+        x[run][changed] = model.space.project(_centres(near, w, new))[changed]
         label[run], since[run][changed] = new, t
     return x, Groups(label, since) if grown else groups
 
