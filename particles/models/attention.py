@@ -81,7 +81,7 @@ class SelfAttention(SoftmaxField):
     SelfAttention(...). With V = QᵀK = I distances never decrease (Lemma 7.2); with V = −I, QᵀK = I the energy
     Σ_ij e^{⟨x_i, x_j⟩} never increases (Lemma 8.9).
 
-    `normalization` tells what the coefficients e^{⟨Qx_i, Kx_j⟩} are divided by: "softmax", the sum of their row; "none",
+    `normalization` names what the weights e^{⟨Qx_i, Kx_j⟩} are divided by: "softmax", the sum of their row; "none",
     nothing, which makes an UnnormalizedAttention; "sinkhorn", what makes P doubly stochastic, a SinkhornAttention.
     """
 
