@@ -63,25 +63,27 @@ def compare(run: Run, head: Head, block: LeadingBlock, saves: list[int]) -> Comp
     try:
         for k in saves:
             end = float(run.times[k])
-            first = None if step is None or t == end else min(step, end - t)
-            solver = DOP853(velocity, t, y, end, rtol=RELATIVE_TOLERANCE, atol=absolute, first_step=first)
-            while t < end:
-                solver.step()
-                steps += 1
-                strayed = max(strayed, _spread(block, head.V, solver.t, solver.y.reshape(shape)))
-                if steps > MAX_STEPS or solver.status == "failed":
+            if t < end:
+                first = None if step is None else min(step, end - t)
+                solver = DOP853(velocity, t, y, end, rtol=RELATIVE_TOLERANCE, atol=absolute, first_step=first)
+                while solver.status == "running":
+                    solver.step()
+                    steps += 1
+                    if steps > MAX_STEPS or not np.isfinite(solver.y).all():
+                        return impossible
+                    strayed = max(strayed, _spread(block, head.V, solver.t, solver.y.reshape(shape)))
+                if solver.status == "failed":
                     return impossible
-                t, y = solver.t, solver.y
-            step = solver.h_abs
-            x = run.original(head.V, k)
+                t, y, step = solver.t, solver.y, solver.h_abs
+            x, back = run.original(head.V, k), _back(block, head.V, t)
             difference = x - y.reshape(shape)[:, place]
             error[k] = float(np.linalg.norm(difference, axis=2).max())
-            size = float(np.linalg.norm(x @ _back(block, head.V, t).T, axis=1).max())
-            off = np.linalg.norm(difference @ _back(block, head.V, t).T, axis=2).max()
-            strayed = max(strayed, float(off) / max(size, 1e-300))
-    except (OutOfRange, ValueError):
+            size = float(np.linalg.norm(x @ back.T, axis=1).max())
+            off = float(np.linalg.norm(difference @ back.T, axis=2).max())
+            strayed = max(strayed, off / max(size, 1e-300))
+    except OutOfRange:
         return impossible
-    return Comparison(error, strayed) if np.isfinite(y).all() else impossible
+    return Comparison(error, strayed)
 
 
 def _copies(x: Array) -> Array:

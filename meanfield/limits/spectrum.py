@@ -165,7 +165,8 @@ def _contracting(A: Array) -> Array | None:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", linalg.LinAlgWarning)
+            # An eigenvalue on the axis makes the equation singular; what SciPy returns then fails the test below.
+            warnings.simplefilter("ignore")
             P = linalg.solve_continuous_lyapunov(A.T, -np.eye(len(A)))
         P = 0.5 * (P + P.T)
         if not np.isfinite(P).all():

@@ -25,6 +25,9 @@ from particles.fields.linear_flow import linear_flow
 NEAR = 1e-3
 """Distance to the predicted set, relative to the spread of the tokens, below which a limit counts as observed."""
 
+FOLDS = 3.0
+"""λ times the length of a run below which nothing counts as observed: two tokens always lie on two hyperplanes."""
+
 
 @dataclass(frozen=True)
 class Example:
@@ -94,7 +97,9 @@ class LeaderTheorem(Theorem):
         assumptions: tuple[str, ...] = tuple(check.assumption for check in checks if check.assumption)
         if proof is None:
             spread = float(np.ptp(z[0] @ block.complement.T, axis=0).max())
-            status: Status = "observed" if distances[-1].max() <= NEAR * max(spread, 1e-300) else "undecided"
+            seen_long = block.value * float(run.times[-1] - run.times[0]) >= FOLDS
+            near = distances[-1].max() <= NEAR * max(spread, 1e-300)
+            status: Status = "observed" if near and seen_long else "undecided"
             limits = limit_set.nearest(z[-1])
             kind = kind if status == "observed" else "unknown"
         else:

@@ -1,0 +1,195 @@
+"""What each theorem says about runs: symmetry, own shares, tokens without mass, sets that contain their own points."""
+
+import numpy as np
+import pytest
+from oracles.symmetric_clouds import asymmetry, cloud
+
+from meanfield import limits
+from meanfield.figures.schematics import summary_of_theorems
+from meanfield.limits.theorems import theorem
+from particles import Adaptive, SelfAttention, simulate
+
+I2, I3 = np.eye(2), np.eye(3)
+
+
+def test_names_and_statements_are_different():
+    names = [each.name for each in limits.THEOREMS]
+    assert names == ["2.1", "3.1", "8.5", "4.2", "5.2"]
+    assert len({each.statement for each in limits.THEOREMS}) == len(names)
+    assert [theorem(name) for name in names] == list(limits.THEOREMS)
+
+
+def test_every_example_is_an_example_of_its_theorem():
+    for each in limits.THEOREMS:
+        if each.example is not None:
+            model = SelfAttention(each.example.Q, np.eye(len(each.example.V)), each.example.V)
+            assert limits.hypotheses(model).theorem == each.name
+    assert [row[3][:11] for row in summary_of_theorems()] == [
+        "Theorem 3.1",
+        "Theorem 8.5",
+        "Theorem 4.2",
+        "Theorem 5.2",
+    ]
+
+
+def broken_symmetries(seeds):
+    """(seed, how far limits break the symmetry over twice their bound) of all certificates that state limits."""
+    found = []
+    for seed in seeds:
+        rng = np.random.default_rng(seed)
+        d = int(rng.integers(1, 4))
+        x0, signs = cloud(seed, d, 10.0 ** rng.uniform(2, 5))
+        times = (np.linspace(0, 8, 33), np.array([0.0, 4.0]), np.array([0.0, 0.5, 8.0]))[seed % 3]
+        certificate = limits.certify(simulate(SelfAttention(np.eye(d), np.eye(d), np.eye(d)), x0, times))
+        if certificate.known:
+            found.append((seed, (asymmetry(x0, signs, certificate.limits) / (2 * certificate.bound)).max()))
+    return found
+
+
+def test_no_symmetric_token_goes_to_a_leader_that_symmetry_forbids():
+    found = broken_symmetries(range(24))
+    assert found
+    assert max(ratio for _, ratio in found) <= 1.0
+
+
+@pytest.mark.slow
+def test_no_symmetric_token_goes_to_a_leader_that_symmetry_forbids_in_many_clouds():
+    found = broken_symmetries(range(24, 264))
+    assert len(found) > 20
+    assert max(ratio for _, ratio in found) <= 1.0
+
+
+OWN_SHARE = {
+    "5.927": (
+        [[3.997528345195214, 0.0], [5.9510634930618735, 2.713497302703937]],
+        [[10.176452839485357, -1.7321348424395848], [-8.480906502041668, 3.731321191926786]],
+        -0.3316925119726592,
+    ),
+    "3.160": (
+        [[2.479069056195228, 0.0], [3.1676819443494106, 2.663023285337782]],
+        [[36.22459632051729, -0.5894312580326048], [-11.300914324574535, 2.4398762746147167]],
+        -0.5550630318176057,
+    ),
+}
+
+
+@pytest.mark.parametrize("level", OWN_SHARE)
+@pytest.mark.parametrize("times", [[0.0], [0.0, 0.001], np.linspace(0, 0.05, 6), np.linspace(0, 10, 101)])
+def test_a_follower_may_be_carried_away_by_what_it_attends_to_itself(level, times):
+    """At the start token 1 attends to token 0 most, and still both end with token 1."""
+    x0, B, negative = OWN_SHARE[level]
+    model = SelfAttention(B, I2, np.diag([1.0, negative]))
+    found = limits.certify(simulate(model, x0, times))
+    assert found.known == (len(times) > 6)
+    assert found.status in ("conditional", "undecided")
+    if found.known:
+        late = simulate(model, x0, [0.0, 14.0], method=Adaptive(1e-12, 1e-14)).position.values[-1]
+        assert found.limit_set.values == pytest.approx([np.exp(-14.0) * late[1, 0]], abs=found.bound.max())
+        assert f"{found.limit_set.values[0]:.3f}" == level
+
+
+def test_theorem_8_5_leaves_tokens_without_mass_open():
+    """The massless token stays at distance 1 from the line on which all mass is."""
+    x0, weights = [[1.0, 0.0], [0.0, 1.0]], [1.0, 0.0]
+    run = simulate(SelfAttention(I2, I2, -I2), x0, [0.0, 30.0], weights=weights)
+    found = limits.certify(run)
+    assert (found.theorem, found.status) == ("8.5", "proved")
+    assert found.limit_kind.tolist() == ["point", "unknown"]
+    assert np.isnan(found.limits[1]).all()
+    assert found.bound.tolist() == [0.0, np.inf]
+    assert "1 token(s) without mass" in found.reason
+    assert run.position.values[-1, 1, 1] == pytest.approx(1.0, abs=1e-6)
+    found.to_dataset()
+
+
+@pytest.mark.parametrize(
+    ("Q", "K", "status"),
+    [
+        (I2, I2, "proved"),
+        ([[2.0, 0.5], [0.5, 1.0]], I2, "proved"),
+        ([[1.0, 0.3], [0.1, 2.0]], [[1.0, 0.3], [0.1, 2.0]], "proved"),
+        ([[0.1, 0.2], [0.3, 0.7]], [[0.3, 0.6], [0.9, 2.1]], "conditional"),
+    ],
+)
+def test_theorem_8_5_is_proved_where_symmetry_is_exact(Q, K, status):
+    """3 · 0.1 is not 0.3 in float64: the last product is symmetric to rounding only."""
+    found = limits.certify(simulate(SelfAttention(Q, K, -0.5 * I2), [[1.0, 2.0], [-0.5, 0.3]], [0.0, 1.0]))
+    assert (found.theorem, found.status) == ("8.5", status)
+    assert bool(found.assumptions) == (status == "conditional")
+
+
+def test_collapse_at_any_rate_and_any_product():
+    """y = (QᵀK)^{1/2} x at time λt solves the equation with λ = 1, QᵀK = I: 2λt Cov(y) tends to a projector."""
+    product, lam, t = np.array([[2.0, 0.5], [0.5, 1.0]]), 0.4, 2500.0
+    x0 = np.random.default_rng(0).uniform(-2.0, 2.0, size=(20, 2))
+    last = simulate(SelfAttention(product, I2, -lam * I2), x0, [0.0, t]).position.values[-1]
+    y = last @ np.linalg.cholesky(product)
+    np.testing.assert_allclose(np.linalg.eigvalsh(2 * lam * t * np.cov(y.T, bias=True)), 1.0, atol=5e-3)
+
+
+@pytest.mark.parametrize("end", [8.0, 24.0, 32.0])
+def test_points_on_a_set_lie_on_it_within_their_bound(end):
+    """With −0.99 among the eigenvalues z grows like e^{0.99 t}: its last digits are no measure of the set."""
+    V = np.array([[1.0, 0.3], [0.0, -0.99]])
+    x0 = [[1.0, 0.2], [-1.0, 0.5], [0.3, -0.4]]
+    found = limits.certify(simulate(SelfAttention(I2, I2, V), x0, np.linspace(0, end, int(8 * end) + 1)))
+    assert found.status == "conditional"
+    assert (found.limit_set.distance(found.limits) <= found.bound).all()
+    assert found.bound.max() < 1e-6
+    moments = found.phase_time + np.array([0.0, 5.0, 20.0])
+    on = [found.limit_set.distance(z).max() for z in found.continued(moments)]
+    apart = np.linalg.norm(found.phase.positions - found.phase.positions[found.leaders], axis=1).max()
+    assert (on <= np.exp(found.phase_time - moments) * 2 * apart + found.continued_bound(moments)).all()
+
+
+def test_the_bound_of_a_continued_run_covers_the_truth():
+    V = np.array([[1.0, 0.4], [0.0, -0.6]])
+    x0 = np.random.default_rng(2).uniform(-1.0, 1.0, size=(8, 2))
+    model = SelfAttention(I2, I2, V)
+    found = limits.certify(simulate(model, x0, np.linspace(0, 8, 33)))
+    late = simulate(model, x0, [0.0, 9.0, 12.0], method=Adaptive(1e-12, 1e-14)).position.values[1:]
+    flow = [np.linalg.inv(_exponential(V, t)) for t in (9.0, 12.0)]
+    for x, back, z, bound in zip(
+        late, flow, found.continued([9.0, 12.0]), found.continued_bound([9.0, 12.0]), strict=True
+    ):
+        assert np.linalg.norm(x @ back.T - z, axis=1).max() <= bound < 1e-2
+
+
+def _exponential(V, t):
+    values, vectors = np.linalg.eig(V)
+    return (vectors * np.exp(t * values)) @ np.linalg.inv(vectors)
+
+
+def test_a_computed_zero_eigenvalue_gives_no_points():
+    """V = a aᵀ of rank 2: the part of x in its kernel never moves, whatever sign rounding gives the eigenvalue 0."""
+    a = np.array([[1.0, 2.0], [-3.0, 1.0], [2.0, 2.0]])
+    V = a @ a.T / 16.0
+    kernel = np.linalg.svd(V)[2][-1]
+    x0 = np.random.default_rng(0).normal(size=(5, 3))
+    found = limits.certify(simulate(SelfAttention(I3, I3, V), x0, np.linspace(0, 12, 61)))
+    assert found.status == "conditional"
+    assert set(found.limit_kind) == {"on set"}
+    assert np.abs(found.limit_set.conormal @ kernel).max() < 1e-12
+
+
+def test_bounds_of_points_are_those_of_the_phase_carried_back():
+    """V > 0: |z − limit| ≤ ‖e^{−t₀V}‖ (ε + δ), the flow backward in time."""
+    V = np.diag([1.0, 0.6])
+    x0 = np.random.default_rng(8).uniform(-1.0, 1.0, size=(20, 2))
+    found = limits.certify(simulate(SelfAttention(I2, I2, V), x0, np.linspace(0, 12, 49)))
+    off = found.phase.error + found.phase.drift
+    assert found.bound == pytest.approx(np.exp(-0.6 * found.phase_time) * off, rel=1e-12)
+
+
+def test_hyperplanes_that_are_not_proved_are_the_outermost_levels_and_0():
+    x0 = np.random.default_rng(12).uniform(-1.0, 1.0, size=(30, 2))
+    run = simulate(SelfAttention(I2, I2, np.diag([1.0, -0.3])).rescaled(), x0, [0.0, 0.5, 1.0])
+    found = limits.certify(run)
+    assert not found.known
+    levels = run.position.values[-1, :, 0]
+    assert sorted(found.limit_set.values) == pytest.approx([levels.min(), 0.0, levels.max()], abs=1e-14)
+
+
+def test_two_tokens_at_one_time_are_nothing_observed():
+    found = limits.certify(simulate(SelfAttention(I2, I2, np.diag([1.0, -0.5])), [[1.0, 0.0], [1.0, 1e-3]], [0.0]))
+    assert found.status == "undecided"
