@@ -8,22 +8,22 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-import particles.fields
 import particles.models
 from particles.checks import one_of
 from particles.errors import InvalidInput
+from particles.fields import restriction
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField
 
-PACKAGES = (particles.fields, particles.models)
-"""Where models are defined."""
+MODELS = (f"{particles.models.__name__}.", restriction.__name__)
+"""Where models are defined; other fields are the algebra of fields and what methods make of them."""
 
 
 def catalogue() -> dict[str, str]:
     """Every concrete model of this package by name, with the first line of its docstring, in alphabetical order.
 
     `meanfield models` prints it. A class counts that derives from VelocityField or DiscreteMap, is defined in
-    particles/models or particles/fields (outside field.py, the algebra), is not abstract, and has no specialisation.
+    particles/models or restriction.py of particles/fields, is not abstract, and has no specialisation there.
     """
     return {name: _line(cls) for name, cls in sorted(_classes().items())}
 
@@ -48,19 +48,15 @@ def from_parameters(cls: Any, name: str, parameters: Mapping[str, Any]) -> Any:
 
 
 def _classes() -> dict[str, type]:
-    for package in PACKAGES:
-        for module in pkgutil.iter_modules(package.__path__):
-            import_module(f"{package.__name__}.{module.name}")
+    for module in pkgutil.iter_modules(particles.models.__path__):
+        import_module(f"{particles.models.__name__}.{module.name}")
     return {cls.__name__: cls for root in (VelocityField, DiscreteMap) for cls in _leaves(root)}
 
 
 def _leaves(cls: type) -> list[type]:
-    packages = tuple(f"{package.__name__}." for package in PACKAGES)
     every: list[type] = cls.__subclasses__()
-    below = [sub for sub in every if sub.__module__.startswith(packages)]
-    if below:
-        return [leaf for sub in below for leaf in _leaves(sub)]
-    return [] if inspect.isabstract(cls) or cls.__module__ == VelocityField.__module__ else [cls]
+    below = [leaf for sub in every for leaf in _leaves(sub)]
+    return below or ([cls] if cls.__module__.startswith(MODELS) and not inspect.isabstract(cls) else [])
 
 
 def _line(cls: type) -> str:

@@ -1,3 +1,4 @@
+import particles
 from particles.catalogue import catalogue
 
 NAMED = (
@@ -12,3 +13,7 @@ def test_all_models_are_listed_with_one_line_each():
     assert sorted(NAMED.split()) == list(found)
     assert all(line.endswith(".") or ":" in line for line in found.values()), found
     assert max(map(len, found.values())) <= 120
+
+
+def test_every_model_that_is_listed_is_exported():
+    assert set(catalogue()) <= set(particles.__all__)

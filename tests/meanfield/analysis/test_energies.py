@@ -20,6 +20,7 @@ from particles import (
     SelfAttention,
     simulate,
 )
+from particles.errors import NotSupported
 
 
 def tokens(n, d, seed):
@@ -169,3 +170,19 @@ def test_a_disc_under_the_logarithm_keeps_uniform_until_its_collapse():
     # Measured: 1.4 % at 400 tokens.
     radius = np.linalg.norm(ds.position[-1], axis=1).max()
     np.testing.assert_allclose(radius, np.sqrt(1 - 2 * chi * 0.25), rtol=0.02)
+
+
+def test_a_field_without_a_potential_is_named():
+    with pytest.raises(NotSupported, match="SelfAttention is not known to be the gradient of a pair potential"):
+        attraction_energy(identity_attention(1.0, 2), *tokens(4, 2, 0))
+
+
+def test_unnormalized_attention_ascends_its_energy():
+    """For V = QᵀK symmetric ½ ∬ e^{⟨Qx, Ky⟩} dμ dμ grows at the rate ∫ |X|² dμ."""
+    Q = np.array([[0.5, 0.2], [0.1, 0.4]])
+    x, w = tokens(6, 2, 3)
+    model = SelfAttention(Q, Q, Q.T @ Q, normalization="none")
+    velocity = model.particle_velocity(0.0, x, w)
+    h = 1e-5
+    low, high = ((w @ np.exp((x + s * velocity) @ (Q.T @ Q) @ (x + s * velocity).T) @ w) / 2 for s in (-h, h))
+    assert (high - low) / (2 * h) == pytest.approx(w @ np.sum(velocity**2, axis=1), rel=1e-8)
