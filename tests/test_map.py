@@ -104,6 +104,7 @@ THEMES = {
     "particles/models/test_classical_models.py",
     "particles/models/test_energies.py",
     "particles/test_copies.py",
+    "particles/test_numbers.py",
     "particles/test_oracles.py",
     "particles/test_resume.py",
     "particles/test_simulate_checks.py",

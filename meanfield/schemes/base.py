@@ -11,7 +11,7 @@ import xarray as xr
 
 from meanfield.measures.grid import Grid, GridMeasure
 from meanfield.schemes.steps import TimeControl
-from particles.checks import positive
+from particles.checks import hold, positive
 from particles.dataset import Series
 from particles.errors import InvalidInput, NotSupported
 from particles.evolution import State
@@ -30,7 +30,7 @@ class Options:
 
     def __post_init__(self) -> None:
         """Refuse a tolerance that is not positive."""
-        positive(self.wall_tolerance, "wall_tolerance")
+        hold(self, wall_tolerance=positive(self.wall_tolerance, "wall_tolerance"))
 
     def call(self) -> Mapping[str, Any]:
         """The arguments of solve that they came from."""

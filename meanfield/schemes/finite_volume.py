@@ -31,7 +31,7 @@ from meanfield.schemes.reconstruction import LIMITERS, Limiter, central_weno, li
 from meanfield.schemes.sources import smooth_sources
 from meanfield.schemes.steps import LEEWAY, Span, bend_of, weighted
 from meanfield.velocity.on_grid import check_velocities, face_velocities
-from particles.checks import Array, one_of, positive
+from particles.checks import Array, hold, one_of, positive
 from particles.errors import InvalidInput
 from particles.fields.field import VelocityField
 
@@ -76,7 +76,8 @@ class FluxScheme(Eulerian):
 
     def __post_init__(self) -> None:
         """Refuse a Courant number outside (0, 1]: an explicit step beyond it would empty a cell."""
-        if positive(self.cfl, "cfl") > 1:
+        hold(self, cfl=positive(self.cfl, "cfl"))
+        if self.cfl > 1:
             raise InvalidInput(f"cfl must be at most 1 for an explicit finite-volume step, got {self.cfl}")
 
     @abstractmethod

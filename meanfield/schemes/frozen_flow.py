@@ -12,7 +12,7 @@ from meanfield.measures.grid import Cells, Grid
 from meanfield.schemes.eulerian import Attempt, Eulerian
 from meanfield.schemes.semi_lagrangian import deposit_within
 from meanfield.schemes.steps import Span
-from particles.checks import Array, positive
+from particles.checks import Array, hold, positive
 from particles.errors import NotSupported
 from particles.fields.field import Derived, VelocityField
 from particles.measure import Atoms, Measure
@@ -57,8 +57,9 @@ class FrozenFlow(Method, Eulerian):
 
     def __post_init__(self) -> None:
         """Refuse lengths and tolerances that are not positive."""
-        positive(self.tau, "tau")
-        Adaptive(self.rtol, self.atol)
+        hold(self, tau=positive(self.tau, "tau"))
+        flow = Adaptive(self.rtol, self.atol)
+        hold(self, rtol=flow.rtol, atol=flow.atol)
 
     def check(self, model: Model, times: Array) -> None:
         """Refuse discrete maps, noise, and tokens that merge."""

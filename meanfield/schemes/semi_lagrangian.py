@@ -19,7 +19,7 @@ from meanfield.measures.grid import Cells, Grid
 from meanfield.schemes.eulerian import Attempt, Eulerian
 from meanfield.schemes.steps import LEEWAY, Span, bend_of, weighted
 from meanfield.velocity.on_grid import cell_velocity, check_velocities
-from particles.checks import Array, positive
+from particles.checks import Array, hold, positive
 from particles.fields.field import VelocityField
 
 SLAB = 2**16
@@ -46,7 +46,7 @@ class SemiLagrangian(Eulerian):
 
     def __post_init__(self) -> None:
         """Refuse a step that is not positive."""
-        positive(self.cfl, "cfl")
+        hold(self, cfl=positive(self.cfl, "cfl"))
 
     def attempt(
         self, model: VelocityField, span: Span, grid: Grid, masses: Array, start: list[Array] | None = None

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from particles.checks import Array, positive
+from particles.checks import Array, hold, positive
 
 BEND = 0.003
 """Largest second difference of the field over a step, relative to the field: e^{λt} is followed in steps λΔt = 0.11."""
@@ -44,7 +44,7 @@ class TimeControl:
         """Refuse what is not positive."""
         positive(self.tolerance, "time_tolerance")
         if self.max_step is not None:
-            positive(self.max_step, "max_step")
+            hold(self, max_step=positive(self.max_step, "max_step"))
 
     def excess(self, error: float, bend: float, change: float) -> float:
         """How many times too large error or bend are, as a multiple of the third power of the step; at most 1 is well.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from particles.checks import whole
+from particles.checks import hold, whole
 from particles.fields.field import VelocityField
 from particles.fields.query import checked_dimension
 
@@ -19,7 +19,7 @@ class AnyDimension(VelocityField):
     def __post_init__(self) -> None:
         """Refuse a dimension that is none."""
         if self.dim is not None:
-            whole(self.dim, "dim")
+            hold(self, dim=whole(self.dim, "dim"))
 
     def in_dimension(self, d: int) -> Self:
         """The field on R^d."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from particles.checks import Array, not_negative, positive
+from particles.checks import Array, hold, not_negative, positive
 from particles.errors import NotSupported
 from particles.fields.dimension import AnyDimension
 from particles.fields.events import Event, Meeting
@@ -38,7 +38,7 @@ class Attraction(AnyDimension):
     def __post_init__(self) -> None:
         """Refuse a meeting distance that is not positive."""
         super().__post_init__()
-        positive(self.meeting_distance, "meeting_distance")
+        hold(self, meeting_distance=positive(self.meeting_distance, "meeting_distance"))
 
     @abstractmethod
     def attraction(self, squared: Array) -> Array:
@@ -78,7 +78,7 @@ class PowerAttraction(Attraction):
     def __post_init__(self) -> None:
         """Refuse an exponent that is not positive."""
         super().__post_init__()
-        positive(self.exponent, "exponent")
+        hold(self, exponent=positive(self.exponent, "exponent"))
 
     @property
     def collides(self) -> bool:
@@ -143,8 +143,8 @@ class LogAttraction(Attraction):
     def __post_init__(self) -> None:
         """Refuse a strength that is not positive, and a negative core."""
         super().__post_init__()
-        positive(self.chi, "chi")
-        not_negative(self.core, "core")
+        hold(self, chi=positive(self.chi, "chi"))
+        hold(self, core=not_negative(self.core, "core"))
 
     @property
     def collides(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from particles.checks import Array, one_of, positive
+from particles.checks import Array, hold, one_of, positive
 from particles.errors import NotSupported, OutOfRange
 from particles.fields.query import check_query
 from particles.kernels.softmax import choose_method, softmax_average
@@ -37,7 +37,7 @@ class SoftmaxField(BilinearField):
         """Check the shapes once, at time 0 where a matrix depends on time."""
         super().__post_init__()
         if self.tolerance is not None:
-            positive(self.tolerance, "tolerance")
+            hold(self, tolerance=positive(self.tolerance, "tolerance"))
 
     def average(self, t: float, x: Array, y: Array, w: Array, values: Array | None = None) -> Array:
         """The softmax average of `values` (of y itself where None) over sources y with masses w, at each x."""

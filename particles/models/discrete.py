@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from particles.checks import Array, as_matrix, frozen, positive
+from particles.checks import Array, as_matrix, frozen, hold, positive
 from particles.errors import InvalidInput
 from particles.fields.discrete_map import DiscreteMap
 from particles.models.attention import SelfAttention
@@ -31,7 +31,7 @@ class RescaledTransformer(DiscreteMap):
         """Check the matrices, and that R is invertible."""
         for name in ("Q", "K", "V"):
             object.__setattr__(self, name, frozen(as_matrix(getattr(self, name), name)))
-        positive(self.dt, "dt")
+        hold(self, dt=positive(self.dt, "dt"))
         SelfAttention(self.Q, self.K, self.V)
         if np.linalg.cond(self.growth) > 1e12:
             raise InvalidInput(f"R = I + dt V is singular at dt = {self.dt:g}: take a smaller step")

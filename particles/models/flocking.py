@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from particles.checks import Array, not_negative, number, positive
+from particles.checks import Array, hold, not_negative, number, positive
 from particles.errors import InvalidInput
 from particles.fields.dimension import AnyDimension
 from particles.fields.discrete_map import DiscreteMap
@@ -36,8 +36,8 @@ class CuckerSmale(AnyDimension):
     def __post_init__(self) -> None:
         """Refuse parameters out of range and an odd dimension."""
         super().__post_init__()
-        not_negative(self.beta, "beta")
-        positive(self.strength, "strength")
+        hold(self, beta=not_negative(self.beta, "beta"))
+        hold(self, strength=positive(self.strength, "strength"))
         if self.dim is not None and self.dim % 2:
             raise InvalidInput(f"the state of a token is (x, v): its components must be even in number, got {self.dim}")
 
@@ -100,11 +100,12 @@ class Vicsek(DiscreteMap):
 
     def __post_init__(self) -> None:
         """Refuse parameters out of range."""
-        positive(self.radius, "radius")
-        positive(self.box, "box")
-        if not 0 <= number(self.noise, "noise") <= 2 * np.pi:
+        hold(self, radius=positive(self.radius, "radius"))
+        hold(self, box=positive(self.box, "box"))
+        hold(self, noise=number(self.noise, "noise"))
+        if not 0 <= self.noise <= 2 * np.pi:
             raise InvalidInput(f"noise must lie in [0, 2π], the width of the angles that are added, got {self.noise!r}")
-        not_negative(self.speed, "speed")
+        hold(self, speed=not_negative(self.speed, "speed"))
 
     @property
     def space(self) -> PeriodicSquare:  # type: ignore[override]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from particles.checks import Array, positive, whole
+from particles.checks import Array, hold, positive, whole
 from particles.errors import NotConverged
 from particles.kernels.softmax import softmax_average
 from particles.models.bilinear import BilinearField, log_of, row_softmax
@@ -52,8 +52,8 @@ class SinkhornAttention(BilinearField):
     def __post_init__(self) -> None:
         """Check the shapes and the tolerance."""
         super().__post_init__()
-        positive(self.tolerance, "tolerance")
-        whole(self.max_iterations, "max_iterations")
+        hold(self, tolerance=positive(self.tolerance, "tolerance"))
+        hold(self, max_iterations=whole(self.max_iterations, "max_iterations"))
 
     def particle_velocity(self, t: float, x: Array, w: Array) -> Array:
         """The field at the particles x (..., n, d); each run iterates until it has converged itself."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from particles.checks import Array, positive
+from particles.checks import Array, hold, positive
 from particles.errors import InvalidInput
 from particles.fields.dimension import AnyDimension
 from particles.fields.query import check_query
@@ -63,7 +63,7 @@ class Krause(Averaging):
         if not callable(self.phi):
             raise InvalidInput(f"phi must be a function of squared distances, got {self.phi!r}")
         if self.radius is not None:
-            positive(self.radius, "radius")
+            hold(self, radius=positive(self.radius, "radius"))
 
     @property
     def reach(self) -> float | None:
@@ -96,7 +96,7 @@ class HegselmannKrause(Averaging):
     def __post_init__(self) -> None:
         """Refuse a radius that is not positive."""
         super().__post_init__()
-        positive(self.radius, "radius")
+        hold(self, radius=positive(self.radius, "radius"))
 
     @property
     def reach(self) -> float:
