@@ -113,7 +113,7 @@ def test_files_that_are_not_checkpoints_are_refused(tmp_path):
         (2).to_bytes(8, "little") + b"[]",
     ):
         path.write_bytes(content)
-        with pytest.raises(StoreError, match="not a safetensors file"):
+        with pytest.raises(StoreError, match=r"m\.safetensors is damaged"):
             load_head(path, 0, 0, n_heads=HEADS)
     write_safetensors(path, bert())
     path.write_bytes(path.read_bytes()[:-8])
@@ -153,3 +153,21 @@ def test_what_theorem_4_2_asks_of_the_shipped_heads(i, leading, second, positive
     phi = head.output @ vectors[:, order[0]].real
     np.testing.assert_allclose(head.V @ phi, w[order[0]].real * phi, atol=1e-12)
     assert ((head.Q @ phi) @ (head.K @ phi) > 0) == positive
+
+
+def test_a_file_of_two_models_is_refused_with_both_names(tmp_path):
+    path = tmp_path / "m.safetensors"
+    first, second = bert(0, "encoder."), bert(0, "decoder.bert.")
+    names = r"decoder\.bert\.encoder\.layer\.0.*query.* and encoder\.encoder\.layer\.0.*query"
+    for tensors in (first | second, second | first):
+        with pytest.raises(InvalidInput, match=names):
+            load_head(write_safetensors(path, tensors), 0, 0, n_heads=HEADS)
+    gpt2 = {"decoder.h.0.attn.c_attn.weight": np.ones((D, 3 * D)), "decoder.h.0.attn.c_proj.weight": np.ones((D, D))}
+    with pytest.raises(InvalidInput, match=r"decoder\.h\.0\.attn\.c_attn.* and encoder\.encoder"):
+        load_head(write_safetensors(path, first | gpt2), 0, 0, n_heads=HEADS)
+
+
+def test_scores_that_depend_on_positions_are_refused(tmp_path):
+    tensors = bert() | {"encoder.layer.0.attention.self.rotary_embeddings.inv_freq": np.ones(2)}
+    with pytest.raises(InvalidInput, match=r"rotary_embeddings\.inv_freq.*positions"):
+        load_head(write_safetensors(tmp_path / "m.safetensors", tensors), 0, 0, n_heads=HEADS)

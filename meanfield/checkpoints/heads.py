@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from meanfield.checkpoints.tensors import TensorFile
 from meanfield.data import data_path
 from particles.checks import Array, as_finite, as_matrix, as_path, frozen, whole
-from particles.errors import InvalidInput, StoreError
+from particles.errors import InvalidInput
 
-_SAFETENSORS_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
-_MAX_HEADER = 100_000_000
-
-TensorReader = Callable[[str], Array]
+POSITIONS = re.compile(r"rotary|relative_attention_bias|distance_embedding")
+"""Names of tensors that put positions into the scores: rotary embeddings, T5's and BERT's relative positions."""
 
 
 @dataclass(frozen=True)
@@ -65,14 +60,15 @@ def load_head(path: str | Path, layer: int, head: int, *, n_heads: int) -> Head:
 
     With s = k·head … k·(head+1), k = d/n_heads: Q = W_q[s]/k^{1/4}, K = W_k[s]/k^{1/4}, V = W_o[:, s] W_v[s].
     GPT-2 keeps the transposes, W_q, W_k and W_v side by side in `c_attn`. Half precision is widened to float64.
-    Refuses a missing tensor (the attention tensors that are there are listed), wrong shapes, NaN, infinity.
+
+    Raises InvalidInput for a missing tensor (the attention tensors that are there are listed), wrong shapes, NaN,
+    infinity, a file that holds two models, positions in the scores; StoreError for a missing or damaged file.
     """
     n_heads, head, layer = whole(n_heads, "n_heads"), whole(head, "head", least=-1), whole(layer, "layer", least=0)
     if not 0 <= head < n_heads:
         raise InvalidInput(f"head must be in 0 … n_heads − 1, got head = {head}, n_heads = {n_heads}")
     path = as_path(path, "path")
-    names, read = _open(path)
-    W_q, W_k, W_v, W_o = _projections(names, read, layer, path)
+    W_q, W_k, W_v, W_o = _projections(TensorFile(path), layer)
     d = W_q.shape[1]
     for name, W in (("W_q", W_q), ("W_k", W_k), ("W_v", W_v), ("W_o", W_o)):
         as_matrix(W, f"{name} of layer {layer} in {path.name}", shape=(d, d))
@@ -111,82 +107,48 @@ def _scaled(W_q: Array, W_k: Array, W_o: Array, W_v: Array, layer: int, head: in
     return Head(W_q / half, W_k / half, W_o, W_v, layer, head, source)
 
 
-def _projections(
-    names: Collection[str], read: TensorReader, layer: int, path: Path
-) -> tuple[Array, Array, Array, Array]:
+def _projections(file: TensorFile, layer: int) -> tuple[Array, Array, Array, Array]:
     """W_q, W_k, W_v, W_o (d, d) of one layer, acting on column vectors."""
-    fused = _find(names, f"h.{layer}.attn.c_attn.weight")
-    if fused is not None:
-        joint = read(fused)
+    fused, plain = f"h.{layer}.attn.c_attn.weight", f"encoder.layer.{layer}.attention"
+    found = [(name, fused) for name in _ending(file, fused)]
+    found += [(name, f"{plain}.self.query.weight") for name in _ending(file, f"{plain}.self.query.weight")]
+    if len(found) > 1:
+        names = " and ".join(name for name, _ in found)
+        raise InvalidInput(
+            f"{file.path.name} holds {len(found)} models with a layer {layer}: which one is meant, {names}? "
+            "Save one of them to a file of its own"
+        )
+    prefix = found[0][0].removesuffix(found[0][1]) if found else ""
+    _refuse_positions(file, prefix)
+    if found and found[0][1] == fused:
+        joint = file.read(found[0][0])
         if joint.ndim != 2 or joint.shape[1] != 3 * joint.shape[0]:
-            raise InvalidInput(f"{fused} in {path.name} must have shape (d, 3d), got {joint.shape}")
+            raise InvalidInput(f"{found[0][0]} in {file.path.name} must have shape (d, 3d), got {joint.shape}")
         W_q, W_k, W_v = (part.T for part in np.split(joint, 3, axis=1))
-        return W_q, W_k, W_v, _named(names, read, f"h.{layer}.attn.c_proj.weight", path).T
-    stem = f"encoder.layer.{layer}.attention"
+        return W_q, W_k, W_v, _named(file, f"{prefix}h.{layer}.attn.c_proj.weight").T
     parts = ("self.query", "self.key", "self.value", "output.dense")
-    W_q, W_k, W_v, W_o = (_named(names, read, f"{stem}.{part}.weight", path) for part in parts)
+    W_q, W_k, W_v, W_o = (_named(file, f"{prefix}{plain}.{part}.weight") for part in parts)
     return W_q, W_k, W_v, W_o
 
 
-def _find(names: Collection[str], wanted: str) -> str | None:
-    """The tensor of that name, with or without a model prefix such as "bert."."""
-    return next((name for name in names if name == wanted or name.endswith("." + wanted)), None)
+def _ending(file: TensorFile, wanted: str) -> list[str]:
+    """The tensors of that name, with or without a model prefix such as "bert."."""
+    return sorted(name for name in file.names if name == wanted or name.endswith("." + wanted))
 
 
-def _named(names: Collection[str], read: TensorReader, wanted: str, path: Path) -> Array:
-    name = _find(names, wanted)
-    if name is None:
-        attention = sorted(n for n in names if re.search(r"att(n|ention).*weight$", n)) or sorted(names)
+def _refuse_positions(file: TensorFile, prefix: str) -> None:
+    """Refuse scores that depend on positions too: they are not ⟨Qx, Ky⟩."""
+    for name in file.names:
+        if name.startswith(prefix) and POSITIONS.search(name):
+            raise InvalidInput(
+                f"{file.path.name} has {name}: its attention scores depend on the positions of tokens, "
+                "so that no matrices Q and K give them"
+            )
+
+
+def _named(file: TensorFile, wanted: str) -> Array:
+    if wanted not in file.names:
+        attention = sorted(n for n in file.names if re.search(r"att(n|ention).*weight$", n)) or sorted(file.names)
         shown = ", ".join(attention[:40]) + (f" and {len(attention) - 40} more" if len(attention) > 40 else "")
-        raise InvalidInput(f"{path.name} has no tensor {wanted}; it has {shown or 'none'}: check layer and file")
-    matrix = read(name)
-    return as_matrix(matrix, f"{name} in {path.name}")
-
-
-def _open(path: Path) -> tuple[Collection[str], TensorReader]:
-    if not path.is_file():
-        raise StoreError(f"no such file: {path}; give the path of a .safetensors or .npz file")
-    if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as store:
-            arrays: dict[str, npt.NDArray[Any]] = {name: store[name] for name in store.files}
-        return arrays.keys(), lambda name: as_finite(arrays[name], name)
-    if path.suffix != ".safetensors":
-        raise InvalidInput(f"path must end in .safetensors or .npz, got {path.name!r}")
-    header, start = _safetensors_header(path)
-    return header.keys(), lambda name: _safetensor(path, header[name], start, name)
-
-
-def _safetensors_header(path: Path) -> tuple[dict[str, Any], int]:
-    """The table of tensors and the offset of their bytes: 8 bytes of length, little-endian, then JSON."""
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if not 2 <= length <= min(_MAX_HEADER, path.stat().st_size - 8):
-            raise StoreError(f"{path.name} is not a safetensors file: its header would be {length} bytes long")
-        try:
-            header = json.loads(file.read(length))
-        except ValueError as error:
-            raise StoreError(f"{path.name} is not a safetensors file: its header is not JSON ({error})") from None
-    if not isinstance(header, dict):
-        raise StoreError(f"{path.name} is not a safetensors file: its header is not a table of tensors")
-    header.pop("__metadata__", None)
-    return header, 8 + length
-
-
-def _safetensor(path: Path, entry: dict[str, Any], start: int, name: str) -> Array:
-    dtype = _SAFETENSORS_TYPES.get(entry["dtype"])
-    if dtype is None:
-        raise InvalidInput(
-            f"{name} in {path.name} has type {entry['dtype']}; allowed are {', '.join(_SAFETENSORS_TYPES)}"
-        )
-    begin, end = entry["data_offsets"]
-    count = math.prod(entry["shape"])
-    with path.open("rb") as file:
-        file.seek(start + begin)
-        data = file.read(end - begin)
-    if len(data) != end - begin or len(data) != count * np.dtype(dtype).itemsize:
-        raise StoreError(f"{path.name} is damaged: {name} has {len(data)} bytes for shape {tuple(entry['shape'])}")
-    array: npt.NDArray[Any] = np.frombuffer(data, dtype=dtype)
-    if entry["dtype"] == "BF16":
-        # bfloat16 is the upper half of a float32
-        array = (array.astype(np.uint32) << 16).view(np.float32)
-    return as_finite(array.reshape(entry["shape"]), name)
+        raise InvalidInput(f"{file.path.name} has no tensor {wanted}; it has {shown or 'none'}: check layer and file")
+    return as_matrix(file.read(wanted), f"{wanted} in {file.path.name}")
