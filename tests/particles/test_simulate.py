@@ -343,3 +343,13 @@ def test_scores_beyond_float64_name_the_time(method, d):
 def test_a_start_beyond_float64_is_refused():
     with pytest.raises((OutOfRange, InvalidInput), match="t = 400"):
         simulate(MODEL.rescaled(), X, [400, 401])
+
+
+@pytest.mark.parametrize("method", [Adaptive(), RK4(0.1), Euler(0.1)], ids=str)
+def test_the_caller_s_error_state_changes_no_number(method):
+    x = np.array([[1.0, 2.0], [3.0, 4.0], [-20.0, 1.0]])
+    plain = simulate(MODEL, x, [0.0, 1.0], method)
+    with np.errstate(all="raise"):
+        strict = simulate(MODEL, x, [0.0, 1.0], method)
+    np.testing.assert_array_equal(strict.position, plain.position)
+    assert strict.status == "completed"
