@@ -104,3 +104,15 @@ def test_the_length_of_the_normal_does_not_matter(size):
     mu = EmpiricalMeasure(np.random.default_rng(5).standard_normal((40, 2)))
     value = distance_to_hyperplanes(mu, [0.6 * size, 0.8 * size], [0.0, 2.0 * size])
     assert value == pytest.approx(distance_to_hyperplanes(mu, [0.6, 0.8], [0.0, 2.0]), rel=1e-14)
+
+
+@pytest.mark.parametrize("offset", [1e6, -1e9])
+@pytest.mark.parametrize("d", [2, 3])
+def test_flat_polytopes_far_from_the_origin(offset, d):
+    """A simplex of d vertices in R^d and a point that stands 2 above its centre: moved, both keep their distance."""
+    for seed in range(30):
+        corners = np.random.default_rng(seed).standard_normal((d, d)) + offset
+        centred = corners - corners[0]
+        normal = np.linalg.svd(centred)[2][-1]
+        above = corners[0] + centred.mean(axis=0) + 2.0 * normal
+        assert distance_to_polytope(EmpiricalMeasure([above]), corners) == pytest.approx(2.0, abs=8e-16 * abs(offset))

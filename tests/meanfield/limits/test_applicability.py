@@ -119,3 +119,60 @@ def test_left_eigenvector_of_a_non_normal_matrix():
 
 def test_zero_is_printed_without_a_sign():
     assert re.search(r"-0(?![.\d])", str(limits.hypotheses(SelfAttention(I2, I2, 0 * I2)))) is None
+
+
+def rotations(D, number):
+    rng = np.random.default_rng(5)
+    for _ in range(number):
+        R = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+        yield R @ np.diag(D) @ R.T
+
+
+REFLECTION = I3 - 2 * np.outer([1.0, 2.0, 2.0], [1.0, 2.0, 2.0]) / 9
+
+
+def test_ties_in_modulus_get_a_verdict_and_no_theorem():
+    for V in (REFLECTION, *rotations([1.0, 1.0, -1.0], 40), *rotations([1.0, -1.0, 0.3], 10)):
+        found = limits.hypotheses(SelfAttention(I3, I3, V))
+        assert found.theorem is None
+        assert found.reason
+
+
+@pytest.mark.parametrize("gap", [1e-9, 1e-12])
+@pytest.mark.parametrize(("D", "name"), [([1.0, 1.0, -1.0], "5.2"), ([1.0, -1.0], "4.2")])
+def test_a_negative_eigenvalue_nearly_as_large_is_undecided(gap, D, name):
+    V = np.diag(D)
+    V[-1, -1] += gap
+    found = limits.hypotheses(SelfAttention(np.eye(len(D)), np.eye(len(D)), V))
+    assert (found.theorem, found.undecided) == (None, (name,))
+    open_checks = [check for check in found.checks[name] if check.holds is None]
+    assert [check.value for check in open_checks] == [pytest.approx(gap, rel=1e-3)]
+    assert str(open_checks[0]) in found.reason
+
+
+def test_a_negative_eigenvalue_clearly_smaller_is_decided():
+    assert limits.hypotheses(SelfAttention(I3, I3, np.diag([1.0, 1.0, -1.0 + 1e-6]))).theorem == "5.2"
+
+
+class Halved(SelfAttention):
+    """Not the equation of the theorems: half of the mean."""
+
+    def aggregate(self, t, x, y, w):
+        return 0.5 * super().aggregate(t, x, y, w)
+
+
+class Named(SelfAttention):
+    """The equation of the theorems under another name."""
+
+    same_equation = True
+
+
+class Inherited(Named):
+    """A declaration counts for the class that makes it alone."""
+
+
+def test_subclasses_are_left_alone_unless_they_declare_the_same_equation():
+    for kind, expected in ((Halved, None), (Inherited, None), (Named, "3.1"), (SelfAttention, "3.1")):
+        found = limits.hypotheses(kind(I2, I2, I2))
+        assert found.theorem == expected
+        assert (kind.__name__ in found.reason) == (expected is None)

@@ -279,3 +279,20 @@ def test_one_time_of_a_run_is_certified_with_its_dimension():
     with pytest.raises(InvalidInput, match=r"isel\(time=\[k\]\)"):
         limits.certify(ds.isel(time=0))
     assert limits.certify(ds.isel(time=[0])).status == "proved"
+
+
+def test_positions_that_are_not_finite_are_refused_by_time_and_token():
+    for V in (-1.0, 1.0):
+        ds = simulate(SelfAttention(1.0, 1.0, V), random_points(32, 4, 1), [0.0, 0.5, 1.0]).copy(deep=True)
+        ds.position.values[2, 3] = np.nan
+        with pytest.raises(InvalidInput, match=r"token 3 is not at t = 1; .*slice\(2\)"):
+            limits.certify(ds)
+        limits.certify(ds.isel(time=slice(2)))
+
+
+def test_times_at_which_e_to_the_tV_overflows_are_left_out():
+    """x in the original frame with λ = −40 in V: e^{−tV} leaves float64 near t = 17.7."""
+    ds = simulate(
+        SelfAttention(np.eye(2), np.eye(2), np.diag([0.5, -40.0])), [[1.0, 0.1], [0.5, 0.2]], [0.0, 17.0, 19.0]
+    )
+    assert limits.certify(ds).times.tolist() == [0.0, 17.0]
