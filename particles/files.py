@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -137,11 +138,13 @@ def _take(file: int, path: Path) -> None:
 
 
 def _holder(file: int) -> str:
-    try:
-        host, pid, since = json.loads(os.pread(file, 1000, 0))
-    except ValueError:
-        return "another process"
-    return f"process {pid} on {host} since {since}"
+    # It may have taken the lock and not written its name yet.
+    for _ in range(100):
+        with suppress(ValueError):
+            host, pid, since = json.loads(os.pread(file, 1000, 0))
+            return f"process {pid} on {host} since {since}"
+        time.sleep(0.002)
+    return "another process"
 
 
 def recover(path: Path) -> None:
