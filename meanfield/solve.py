@@ -1,4 +1,4 @@
-"""The door of the grid layer: solve(model, initial, times, scheme) -> Dataset."""
+"""The public function of the grid layer: solve(model, initial, times, scheme) -> Dataset."""
 
 from __future__ import annotations
 
@@ -41,8 +41,15 @@ def solve(
 ) -> xr.Dataset:
     """Solve the continuity equation ∂_t μ + div(X_t[μ] μ) = div(D∇μ), (6.1), on the grid of `initial`.
 
-    Parameters: `times` strictly increasing, the first is that of `initial`; `scheme` None is FiniteVolume(). The walls
-    are closed; the mass that presses against them is recorded, and the run stops where it passes `wall_tolerance`.
+    Parameters: `times` strictly increasing, the first is that of `initial`; `scheme` None is FiniteVolume().
+    `time_tolerance`: the largest error in time of one step, in L1 relative to the mass, estimated by an embedded
+    method; a step is tried again, shorter, where its error is larger, where the field bends too much over it, or where
+    a stage exceeds the Courant number. Steps land on the field's `breakpoints`. What happens between the three instants
+    at which a step sees the field is not noticed: give `max_step`, the width of the shortest pulse, where there may be
+    any. FrozenFlow keeps its interval and records its error only.
+    An axis is periodic where the field's space is, Circle() or Torus(periods); else its ends are walls, closed: the
+    mass that presses against them, by the field or by diffusion, is recorded, and the run stops where it passes
+    `wall_tolerance`.
     `tails`, what is done about masses that the scheme leaves outside the true support, which attention comes to follow,
     in a moving frame above all: "track" moves the boundary of the support along and puts back what is outside its
     convex hull; "stop" ends the run at t*, when scores change by more than 1 across a cell; "ignore". None, for
@@ -50,10 +57,13 @@ def solve(
     value) and there is no noise, else "stop" in a moving frame and "ignore" in the original one.
 
     Returns a Dataset with `density` (time, x1, …, xd), cell averages at the cell centres, `cell_volume` (x1, …, xd),
-    the cell edges `x1_edges`, …, `wall_mass` (time, component, end), accumulated, and `score_change` (time,), the
-    largest change of an attention score across a cell with mass: where it passes 1, single cells lead the field and
-    the grid is too coarse, whatever `tails` says (0 for fields that are no attention). Where tracked,
+    the cell edges `x1_edges`, …, `wall_mass` (time, component, end), accumulated, `time_error` (time,), the estimated
+    error in time accumulated so far, in L1 relative to the mass, `steps` (time,), their number, and `score_change`
+    (time,), the largest change of an attention score across a cell with mass: where it passes 1, single cells lead the
+    field and the grid is too coarse, whatever `tails` is (0 for fields that are no attention). Where tracked,
     `support` (time, marker, component), points of the boundary, and `returned_mass` (time,), accumulated.
+    A field that depends on the density itself or on its gradient, as in the porous medium equation, is neither promised
+    nor refused: a field is given cell masses at cell centres, and no scheme here is made for what it does with them.
     Raises RunStopped, with the Dataset so far; NotSupported for models whose particles are no point masses of R^d.
     """
     scheme = FiniteVolume() if scheme is None else scheme

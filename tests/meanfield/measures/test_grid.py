@@ -178,3 +178,23 @@ def test_moments_of_a_grid_measure_are_those_of_its_atoms():
     np.testing.assert_allclose(mu.mean(), atoms.mean(), atol=1e-15)
     np.testing.assert_allclose(mu.covariance(), atoms.covariance(), atol=1e-15)
     np.testing.assert_allclose((mu.density * grid.cell_volumes).sum(), 1.0)
+
+
+@pytest.mark.parametrize("width", [1e-2, 1e-3, 1e-4])
+def test_a_narrow_peak_with_half_of_the_mass_is_found_wherever_it_lies(width):
+    def density(x):
+        broad, narrow = np.exp(-(x[:, 0] ** 2) / 2), np.exp(-(((x[:, 0] - 0.317) / width) ** 2) / 2) / width
+        return (broad + narrow) / np.sqrt(8 * np.pi)
+
+    mu = Grid([(-6, 6)], 200).measure(density)
+    assert mu.captured == pytest.approx(1.0, abs=1e-7)
+    cell = int(np.searchsorted(mu.grid.edges[0], 0.317)) - 1
+    assert mu.masses[cell - 1 : cell + 2].sum() > 0.5
+
+
+def test_a_peak_too_narrow_for_the_halvings_is_refused():
+    def density(x):
+        return np.exp(-(x[:, 0] ** 2) / 2) + np.exp(-(((x[:, 0] - 0.317) / 1e-5) ** 2) / 2) / 1e-5
+
+    with pytest.raises(InvalidInput, match="known only to"):
+        Grid([(-6, 6)], 50).measure(density)

@@ -166,6 +166,31 @@ def test_courant_number_above_one_and_unknown_limiter_are_refused():
         WENO(cfl=0)
     with pytest.raises(InvalidInput, match="'van_leer'"):
         FiniteVolume(limiter="van Leer")
+    assert FiniteVolume("mc").limiter == "mc"
+    with pytest.raises(InvalidInput, match="limiter"):
+        FiniteVolume(0.4)
+
+
+def koren(a, b, left, right):
+    """Koren's limiter on uniform grids: third order away from extremes, for a user to pass."""
+    return np.minimum(np.minimum(2 * a, (a + 2 * b) / 3), 2 * b)
+
+
+def greedy(a, b, left, right):
+    """No limiter at all."""
+    return 1e6 * (a + b)
+
+
+def test_a_limiter_of_a_users_own_is_taken_and_cannot_break_the_bounds():
+    grid = Grid([(-7, 7)], 100)
+    masses, _ = march(FiniteVolume(koren), SelfAttention(1, 1, -1), grid.measure(Normal(0.2, 0.5)), 0.5)
+    named, _ = march(FiniteVolume("mc"), SelfAttention(1, 1, -1), grid.measure(Normal(0.2, 0.5)), 0.5)
+    assert 0 < np.abs(masses - named).sum() < 0.02
+    averages = np.random.default_rng(0).random((40, 3))
+    left, right = limited_linear(averages, np.linspace(0, 1, 41), greedy)
+    low, high = np.minimum(averages[:-1], averages[1:]), np.maximum(averages[:-1], averages[1:])
+    for side in (left[1:-1], right[1:-1]):
+        assert ((side >= low - 1e-14) & (side <= high + 1e-14)).all()
 
 
 @pytest.mark.parametrize("limiter", LIMITERS)

@@ -3,9 +3,21 @@
 import numpy as np
 import pytest
 
-from meanfield import Grid, PeriodicFiniteVolume, SemiLagrangian, solve, wasserstein
+from meanfield import WENO, FiniteVolume, Grid, PeriodicFiniteVolume, SemiLagrangian, Upwind, solve, wasserstein
+from meanfield.schemes import finite_volume
+from meanfield.schemes.steps import Span
 from meanfield.solve import measure_at
-from particles import Circle, Diffusion, EmpiricalMeasure, EulerMaruyama, SelfAttention, resume, simulate
+from particles import (
+    Circle,
+    Diffusion,
+    EmpiricalMeasure,
+    EulerMaruyama,
+    SelfAttention,
+    Torus,
+    VelocityField,
+    resume,
+    simulate,
+)
 from particles.errors import InvalidInput, NotSupported
 
 PERIOD = [(0.0, 2 * np.pi)]
@@ -90,6 +102,83 @@ def test_fokker_planck_on_the_circle_is_the_law_of_many_tokens():
     mean = np.array([np.cos(grid.centres[0]), np.sin(grid.centres[0])]) @ measure_at(ds, 1).masses
     # Monte Carlo error 4000^{−1/2}/2 = 0.008 a component.
     np.testing.assert_allclose(Circle().embed(angles[..., None]).mean(axis=0), mean, atol=0.03)
+
+
+class Drift(VelocityField):
+    """A constant velocity on a flat torus of given periods, with noise if asked."""
+
+    def __init__(self, speed, periods, D=None):
+        self.speed, self.space, self.D = np.asarray(speed, dtype=float), Torus(periods), D
+        self.noisy = D is not None
+
+    @property
+    def dim(self):
+        return len(self.speed)
+
+    def velocity(self, t, x, mu):
+        return np.tile(self.speed, (len(x), 1))
+
+    def diffusion(self, t):
+        return self.D
+
+
+@pytest.mark.parametrize("scheme", [Upwind(), FiniteVolume(), WENO()], ids=["upwind", "muscl", "weno"])
+@pytest.mark.parametrize("dim", [1, 2, 3])
+def test_every_scheme_sees_across_the_ends_of_any_period(scheme, dim):
+    """A start shifted by cells along every axis gives a shifted end, and nothing presses."""
+    shape = (12, 9, 7)[:dim]
+    periods = (1.0, 2.5, 0.7)[:dim]
+    grid = Grid([(0.3, 0.3 + p) for p in periods], shape)
+    masses = np.random.default_rng(0).dirichlet(np.ones(int(np.prod(shape)))).reshape(shape)
+    root = np.random.default_rng(1).normal(size=(dim, dim)) / 30
+    model = Drift([0.4, -0.5, 0.3][:dim], periods, root @ root.T)
+    shift = (5, 4, 3)[:dim]
+    one = solve(model, grid.measure(masses), [0.0, 0.3], scheme)
+    two = solve(model, grid.measure(np.roll(masses, shift, range(dim))), [0.0, 0.3], scheme)
+    np.testing.assert_allclose(np.roll(one.density[-1], shift, range(dim)), two.density[-1], rtol=1e-9, atol=1e-12)
+    assert float(one.wall_mass.sum()) == 0
+    np.testing.assert_allclose((one.density[-1] * one.cell_volume).sum(), 1.0, atol=1e-13)
+
+
+@pytest.mark.parametrize(("scheme", "order"), [(FiniteVolume(), 1.8), (WENO(), 3.0)], ids=["muscl", "weno"])
+def test_a_wave_once_around_a_torus_of_the_plane_comes_back(scheme, order):
+    errors = []
+    for n in (16, 32):
+        grid = Grid([(0, 1), (0, 2)], (n, n))
+        x, y = np.meshgrid(*grid.edges, indexing="ij")
+        primitive = x * y + 0.5 * np.cos(2 * np.pi * x) / (2 * np.pi) * np.sin(np.pi * y) / np.pi
+        masses = np.diff(np.diff(primitive, axis=0), axis=1) / 2
+        model = Drift([1.0, 2.0], (1.0, 2.0))
+        ds = solve(model, grid.measure(masses), [0.0, 1.0], scheme, time_tolerance=1e-6)
+        errors.append(np.abs(measure_at(ds, -1).masses - masses).sum())
+    assert np.log2(errors[0] / errors[1]) > order
+
+
+def test_fluxes_by_slabs_cross_the_ends_of_a_period(monkeypatch):
+    grid = Grid([(0, 1), (0, 1)], (12, 11))
+    masses = np.random.default_rng(0).dirichlet(np.ones(132)).reshape(12, 11)
+    model, span = Drift([0.3, 0.2], (1.0, 1.0)), Span(0.0, np.inf, 0.1, 0.1)
+    whole = WENO().attempt(model, span, grid, masses)
+    monkeypatch.setattr(finite_volume, "SLAB", 24)
+    np.testing.assert_allclose(WENO().attempt(model, span, grid, masses).masses, whole.masses, atol=1e-15)
+
+
+def test_a_hand_written_kuramoto_field_needs_no_walls():
+    class Kuramoto(VelocityField):
+        dim = 1
+        space = Circle()
+
+        def velocity(self, t, x, mu):
+            return np.sin(mu.points[:, 0] - x) @ mu.weights[:, None]
+
+    grid = Grid(PERIOD, (64,))
+    mu = grid.measure(lambda x: 1 + 0.3 * np.cos(x[:, 0]))
+    ds = solve(Kuramoto(), mu, [0.0, 4.0])
+    order = np.abs(np.exp(1j * grid.centres[0]) @ measure_at(ds, -1).masses)
+    # Ott–Antonsen: identical oscillators from a Poisson-like start, R' = R (1 − R²)/2, up to the shape of the start.
+    start = 0.15
+    exact = start * np.exp(2.0) / np.sqrt(1 + start**2 * (np.exp(4.0) - 1))
+    assert order == pytest.approx(exact, abs=0.05)
 
 
 def test_refusals_and_stores(tmp_path):
