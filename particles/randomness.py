@@ -7,7 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from particles.errors import InvalidInput
+from particles.errors import InvalidInput, StoreError
+
+_BITS: dict[str, Any] = {
+    cls.__name__: cls
+    for cls in (np.random.PCG64, np.random.PCG64DXSM, np.random.Philox, np.random.SFC64, np.random.MT19937)
+}
 
 
 def spawned(rng: np.random.Generator, runs: int) -> tuple[str, tuple[np.random.Generator, ...]]:
@@ -51,7 +56,10 @@ def saved_generator(rng: np.random.Generator) -> dict[str, Any]:
 
 def restored_generator(state: Mapping[str, Any]) -> np.random.Generator:
     """The generator that `saved_generator` was given."""
-    bits = getattr(np.random, state["bits"]["bit_generator"])(np.random.SeedSequence(**_restored(state["seeds"])))
+    name = state["bits"]["bit_generator"]
+    if name not in _BITS:
+        raise StoreError(f"the store names the bit generator {name!r}: {', '.join(_BITS)} can be restored")
+    bits = _BITS[name](np.random.SeedSequence(**_restored(state["seeds"])))
     bits.state = _restored(state["bits"])
     return np.random.Generator(bits)
 

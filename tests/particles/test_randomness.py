@@ -7,7 +7,7 @@ import pytest
 from user_fields import NoisyPull, PressedCtrlC, Shuffle
 
 from particles import EulerMaruyama, resume, simulate
-from particles.errors import Interrupted, InvalidInput
+from particles.errors import Interrupted, InvalidInput, StoreError
 from particles.randomness import restored_generator, saved_generator, spawned
 
 KINDS = [np.random.PCG64, np.random.PCG64DXSM, np.random.Philox, np.random.SFC64, np.random.MT19937]
@@ -74,3 +74,11 @@ class Own(np.random.PCG64):
 def test_a_bit_generator_that_is_not_numpy_s_is_refused():
     with pytest.raises(InvalidInput, match=r"bit generator of NumPy .* got Own: .*default_rng\(seed\)"):
         simulate(Shuffle(), np.zeros((2, 2)), [0, 1], rng=np.random.Generator(Own(1)))
+
+
+def test_a_store_cannot_name_a_function_instead_of_a_generator():
+    state = saved_generator(np.random.default_rng(1))
+    for name in ("seed", "default_rng", "RandomState", "no_such_thing"):
+        doctored = {**state, "bits": {**state["bits"], "bit_generator": name}}
+        with pytest.raises(StoreError, match=r"names the bit generator .*PCG64"):
+            restored_generator(doctored)
