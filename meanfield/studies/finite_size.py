@@ -36,7 +36,7 @@ TORUS_PLANE = 0.1332
 TORUS_SPACE = 0.66251
 """Constants of two samples on the unit torus in d = 2 and 3 (Caracciolo et al. 2014)."""
 
-SEEDS_A_SIZE = 20
+SEEDS_A_SIZE = 40
 """Fewest seeds a size for a test of the level of squared distances, whose means are skew."""
 
 SQUARE = 2.0 * np.pi * TORUS_PLANE + 2.0 * np.log(2.0) + 2.0 * np.pi / 3.0
@@ -121,7 +121,7 @@ def agreement(squares: Array, known: Array, shape: Array | None = None) -> Agree
     the rows' covariance, so that sizes may share their points, and its F law. With c fitted it is the least T² along
     the line, which is that of the p − 1 contrasts that vanish on `shape`: they are nearly symmetric, and n ≥ p + 2
     seeds serve. The level of squared distances is skew, so without a fit the logarithms of the means are tested, with
-    the jackknife's covariance, and 20 seeds a size are needed. Sizes of both tests: `benchmarks/coverage.py`. Refused:
+    the jackknife's covariance, and 40 seeds a size are needed. Sizes of both tests: `benchmarks/coverage.py`. Refused:
     fewer seeds.
     """
     n, p = squares.shape

@@ -164,10 +164,14 @@ def fit_rate(sizes: Array, distance: Array) -> tuple[Array, Array, Array, Array]
     interval is θ ± t_{n−1} times its root (Efron, Stein 1981). Its coverage is measured in `benchmarks/coverage.py`.
     The interval is the whole line where the distances of all seeds but one vanish. Refused: fewer than five seeds.
     """
-    n = distance.shape[-1]
+    return rate_of_squares(sizes, distance**2)
+
+
+def rate_of_squares(sizes: Array, squares: Array) -> tuple[Array, Array, Array, Array]:
+    """`fit_rate` of squared distances (time, size, seed), or of what is left of them by a control variate."""
+    n = squares.shape[-1]
     if n < LEAST_SEEDS:
         raise InvalidInput(f"an interval needs at least {LEAST_SEEDS} seeds, got {n}")
-    squares = distance**2
     rms = np.sqrt(np.mean(squares, axis=-1))
     # Means of the others, not differences of sums: none is a rounding below zero.
     others = np.stack([np.delete(squares, s, axis=-1).mean(axis=-1) for s in range(n)])

@@ -157,3 +157,46 @@ def test_figure_draws_into_a_new_folder_and_refuses_another_number(tmp_path, cap
     assert main(["figure", "14", "--out", str(tmp_path / "none")]) == 2
     assert re.search("figure must be one of '1', .*'all', got '14'", capsys.readouterr().err)
     assert not (tmp_path / "none").exists()
+
+
+def command(*arguments, **environment):
+    """A command in a process of its own, with what it wrote to its error stream."""
+    done = subprocess.run(
+        [sys.executable, "-m", "meanfield", *map(str, arguments)],
+        capture_output=True,
+        env={**os.environ, **environment},
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{"PYTHONIOENCODING": "cp1252"}, {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}],
+    ids=["cp1252", "ascii"],
+)
+def test_what_a_terminal_cannot_show_is_a_question_mark(environment):
+    status, out, error = command("models", **environment)
+    assert (status, error) == (0, b"")
+    assert b"?" in out
+    assert b"SelfAttention" in out
+
+
+def test_a_closed_pipe_ends_a_command_silently():
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([sys.executable, "-m", "meanfield", "models"], stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_an_inherited_backend_stops_no_command_that_writes_files(tmp_path):
+    status, _, error = command("figure", "2", "--out", tmp_path / "out", MPLBACKEND="module://no_such_backend.inline")
+    assert (status, error) == (0, b"")
+    assert (tmp_path / "out" / "figure_2.png").exists()
+
+
+def test_an_output_below_a_file_is_one_error(tmp_path, small, capsys):
+    (tmp_path / "file").write_text("x")
+    for arguments in (["study", small], ["figure", "2"]):
+        assert main([*map(str, arguments), "--out", str(tmp_path / "file" / "x")]) == 2
+        assert re.search("meanfield: error: cannot .*Not a directory", capsys.readouterr().err)

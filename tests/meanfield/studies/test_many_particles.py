@@ -143,7 +143,8 @@ def test_uniform_law_on_the_line_against_its_exact_density():
     assert float(ds["slope_low"][0]) < float(ds["theory_connected"]) < float(ds["slope_high"][0])
     np.testing.assert_allclose(ds["finite_rms"], np.sqrt(1 / (6 * ds["size"])), rtol=1e-14)
     assert float(ds["theory_finite"]) == pytest.approx(-0.5, abs=1e-12)
-    assert float(ds["finite_p_value"]) > 0.01
+    # 60 seeds are too few to test the level at three sizes.
+    assert np.isnan(ds["finite_p_value"])
     assert float(ds["reference_error"][0]) == 0.0
     assert (ds["half_width"] == 0).all()
 

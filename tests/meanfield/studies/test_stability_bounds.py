@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from meanfield import wasserstein
 from meanfield.studies import stability
 from meanfield.studies.constants import constants, sharp_products
-from meanfield.studies.growth import jacobian, linear_rate
+from meanfield.studies.growth import jacobian, labelled_rate, linear_rate, splitting_rate
 from meanfield.studies.inequalities import frozen_flows, orders
-from meanfield.studies.stability_bounds import judge
+from meanfield.studies.stability_bounds import informative_until, judge
 from particles import EmpiricalMeasure, SelfAttention
 from particles.errors import InvalidInput, NotSupported
 
@@ -101,10 +102,10 @@ def test_jacobian_against_differences(frame):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_no_small_perturbation_grows_faster_than_the_linear_rate(seed):
+def test_no_small_perturbation_grows_faster_than_the_labelled_rate(seed):
     rng = np.random.default_rng(seed)
     model, x, w = heads(seed, 2), rng.standard_normal((6, 2)), rng.dirichlet(np.ones(6))
-    rate, direction = linear_rate(model, 0.0, x, w)
+    rate, direction = labelled_rate(model, 0.0, x, w)
 
     def growth(z):
         dz = (model.particle_velocity(0, x + 1e-6 * z, w) - model.particle_velocity(0, x - 1e-6 * z, w)) / 2e-6
@@ -115,12 +116,53 @@ def test_no_small_perturbation_grows_faster_than_the_linear_rate(seed):
     assert np.isnan(linear_rate(model, 0.0, np.zeros((601, 2)), np.full(601, 1 / 601))[0])
 
 
+def test_one_atom_can_split_although_it_is_attracted():
+    # V = −1, one atom: moved as a whole it is drawn back at the rate 1, but its halves feel no field that parts them.
+    model, x, w = SelfAttention(1.0, 1.0, -1.0), np.array([[0.7]]), np.ones(1)
+    assert labelled_rate(model, 0.0, x, w)[0] == -1.0
+    rate, direction = linear_rate(model, 0.0, x, w)
+    assert (rate, abs(direction[0, 0])) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("frame", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_halves_of_an_atom_part_at_the_splitting_rate(seed, frame):
+    rng = np.random.default_rng(seed)
+    model, x, w = heads(seed, 2, frame), rng.standard_normal((4, 2)), rng.dirichlet(np.ones(4))
+    rate, direction = splitting_rate(model, 0.2, x, w)
+    i = int(np.argmax(np.abs(direction).max(axis=1)))
+    assert w @ (direction**2).sum(axis=1) == pytest.approx(1.0)
+    eps = 1e-4 * direction[i] / np.linalg.norm(direction[i])
+    halves, masses = np.vstack([x, x[i] - eps]), np.append(w, w[i] / 2)
+    halves[i] += eps
+    masses[i] /= 2
+    v = model.particle_velocity(0.2, halves, masses)
+    gap = halves[i] - halves[-1]
+    assert (v[i] - v[-1]) @ gap / (gap @ gap) == pytest.approx(rate, rel=1e-6, abs=1e-7)
+    assert linear_rate(model, 0.2, x, w)[0] == max(rate, labelled_rate(model, 0.2, x, w)[0])
+
+
+def test_a_bound_is_vacuous_from_where_it_exceeds_the_diameter():
+    time = np.array([0.0, 1.0, 2.0, 3.0])
+    radius = xr.DataArray([1.0, 1.0, 1.0, 1.0], dims="time")
+    for log_bound, until in (
+        ([-2.0, 0.0, 1.0, 2.0], 1.0 + np.log(2.0)),
+        ([-2.0, -1.0, 0.0, 0.5], np.inf),
+        ([1.0, 2.0, 3.0, 4.0], 0.0),
+        ([-2.0, 0.0, np.inf, np.inf], 1.0),
+    ):
+        ds = xr.Dataset({"log_bound": ("time", log_bound), "radius": radius}, {"time": time})
+        assert float(informative_until(ds, "log_bound")) == pytest.approx(until)
+    pairs = xr.concat([ds, ds.assign(log_bound=ds["log_bound"] * 0)], "seed")
+    np.testing.assert_array_equal(informative_until(pairs, "log_bound"), [1.0, np.inf])
+
+
 def test_lanczos_agrees_with_the_dense_eigenvalues():
     rng = np.random.default_rng(0)
     model, x, w = heads(0, 2), 0.5 * rng.standard_normal((80, 2)), np.full(80, 1 / 80)
     J = jacobian(model, 0.0, x, w)
-    assert linear_rate(model, 0.0, x, w)[0] == pytest.approx(np.linalg.eigvalsh(0.5 * (J + J.T))[-1], rel=1e-9)
-    assert linear_rate(model, 0.0, x, w)[0] == linear_rate(model, 0.0, x, w)[0]
+    assert labelled_rate(model, 0.0, x, w)[0] == pytest.approx(np.linalg.eigvalsh(0.5 * (J + J.T))[-1], rel=1e-9)
+    assert labelled_rate(model, 0.0, x, w)[0] == labelled_rate(model, 0.0, x, w)[0]
 
 
 @pytest.mark.parametrize("V", [np.eye(2), -np.eye(2), np.diag([1.0, -0.5]), np.array([[0.0, 1.0], [-1.0, 0.0]])])
@@ -177,8 +219,8 @@ def test_particles_without_mass_change_nothing():
     model = SelfAttention(np.eye(2), np.eye(2), np.diag([1.0, -0.5]))
     x = np.random.default_rng(4).standard_normal((5, 2))
     w = np.array([0.2, 0.0, 0.3, 0.5, 0.0])
-    rate, direction = linear_rate(model, 0.0, x, w)
-    alone, same = linear_rate(model, 0.0, x[w > 0], w[w > 0])
+    rate, direction = labelled_rate(model, 0.0, x, w)
+    alone, same = labelled_rate(model, 0.0, x[w > 0], w[w > 0])
     assert rate == alone
     np.testing.assert_array_equal(direction[w > 0], same)
     assert (direction[w == 0] == 0).all()

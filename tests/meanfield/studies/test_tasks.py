@@ -2,6 +2,10 @@
 
 import json
 import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -47,6 +51,48 @@ def test_a_ledger_keeps_what_is_done_and_no_task_is_done_twice(tmp_path):
 
 def leave(shared, task):
     os._exit(1)
+
+
+ORPHAN = """
+import sys
+sys.path[:0] = [{tests!r}, {root!r}]
+from test_tasks import TASKS, sleep_after_its_number
+from meanfield.studies.tasks import Runner
+if __name__ == "__main__":
+    Runner(workers=1).run(sleep_after_its_number, {folder!r}, TASKS, "sleep")
+"""
+
+
+def sleep_after_its_number(folder, task):
+    Path(folder, f"worker-{os.getpid()}").touch()
+    time.sleep(120)
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks /proc whether a process is there")
+def test_workers_end_with_their_parent(tmp_path):
+    here = Path(__file__)
+    script = tmp_path / "orphan.py"
+    script.write_text(ORPHAN.format(tests=str(here.parent), root=str(here.parents[3]), folder=str(tmp_path)))
+    parent = subprocess.Popen([sys.executable, str(script)])
+    deadline = time.monotonic() + 120
+    while not (found := list(tmp_path.glob("worker-*"))) and time.monotonic() < deadline and parent.poll() is None:
+        time.sleep(0.05)
+    worker = int(found[0].name.removeprefix("worker-"))
+    assert alive(worker)
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 30
+    while alive(worker) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alive(worker)
 
 
 def test_a_worker_that_dies_is_an_error_that_says_what_to_do():

@@ -1,0 +1,37 @@
+"""The setting of a study: every public scheme by its name, tokens of a law or all of them."""
+
+import numpy as np
+import pytest
+
+import meanfield
+from meanfield.app.parts.setting import Setting, read_setting, schemes
+from meanfield.app.table import Table
+from meanfield.studies import AtomicLaw
+from particles import SelfAttention
+
+BASE = {
+    "model": {"name": "SelfAttention", "Q": 1.0, "K": 1.0, "V": -1.0},
+    "initial": {"law": "normal", "mean": [0.0], "covariance": [[0.1]]},
+}
+NEEDED = {"FrozenFlow": {"tau": 0.1}}
+
+
+@pytest.mark.parametrize("name", sorted(schemes()))
+def test_every_public_scheme_is_named_with_its_parameters(name):
+    grid = {"bounds": [[-3.0, 3.0]], "shape": [20], "scheme": {"name": name, **NEEDED.get(name, {})}}
+    scheme = read_setting(Table({**BASE, "grid": grid}, ""), 0).grid.scheme
+    assert type(scheme) is getattr(meanfield, name)
+    assert all(getattr(scheme, key) == value for key, value in NEEDED.get(name, {}).items())
+
+
+def test_no_scheme_is_the_choice_of_solve():
+    assert read_setting(Table({**BASE, "grid": {"bounds": [[-3, 3]], "shape": [20]}}, ""), 0).grid.scheme is None
+
+
+def test_tokens_are_all_atoms_or_a_draw_of_the_seed():
+    model, points = SelfAttention(1.0, 1.0, 1.0), np.arange(3.0)[:, None]
+    np.testing.assert_array_equal(Setting(model, AtomicLaw(points), None, 0).tokens(50, 6), points)
+    setting = read_setting(Table(BASE, ""), 4)
+    assert setting.tokens(5, 6).shape == (5, 1)
+    np.testing.assert_array_equal(setting.tokens(5, 6), setting.tokens(5, 6))
+    assert not np.array_equal(setting.tokens(5, 6), setting.tokens(5, 7))
