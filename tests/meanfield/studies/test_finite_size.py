@@ -160,7 +160,7 @@ def test_a_sample_against_its_law_on_a_rectangle():
     assert found.constant == pytest.approx(5.2, abs=3 * found.error + 0.2)
     np.testing.assert_allclose(squares.mean(axis=0), expected, rtol=0.1)
     wrong = 9 / np.array(sizes) ** 0.9
-    assert agreement(squares, wrong).p_value < 0.01
+    assert agreement(squares[:, :1], wrong[:1]).p_value < 0.01
     assert np.isnan(uniform_sample(Normal([0.0], [[1.0]]), sizes, squares)[0]).all()
     assert np.isnan(uniform_sample(law, sizes, squares[:4])[0]).all()
     exact, _ = uniform_sample(Uniform((0.0, 2.0)), sizes, squares)
