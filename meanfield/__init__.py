@@ -1,11 +1,13 @@
 """Grid and measure layer: the continuity equation, distances, limits, studies."""
 
 from meanfield.distances import wasserstein, wasserstein_bracket
+from meanfield.measures.discs import Disc, Ring
 from meanfield.measures.grid import Grid, GridMeasure
-from meanfield.measures.laws import Mixture, Normal, Product, Uniform
+from meanfield.measures.laws import Mixture, Normal, PointMasses, Product, Uniform
 from meanfield.schemes.base import Scheme
 from meanfield.schemes.finite_volume import WENO, FiniteVolume, Upwind
 from meanfield.schemes.frozen_flow import FrozenFlow
+from meanfield.schemes.lagrangian import Lagrangian
 from meanfield.schemes.periodic import PeriodicFiniteVolume
 from meanfield.schemes.semi_lagrangian import SemiLagrangian
 from meanfield.solve import solve
@@ -13,14 +15,18 @@ from particles.encoding import register
 
 __all__ = [
     "WENO",
+    "Disc",
     "FiniteVolume",
     "FrozenFlow",
     "Grid",
     "GridMeasure",
+    "Lagrangian",
     "Mixture",
     "Normal",
     "PeriodicFiniteVolume",
+    "PointMasses",
     "Product",
+    "Ring",
     "SemiLagrangian",
     "Uniform",
     "Upwind",

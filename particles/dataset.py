@@ -35,11 +35,15 @@ RUNNING: Status = "running"
 
 @dataclass(frozen=True)
 class Series:
-    """A variable with one record a save time: its dims, "time" among them, and what it is."""
+    """A variable with one record a save time: its dims, "time" among them, and what it is.
+
+    `places`: the names of other series that are its coordinates, for values whose places change in time.
+    """
 
     dims: tuple[str, ...]
     long_name: str
     dtype: str = "float64"
+    places: tuple[str, ...] = ()
 
     @property
     def axis(self) -> int:

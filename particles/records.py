@@ -138,7 +138,9 @@ def read_head(path: Path) -> tuple[Head, dict[str, Any]]:
         if found == FORMAT and checksum == _checksum(commit, attributes):
             entries = json.loads(commit)
             for name, entry in entries["series"].items():
-                entries["series"][name] = Series(**{**entry, "dims": tuple(entry["dims"])})
+                entries["series"][name] = Series(
+                    **{**entry, "dims": tuple(entry["dims"]), "places": tuple(entry["places"])}
+                )
             head = Head(**entries)
             del attributes["saved"]
             return head, attributes | {"status": status_text(head)}

@@ -125,6 +125,12 @@ TABLE = {
         ],
         "Product": [Call(mf.Product, {"factors": [LAW, LAW]})],
         "Mixture": [Call(mf.Mixture, {"laws": [LAW, LAW], "weights": [0.5, 0.5]})],
+        "PointMasses": [Call(mf.PointMasses, {"points": X, "weights": W})],
+        "Disc": [Call(mf.Disc, {"centre": [0, 0], "radius": 1.0})],
+        "Ring": [Call(mf.Ring, {"centre": [0, 0], "inner": 0.5, "outer": 1.0})],
+        "Lagrangian": [
+            Call(mf.Lagrangian, {"nodes": 2, "method": ps.RK4(0.1), "cells": (4, 4)}, {"may_leave": False}),
+        ],
         "FiniteVolume": [Call(mf.FiniteVolume, {"limiter": "van_leer", "cfl": 0.4})],
         "PeriodicFiniteVolume": [Call(mf.PeriodicFiniteVolume, {"limiter": "van_leer", "cfl": 0.4})],
         "WENO": [Call(mf.WENO, {"cfl": 0.4})],

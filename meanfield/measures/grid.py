@@ -150,7 +150,7 @@ class Grid:
                 raise InvalidInput("the measure lives on another grid: build it on this one from its law or density")
             return source
         if isinstance(source, EmpiricalMeasure):
-            return GridMeasure(self, self._deposit(source))
+            return GridMeasure(self, self._deposit(source), source=source)
         if isinstance(source, Law):
             return self._from_law(source)
         if callable(source):
@@ -166,7 +166,7 @@ class Grid:
                 f"the box {list(self.bounds)} holds only {captured:.6g} of the mass of {law!r}, "
                 f"at least {MIN_CAPTURED:g} is needed: widen the box"
             )
-        return GridMeasure(self, masses / captured, captured=captured)
+        return GridMeasure(self, masses / captured, captured=captured, source=law)
 
     def _from_density(self, density: Callable[[Array], Array]) -> GridMeasure:
         masses, error = cell_integrals(density, self.edges)
@@ -232,12 +232,21 @@ class GridMeasure:
     """A probability measure given by its cell masses; to a field it is atoms at the cell centres.
 
     Parameters: grid; masses, shape grid.shape, non-negative, total 1 within 1e-9; captured, the mass that a law or
-    density had on the box before it was normalised; error, the estimated sum of absolute errors of the masses.
+    density had on the box before it was normalised; error, the estimated sum of absolute errors of the masses;
+    source, the law or point cloud that the masses were made from, None where they are all that is known.
     """
 
-    __slots__ = ("_masses", "captured", "error", "grid")
+    __slots__ = ("_masses", "captured", "error", "grid", "source")
 
-    def __init__(self, grid: Grid, masses: npt.ArrayLike, *, captured: float = 1.0, error: float = 0.0) -> None:
+    def __init__(
+        self,
+        grid: Grid,
+        masses: npt.ArrayLike,
+        *,
+        captured: float = 1.0,
+        error: float = 0.0,
+        source: Law | EmpiricalMeasure | None = None,
+    ) -> None:
         if not isinstance(grid, Grid):
             raise InvalidInput(f"grid must be a Grid, got {type(grid).__name__}")
         array = as_finite(masses, "masses")
@@ -247,6 +256,7 @@ class GridMeasure:
         self._masses = frozen(as_weights(array.ravel(), array.size, "masses").reshape(grid.shape))
         self.captured = captured
         self.error = error
+        self.source = source
 
     def __repr__(self) -> str:
         return f"GridMeasure({self.grid!r}, captured={self.captured:.6g})"

@@ -1,4 +1,4 @@
-"""Probability laws with exact cell masses: uniform, normal, products and mixtures."""
+"""Probability laws with exact cell masses: uniform, normal, point masses, products and mixtures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy.special import ndtr
 
 from meanfield.measures.cells import Edges, cell_integrals, outer
 from particles.checks import Array, Rng, as_finite, as_generator, as_matrix, as_points, as_weights, frozen, whole
-from particles.errors import InvalidInput
+from particles.errors import InvalidInput, NotSupported
 
 
 class ProbabilityLaw(ABC):
@@ -147,6 +147,45 @@ def _normal_cells(z: Array) -> Array:
     # Right of the origin the upper tail is subtracted, so that small masses keep their relative accuracy.
     below, above = np.diff(ndtr(z)), -np.diff(ndtr(-z))
     return np.asarray(np.where(z[:-1] > 0, above, below))
+
+
+class PointMasses(ProbabilityLaw):
+    """Σ_k a_k δ_{x_k}, as a part of a mixture: points (n, d), weights (n,), None for equal parts."""
+
+    def __init__(self, points: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> None:
+        self.points = frozen(as_points(points, "points"))
+        self.weights = frozen(as_weights(weights, len(self.points)))
+
+    def __repr__(self) -> str:
+        return f"PointMasses({self.points.tolist()}, {self.weights.tolist()})"
+
+    @property
+    def dim(self) -> int:
+        """The dimension d."""
+        return int(self.points.shape[1])
+
+    def density(self, x: npt.ArrayLike) -> Array:
+        """Refused: point masses have none."""
+        raise NotSupported("point masses have no density")
+
+    def cell_masses(self, edges: Edges) -> Array:
+        """The weights of the points in each cell, its lower ends with it; the last cell is closed."""
+        masses, _ = np.histogramdd(self.points, bins=list(edges), weights=self.weights)
+        return np.asarray(masses)
+
+    def mean(self) -> Array:
+        """The mean, shape (d,)."""
+        return np.asarray(self.weights @ self.points)
+
+    def covariance(self) -> Array:
+        """The covariance, shape (d, d)."""
+        centred = self.points - self.mean()
+        return np.asarray((centred.T * self.weights) @ centred)
+
+    def sample(self, n: int, rng: Rng) -> Array:
+        """n independent points, shape (n, d)."""
+        n, rng = whole(n, "n", least=0), as_generator(rng)
+        return np.asarray(self.points[rng.choice(len(self.points), size=n, p=self.weights)])
 
 
 def _laws(value: Sequence[ProbabilityLaw], name: str) -> tuple[ProbabilityLaw, ...]:

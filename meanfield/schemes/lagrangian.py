@@ -1,0 +1,320 @@
+"""A mesh that travels with the mass: Gauss nodes of the initial law moved as particles, vertices beside them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import singledispatch
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import xarray as xr
+
+from meanfield.measures.described import described, law_of
+from meanfield.measures.grid import Grid, GridMeasure, grid_of
+from meanfield.measures.laws import ProbabilityLaw
+from meanfield.measures.material import Material, material
+from meanfield.measures.mesh import centres, mean_density
+from meanfield.measures.remap import push_forward
+from meanfield.schemes.base import Options, Scheme
+from particles.checks import Array, as_finite, whole
+from particles.dataset import Series, variable
+from particles.errors import InvalidInput, NotSupported, RunStopped
+from particles.evolution import resumable
+from particles.fields.field import VelocityField
+from particles.measure import EmpiricalMeasure
+from particles.steppers.adaptive import Adaptive
+from particles.steppers.error_control import ErrorControlled
+from particles.steppers.fixed_step import FixedStep
+from particles.steppers.method import Method
+from particles.steppers.state import Particles
+
+DEFAULT_METHOD = Adaptive(1e-7, 1e-9)
+"""Its error is far below that of a mesh; `time_error` tells."""
+
+PROBES = 8
+"""Nodes at which the field is looked at for a model that is given back."""
+
+MAX_OUTSIDE = 1e-6
+"""Mass outside the box above which a run stops, or warns where leaving is allowed."""
+
+
+@dataclass(frozen=True)
+class Lagrangian(Scheme):
+    """(6.1) along characteristics: μ_t = Φ_t#μ₀, by Gauss nodes of μ₀ that move with constant weights.
+
+    `nodes` along each axis of a material cell, order 2·nodes in the size of the cells; `method` moves them, with its
+    own error control; `cells` along each axis of the support, multiples of four, None for about one node to a cell of
+    the grid. Nothing diffuses: sharp edges stay sharp. Serves any field without noise, of exchangeable tokens, on R^d
+    or a periodic box, in d ≤ 3. A step costs nodes · (nodes + vertices) pairs where sums are exact.
+
+    Mass outside the box stops the run above 1e-6; with `may_leave` it is recorded in `outside_mass` and warned of.
+    The edges of boxes, discs and rings, of their mixtures, and of products of boxes are those of the law; a measure
+    given by a density or by cell masses is taken as constant in each cell, a staircase at its edge, of order one.
+
+    Hairer, Nørsett, Wanner, Solving Ordinary Differential Equations I, for the flow; the density is ρ₀/det DΦ.
+    """
+
+    order: ClassVar[int] = 4
+    diffuses: ClassVar[bool] = False
+    periodic: ClassVar[bool] = True
+
+    nodes: int = 2
+    method: Method = DEFAULT_METHOD
+    cells: tuple[int, ...] | None = None
+    may_leave: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what is no number of nodes or cells, or no method."""
+        whole(self.nodes, "nodes")
+        if not isinstance(self.method, Method):
+            raise InvalidInput(f"method must be a Method, Adaptive() or RK4(dt), got {self.method!r}")
+        if self.cells is not None:
+            given = np.atleast_1d(as_finite(self.cells, "cells"))
+            counts = tuple(whole(n, "cells") for n in given.ravel())
+            if given.ndim != 1 or not counts or any(n % 4 for n in counts):
+                raise InvalidInput(f"cells must be a multiple of four along each axis, got {self.cells!r}")
+            object.__setattr__(self, "cells", counts)
+
+    def check_problem(self, model: VelocityField, initial: GridMeasure) -> None:
+        """Refuse noise, grids beyond three axes, and counts of cells for another dimension."""
+        super().check_problem(model, initial)
+        if initial.dim > 3:
+            raise NotSupported(f"a material mesh has at most three axes, got {initial.dim}: use simulate")
+        if self.cells is not None and len(self.cells) != initial.dim:
+            raise InvalidInput(f"cells must have one entry an axis: got {self.cells} in dimension {initial.dim}")
+
+    def start(self, model: VelocityField, initial: GridMeasure, t: float, options: Options) -> LagrangianState:
+        """The nodes and vertices at the first time, on this mesh and on one of half as many cells."""
+        self.method.check(model, np.array([t]))
+        fine, coarse = (material(initial, self.nodes, self.cells, coarser=k) for k in (1, 2))
+        moving = tuple(_particles(mesh, self.nodes) for mesh in (fine, coarse, coarse))
+        return LagrangianState(model, self, initial, fine, coarse, *moving)
+
+
+def _particles(mesh: Material, nodes: int) -> Particles:
+    points, masses = mesh.nodes(nodes)
+    vertices = mesh.vertices
+    return Particles(np.concatenate([points, vertices])[None], np.append(masses, np.zeros(len(vertices))))
+
+
+@singledispatch
+def finer(method: Method) -> Method | None:
+    """The same method with a hundredth of the tolerance, or half the step; None where neither is known."""
+    return None
+
+
+@finer.register
+def _(method: ErrorControlled) -> Method:
+    tight: Method = replace(method, rtol=max(method.rtol / 100, 2.3e-14), atol=method.atol / 100)
+    return tight
+
+
+@finer.register
+def _(method: FixedStep) -> Method:
+    return replace(method, dt=method.dt / 2)
+
+
+@resumable("moving mesh")
+@dataclass(frozen=True, eq=False)
+class LagrangianState:
+    """A material mesh as a state of the time loop.
+
+    Three ensembles of nodes followed by vertices: `fine`, the solution; `coarse`, on half as many cells; `timed`, the
+    coarse one moved by a finer method. The vertices that they share tell the errors in space and in time.
+    """
+
+    model: VelocityField
+    scheme: Lagrangian
+    initial: GridMeasure
+    mesh: Material
+    coarse_mesh: Material
+    fine: Particles
+    coarse: Particles
+    timed: Particles
+
+    @property
+    def grid(self) -> Grid:
+        """The fixed grid of `density`."""
+        return self.initial.grid
+
+    @property
+    def _periods(self) -> tuple[float | None, ...]:
+        return self.model.space.axis_periods(self.grid.dim)
+
+    @property
+    def _count(self) -> int:
+        return int(np.count_nonzero(self.fine.w))
+
+    def advance(self, t0: float, t1: float) -> Self:
+        """The mesh at t1; the run stops where more mass than allowed has left the box."""
+        method, tight = self.scheme.method, finer(self.scheme.method)
+        moved = replace(
+            self,
+            fine=method.advance(self.model, t0, t1, self.fine),
+            coarse=method.advance(self.model, t0, t1, self.coarse),
+            timed=self.timed if tight is None else tight.advance(self.model, t0, t1, self.timed),
+        )
+        outside = moved._outside()
+        if outside > MAX_OUTSIDE:
+            reason = f"mass {outside:.3g} has left the box {list(self.grid.bounds)} by t = {t1:g}"
+            if not self.scheme.may_leave:
+                raise RunStopped(f"{reason}: widen it, or pass Lagrangian(may_leave=True)", time=t1)
+            if self._outside() <= MAX_OUTSIDE:
+                warnings.warn(f"{reason}; `density` leaves it out, `node` and `vertex` do not", stacklevel=2)
+        return moved
+
+    def _outside(self) -> float:
+        x, w = self.fine.x[0, : self._count], self.fine.w[: self._count]
+        low, high = np.array(self.grid.bounds).T
+        straight = [period is None for period in self._periods]
+        return float(w[((x < low) | (x > high))[:, straight].any(axis=1)].sum())
+
+    def _vertices(self) -> list[Array]:
+        """The moved vertices of each patch, (n_1 + 1, …, n_d + 1, d)."""
+        return _split(self.mesh, self.fine.x[0, self._count :])
+
+    def probe(self, t: float) -> Array:
+        """Velocities at the first nodes, (..., d)."""
+        x, w = self.fine.x[:, :PROBES], np.full(min(PROBES, self._count), 1 / min(PROBES, self._count))
+        return self.model.particle_velocity(t, x[:, : len(w)], w)
+
+    def record(self) -> Mapping[str, Array]:
+        """The density on the fixed grid, nodes and vertices, density and turned-over mass of the mesh, errors."""
+        vertices = self._vertices()
+        pairs = list(zip(self.mesh.patches, vertices, strict=True))
+        pushed = push_forward(pairs, self.grid, self._periods)
+        masses = pushed.masses + self._atoms()
+        out = {
+            "density": masses / self.grid.cell_volumes,
+            "outside_mass": np.array(max(0.0, pushed.outside)),
+            "node": self.fine.x[0, : self._count],
+            "error_node": np.concatenate([self.coarse.x[0], self.timed.x[0]]),
+            "space_error": np.array(self._distance(_shared(self.mesh, vertices), self.coarse) / 3),
+            "time_error": np.array(self._distance(self._coarse_vertices(self.timed), self.coarse)),
+        }
+        if finer(self.scheme.method) is None:
+            out["time_error"] = np.array(np.nan)
+        if pairs:
+            drawn = [mean_density(patch.cell_mass, moved) for patch, moved in pairs]
+            folded = sum(float(p.cell_mass[np.isnan(rho)].sum()) for (p, _), rho in zip(pairs, drawn, strict=True))
+            out |= {"vertex": _stacked(vertices), "mesh_density": _stacked(drawn), "folded_mass": np.array(folded)}
+            for k, x in enumerate(np.moveaxis(_stacked([centres(moved) for moved in vertices]), -1, 0)):
+                out[f"mesh_x{k + 1}"] = x
+        return out
+
+    def _atoms(self) -> Array:
+        """The masses of the atoms in the cells of the grid."""
+        count = len(self.mesh.atoms)
+        points, weights = (
+            self.fine.x[0, self._count - count : self._count],
+            self.fine.w[self._count - count : self._count],
+        )
+        masses, _ = np.histogramdd(points, bins=list(self.grid.edges), weights=weights)
+        return np.asarray(masses)
+
+    def _coarse_vertices(self, particles: Particles) -> Array:
+        return particles.x[0, int(np.count_nonzero(particles.w)) :]
+
+    def _distance(self, vertices: Array, other: Particles) -> float:
+        """The root mean square distance of vertices (v, d) from those of the coarse mesh, by the mass about them."""
+        if not len(vertices):
+            return 0.0
+        mass = np.concatenate([patch.vertex_mass.ravel() for patch in self.coarse_mesh.patches])
+        gap = self.model.space.distance(vertices, self._coarse_vertices(other))
+        return float(np.sqrt(mass @ gap**2 / mass.sum()))
+
+    def series(self) -> Mapping[str, Series]:
+        """What is recorded."""
+        axes = tuple(f"x{k + 1}" for k in range(self.grid.dim))
+        series = {
+            "density": Series(("time", *axes), "cell averages of the density"),
+            "outside_mass": Series(("time",), "mass outside the box"),
+            "node": Series(("time", "mass_point", "component"), "position of a node of the moved rule"),
+            "error_node": Series(
+                ("time", "error_point", "component"), "points of the coarser runs that tell the errors"
+            ),
+            "space_error": Series(("time",), "root mean square error of the vertices due to the mesh, estimated"),
+            "time_error": Series(("time",), "root mean square error of the vertices due to the method, estimated"),
+        }
+        if self.mesh.patches:
+            cell = ("time", *self._mesh_dims("c"))
+            series["vertex"] = Series(("time", *self._mesh_dims("v"), "component"), "vertices of the moved mesh")
+            centre = tuple(f"mesh_{x}" for x in axes)
+            turned = "mean density of a moved cell, NaN where it has turned over"
+            series["mesh_density"] = Series(cell, turned, places=centre)
+            series |= {f"mesh_{x}": Series(cell, f"centre of a moved cell along {x}") for x in axes}
+            series["folded_mass"] = Series(("time",), "mass of the cells of the drawn mesh that have turned over")
+        return series
+
+    def _mesh_dims(self, letter: str) -> tuple[str, ...]:
+        axes = tuple(f"{letter}{k + 1}" for k in range(self.grid.dim))
+        return ("patch", *axes) if len(self.mesh.patches) > 1 else axes
+
+    def static(self) -> Mapping[str, xr.Variable]:
+        """The weights of the nodes and the masses of the material cells."""
+        out = {"node_weight": variable("mass_point", self.fine.w[: self._count], "mass of a node")}
+        if self.mesh.patches:
+            masses = _stacked([patch.cell_mass for patch in self.mesh.patches])
+            out["cell_mass"] = variable(self._mesh_dims("c"), masses, "mass of a moved cell")
+        if self.mesh.patches and not self.mesh.by_law:
+            axes = tuple(f"x{k + 1}" for k in range(self.grid.dim))
+            out["initial_mass"] = variable(axes, self.initial.masses, "masses of the grid's cells at the start")
+        return out
+
+    def call(self) -> Mapping[str, Any]:
+        """The scheme and the law."""
+        law = self.initial.source
+        return {"scheme": self.scheme, "law": described(law) if isinstance(law, ProbabilityLaw) else None}
+
+    def memo(self) -> Mapping[str, Any]:
+        """What the method hands on in each of the three runs."""
+        memories = (part.memory for part in (self.fine, self.coarse, self.timed))
+        return {"memories": [None if m is None else m.tolist() for m in memories]}
+
+    @classmethod
+    def restore(cls, ds: xr.Dataset, call: Mapping[str, Any], memo: Mapping[str, Any]) -> Self:
+        """The state at the last time of a Dataset."""
+        grid, scheme = grid_of(ds), call["scheme"]
+        if call["law"] is not None:
+            initial = grid.measure(law_of(call["law"]))
+        elif "initial_mass" in ds:
+            initial = GridMeasure(grid, ds["initial_mass"].values)
+        else:
+            cloud = EmpiricalMeasure(ds["node"].values, ds["node_weight"].values)
+            initial = GridMeasure(grid, np.full(grid.shape, 1 / np.prod(grid.shape)), source=cloud)
+        state = scheme.start(call["model"], initial, float(ds["time"]), Options())
+        vertices = ds["vertex"].values.reshape(-1, grid.dim) if "vertex" in ds else np.empty((0, grid.dim))
+        coarse, timed = np.split(ds["error_node"].values, 2)
+        at = (np.concatenate([ds["node"].values, vertices]), coarse, timed)
+        moved = (
+            replace(part, x=x[None], memory=None if kept is None else np.array(kept))
+            for part, x, kept in zip((state.fine, state.coarse, state.timed), at, memo["memories"], strict=True)
+        )
+        return cls(call["model"], scheme, initial, state.mesh, state.coarse_mesh, *moved)
+
+
+def _stacked(arrays: list[Array]) -> Array:
+    """The arrays of all patches as one, without an axis of patches where there is one only."""
+    return np.stack(arrays) if len(arrays) > 1 else arrays[0]
+
+
+def _split(mesh: Material, vertices: Array) -> list[Array]:
+    out, first = [], 0
+    for patch in mesh.patches:
+        shape = tuple(n + 1 for n in patch.shape)
+        count = int(np.prod(shape))
+        out.append(vertices[first : first + count].reshape(*shape, -1))
+        first += count
+    return out
+
+
+def _shared(mesh: Material, vertices: list[Array]) -> Array:
+    """Of the vertices of the mesh those of the mesh with half as many cells, (v, d)."""
+    parts = []
+    for patch, moved in zip(mesh.patches, vertices, strict=True):
+        for k, n in enumerate(patch.shape):
+            moved = np.take(moved, np.append(np.arange(0, n, 2), n), axis=k)
+        parts.append(moved.reshape(-1, moved.shape[-1]))
+    return np.concatenate(parts) if parts else np.empty((0, mesh.atoms.shape[1]))

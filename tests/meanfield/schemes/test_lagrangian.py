@@ -1,0 +1,238 @@
+"""The moving mesh: orders, exact flows, folding, periodic boxes, laws of every kind, errors, resume."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from meanfield import Disc, Grid, Lagrangian, Mixture, Normal, PointMasses, Uniform, solve
+from particles import RK4, Adaptive, Diffusion, EmpiricalMeasure, SelfAttention, Torus, VelocityField, resume, simulate
+from particles.errors import InvalidInput, LibraryError, NotSupported, RunStopped
+from particles.store import ZarrRecorder
+
+I2 = np.eye(2)
+EXACT = Adaptive(1e-12, 1e-13)
+
+
+@dataclass(frozen=True)
+class Rotation(VelocityField):
+    """x' = s(t) (−x₂, x₁), s(t) = 3t²: after time 1 every point has turned by one radian."""
+
+    dim: int = 2
+    broken_after: float = np.inf
+
+    def velocity(self, t, x, mu):
+        turn = 3 * t**2 if t < self.broken_after else np.nan
+        return turn * np.stack([-x[:, 1], x[:, 0]], axis=1)
+
+
+@dataclass(frozen=True)
+class Drift(VelocityField):
+    """x' = 1 on a torus of period 2."""
+
+    dim: int = 1
+
+    @property
+    def space(self):
+        return Torus((2.0,) * self.dim)
+
+    def velocity(self, t, x, mu):
+        return np.ones_like(x)
+
+
+def end_of_support(cells, nodes):
+    law = Mixture([Uniform((-1, 1))])
+    grid = Grid([(-1.2, 1.2)], (10,))
+    scheme = Lagrangian(nodes, EXACT, cells=(cells,))
+    ds = solve(SelfAttention(1.0, 1.0, 1.0).rescaled(), grid.measure(law), [0, 2], scheme)
+    return float(ds.vertex[-1, -1, 0])
+
+
+@pytest.mark.parametrize("nodes", [1, 2, 3])
+def test_the_support_ends_at_order_twice_the_number_of_nodes(nodes):
+    # In the rescaled frame there is no closed form: the reference has 80 cells of three nodes. With three nodes
+    # 16 cells are within the tolerance of the method already.
+    reference, counts = end_of_support(80, 3), (8, 16, 32) if nodes < 3 else (4, 8)
+    errors = [abs(end_of_support(n, nodes) - reference) for n in counts]
+    orders = np.log2(np.array(errors[:-1]) / errors[1:])
+    np.testing.assert_allclose(orders, 2 * nodes, atol=0.35)
+
+
+def test_a_gaussian_shrinks_by_its_closed_form():
+    # V = −1, B = 1: S(t) = 1/(1/S₀ + 2t).
+    errors = []
+    for n in (16, 32, 64):
+        grid = Grid([(-4, 4)], (n,))
+        ds = solve(SelfAttention(1.0, 1.0, -1.0), grid.measure(Normal(0, 0.25)), [0, 1], Lagrangian())
+        exact = Normal(0, 1 / 6).cell_masses(grid.edges)
+        errors.append(np.abs(ds.density[-1].values * 8 / n - exact).sum())
+    assert errors[0] / errors[1] > 8
+    assert errors[2] < 1e-5
+
+
+def test_a_rotating_gaussian_in_the_plane():
+    J, S0 = np.array([[0.0, -1.0], [1.0, 0.0]]), np.diag([0.5, 0.25])
+    law, time = Normal([0, 0], S0), 1.0
+    grid = Grid([(-5, 5)] * 2, (40, 40))
+    ds = solve(SelfAttention(I2, I2, J), grid.measure(law), [0, time], Lagrangian())
+    angle = np.trace(S0) * time
+    R = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    S = R @ S0 @ R.T
+    S = (S + S.T) / 2
+    assert np.abs(ds.density[-1].values / 16 - Normal([0, 0], S).cell_masses(grid.edges)).sum() < 2e-3
+    x, w = ds.node[-1].values, ds.node_weight.values
+    np.testing.assert_allclose((x.T * w) @ x, S, atol=1e-4)
+
+
+def test_a_field_that_depends_on_time_and_sharp_edges():
+    grid = Grid([(-1.6, 1.6)] * 2, (40, 40))
+    law = Uniform([(-1, 1), (-0.5, 0.5)])
+    ds = solve(Rotation(), grid.measure(law), [0, 1], Lagrangian(cells=(8, 4)))
+    c, s = np.cos(1), np.sin(1)
+    np.testing.assert_allclose(ds.vertex[-1].values, ds.vertex[0].values @ np.array([[c, s], [-s, c]]), atol=1e-6)
+    np.testing.assert_allclose(ds.mesh_density[-1].values, 0.5, rtol=1e-6)
+    assert float(ds.density.max()) < 0.5 * 1.001
+    assert float(ds.folded_mass[-1]) == 0
+
+
+def test_the_cluster_of_the_line_is_where_it_should_be():
+    # The limit of the right end at T = 6: three resolutions of moved quadrature points agree (0.453506).
+    grid = Grid([(-1.2, 1.2)], (200,))
+    ds = solve(SelfAttention(1.0, 1.0, 1.0).rescaled(), grid.measure(Uniform((-1, 1))), [0, 6], Lagrangian())
+    assert float(ds.vertex[-1, -1, 0]) == pytest.approx(0.453506, abs=2e-5)
+    np.testing.assert_allclose(ds.density.values.sum(axis=1) * 2.4 / 200, 1, atol=1e-13)
+
+
+def test_symmetric_to_rounding_and_no_specks():
+    V = np.array([[0.64709742, 0.81911926], [0.61210449, 0.63263484]])
+    grid = Grid([(-1.25, 1.25)] * 2, (32, 32))
+    ds = solve(SelfAttention(I2, I2, V).rescaled(), grid.measure(Uniform([(-1, 1)] * 2)), [0, 0.5], Lagrangian())
+    rho = ds.density[-1].values
+    np.testing.assert_allclose(rho, rho[::-1, ::-1], atol=1e-12)
+    assert rho.max() <= float(ds.mesh_density[-1].max()) * 1.02
+    assert float(ds.space_error[-1]) < 1e-5
+    assert 0 < float(ds.time_error[-1]) < 1e-7
+
+
+def test_cells_that_turn_over_do_not_end_the_run():
+    V = np.array([[1.0, 2.0], [-2.0, 1.0]])
+    grid = Grid([(-2, 2)] * 2, (16, 16))
+    ds = solve(SelfAttention(I2, I2, V).rescaled(), grid.measure(Uniform([(-1, 1)] * 2)), [0, 1, 3], Lagrangian())
+    folded = ds.folded_mass.values
+    assert folded[0] == 0
+    assert folded[-1] > 0
+    turned = np.isnan(ds.mesh_density.values)
+    np.testing.assert_allclose((ds.cell_mass.values * turned).sum(axis=(1, 2)), folded, atol=1e-15)
+    np.testing.assert_allclose(ds.density.values.sum(axis=(1, 2)) / 16, 1, atol=1e-12)
+    # Nodes move as tokens do, whatever becomes of the drawn cells.
+    alone = simulate(
+        SelfAttention(I2, I2, V).rescaled(), ds.node[0].values, [0, 1], EXACT, weights=ds.node_weight.values
+    )
+    np.testing.assert_allclose(ds.node[1].values, alone.position[-1].values, atol=1e-5)
+
+
+def test_a_periodic_box():
+    grid = Grid([(0, 2)], (20,))
+    ds = solve(Drift(), grid.measure(Uniform((0.5, 1.0))), [0, 1.2], Lagrangian())
+    np.testing.assert_allclose(ds.density[-1].values, np.roll(ds.density[0].values, 12), atol=1e-9)
+    assert float(ds.space_error[-1]) < 1e-12
+    assert float(ds.outside_mass[-1]) == 0
+
+
+def test_mixtures_discs_atoms_densities_and_clouds_are_served():
+    grid, model = Grid([(-1.5, 1.5)] * 2, (24, 24)), SelfAttention(I2, I2, I2).rescaled()
+    law = Mixture([Disc([0.5, 0], 0.4), Uniform([(-1, 0), (-1, 0)]), PointMasses([[0.0, 0.9]])], [0.5, 0.3, 0.2])
+    ds = solve(model, grid.measure(law), [0, 1], Lagrangian())
+    assert ds.vertex.dims == ("time", "patch", "v1", "v2", "component")
+    np.testing.assert_allclose(ds.density.values.sum(axis=(1, 2)) / 64, 1, atol=1e-12)
+    assert float(ds.density[0].sel(x1=0.0, x2=0.9, method="nearest")) > 0.2 * 64 * 0.99
+    smooth = solve(model, grid.measure(lambda x: np.exp(-8 * (x**2).sum(axis=1))), [0, 1], Lagrangian())
+    assert "initial_mass" in smooth
+    cloud = EmpiricalMeasure(np.random.default_rng(0).uniform(-1, 1, (30, 2)))
+    moved = solve(model, grid.measure(cloud), [0, 1], Lagrangian(1, EXACT))
+    assert "vertex" not in moved
+    direct = simulate(model, cloud, [0, 1], EXACT)
+    np.testing.assert_array_equal(moved.node[-1].values, direct.position[-1].values)
+
+
+def test_errors_are_recorded_and_honest():
+    model, grid = SelfAttention(1.0, 1.0, 1.0).rescaled(), Grid([(-1.2, 1.2)], (12,))
+    initial = grid.measure(Uniform((-1, 1)))
+    times = [0.0, 0.5, 1.0, 1.5]
+    ds = solve(model, initial, times, Lagrangian(2, RK4(0.05), cells=(8,)))
+    true = solve(model, initial, times, Lagrangian(3, EXACT, cells=(64,)))
+    off = np.sqrt(np.mean((ds.vertex.values[:, :, 0] - true.vertex.values[:, ::8, 0]) ** 2, axis=1))
+    known = ds.space_error.values + ds.time_error.values
+    assert (off <= 3 * known + 1e-12).all()
+    assert (known[1:] <= 300 * off[1:]).all()
+
+
+def test_saved_times_do_not_change_the_answer():
+    model, grid = SelfAttention(1.0, 1.0, 1.0).rescaled(), Grid([(-1.2, 1.2)], (20,))
+    few, many = (
+        solve(model, grid.measure(Uniform((-1, 1))), np.linspace(0, 2, n), Lagrangian()).isel(time=-1) for n in (2, 41)
+    )
+    np.testing.assert_allclose(few.vertex.values, many.vertex.values, atol=1e-7)
+
+
+@pytest.mark.parametrize("source", [Uniform((-1, 1)), lambda x: np.exp(-8 * x[:, 0] ** 2)])
+@pytest.mark.parametrize("source", [Uniform((-1, 1)), lambda x: np.exp(-8 * x[:, 0] ** 2)])
+def test_resumed_bitwise(tmp_path, monkeypatch, source):
+    times, grid = [0.0, 0.4, 0.8, 1.2], Grid([(-1.5, 1.5)], (16,))
+    model, initial = SelfAttention(1.0, 1.0, 1.0).rescaled(), grid.measure(source)
+    whole = solve(model, initial, times, Lagrangian())
+    save = ZarrRecorder.save
+
+    def interrupted(self, k, record, memo):
+        if k == 2:
+            raise KeyboardInterrupt
+        save(self, k, record, memo)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ZarrRecorder, "save", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            solve(model, initial, times, Lagrangian(), store=tmp_path / "run.zarr")
+    again = resume(tmp_path / "run.zarr")
+    assert set(again.coords) == set(whole.coords)
+    for name in whole.variables:
+        np.testing.assert_array_equal(again[name].values, whole[name].values, err_msg=str(name))
+
+
+def test_what_leaves_the_box_stops_the_run_or_is_warned_of():
+    model, grid = SelfAttention(0.0, 0.0, 1.0), Grid([(0.0, 1.0)], (10,))
+    initial = grid.measure(Uniform((0.25, 0.75)))
+    with pytest.raises(RunStopped, match=r"mass 1 has left the box.*may_leave=True") as stopped:
+        solve(model, initial, [0, 0.1, 5], Lagrangian())
+    assert stopped.value.dataset.sizes["time"] == 2
+    with pytest.warns(UserWarning, match="has left the box"):
+        ds = solve(model, initial, [0, 5], Lagrangian(may_leave=True))
+    assert float(ds.outside_mass[-1]) == pytest.approx(1)
+    assert float(ds.density[-1].sum()) == 0
+
+
+def test_a_field_that_breaks_down_keeps_what_was_saved():
+    grid = Grid([(-2, 2)] * 2, (12, 12))
+    with pytest.raises(LibraryError) as stopped:
+        solve(Rotation(broken_after=0.6), grid.measure(Uniform([(-1, 1)] * 2)), [0, 0.5, 1], Lagrangian())
+    assert stopped.value.dataset.sizes["time"] == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"nodes": 0}, "nodes"),
+        ({"method": "RK4"}, "method"),
+        ({"cells": (6,)}, "a multiple of four"),
+        ({"cells": (8, 8)}, "one entry an axis"),
+    ],
+)
+def test_wrong_options_are_refused(options, words):
+    grid = Grid([(-1, 1)], (10,))
+    with pytest.raises(InvalidInput, match=words):
+        solve(SelfAttention(1.0, 1.0, 1.0), grid.measure(Uniform((-1, 1))), [0, 1], Lagrangian(**options))
+
+
+def test_noise_is_refused():
+    grid = Grid([(-1, 1)], (10,))
+    with pytest.raises(NotSupported, match="without noise"):
+        solve(SelfAttention(1.0, 1.0, 1.0) + Diffusion(0.1), grid.measure(Uniform((-1, 1))), [0, 1], Lagrangian())
