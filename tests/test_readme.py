@@ -12,7 +12,7 @@ def test_the_example_works_as_pasted(capsys):
     scope = {}
     exec(code, scope)
     printed = capsys.readouterr().out
-    assert printed.startswith("Limit certificate: proved\n  Theorem 3.1")
+    assert printed.startswith("Limit certificate: conditional\n  Theorem 3.1")
     bound = float(re.search(r"largest bound ([\d.e-]+)", printed)[1])
     assert 0 < bound < 1e-8
     distance = float(printed.strip().splitlines()[-1])
