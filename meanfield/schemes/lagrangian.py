@@ -72,7 +72,7 @@ class Lagrangian(Scheme):
             raise InvalidInput(f"method must be a Method, Adaptive() or RK4(dt), got {self.method!r}")
         if self.cells is not None:
             given = np.atleast_1d(as_finite(self.cells, "cells"))
-            counts = tuple(whole(n, "cells") for n in given.ravel())
+            counts = tuple(whole(n, "cells") for n in given.ravel().tolist())
             if given.ndim != 1 or not counts or any(n % 4 for n in counts):
                 raise InvalidInput(f"cells must be a multiple of four along each axis, got {self.cells!r}")
             object.__setattr__(self, "cells", counts)
