@@ -9,7 +9,7 @@ import shutil
 import numpy as np
 import pytest
 import xarray as xr
-from stores import cut
+from stores import cut, interrupted
 
 from particles import RK4, Adaptive, LogAttraction, SelfAttention, open_store, resume, simulate
 from particles.errors import StoreError
@@ -69,8 +69,7 @@ def outcomes(kind, count, seed, tmp_path):
     """How `count` damaged copies of a store are read and resumed, counted."""
     rng, found = np.random.default_rng(seed), collections.Counter()
     whole = a_run(kind, tmp_path / "whole.zarr")
-    shutil.copytree(tmp_path / "whole.zarr", tmp_path / "half.zarr")
-    cut(tmp_path / "half.zarr", whole.sizes["time"] - 2)
+    interrupted(lambda: a_run(kind, tmp_path / "half.zarr"), after=whole.sizes["time"] - 2)
     for i in range(count):
         store = tmp_path / "copy.zarr"
         shutil.copytree(tmp_path / ("half.zarr" if i % 2 else "whole.zarr"), store)
@@ -80,7 +79,7 @@ def outcomes(kind, count, seed, tmp_path):
         except StoreError as error:
             found["StoreError" if "copy.zarr" in str(error) else "an error that names no file"] += 1
         else:
-            same = read.position.values.tobytes() == whole.position.values.tobytes() and read.identical(whole)
+            same = read.identical(whole.assign_attrs(history=read.attrs["history"]))
             assert same, f"{done}: read silently wrong"
             found["harmless"] += 1
         shutil.rmtree(store)

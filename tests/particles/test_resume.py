@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from stores import cut
+from stores import cut, interrupted
 from user_fields import Burst, LinearAttention, NoisyPull, PressedCtrlC, PressedCtrlCQuietly
 
 from particles import (
@@ -186,22 +186,6 @@ def test_a_run_killed_at_its_birth_leaves_a_whole_store_or_none(tmp_path):
 
 
 X = np.random.default_rng(2).standard_normal((6, 2))
-
-
-def interrupted(run, after):
-    """The Dataset of a run that is interrupted when so many records are saved."""
-    save = ZarrRecorder.save
-
-    def saving(self, k, record, memo):
-        if k == after:
-            raise StoreError("interrupted by the test")
-        save(self, k, record, memo)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ZarrRecorder, "save", saving)
-        with pytest.raises(RunStopped) as caught:
-            run()
-    return caught.value.dataset
 
 
 @pytest.mark.parametrize(
