@@ -72,10 +72,9 @@ class Lagrangian(Scheme):
             raise InvalidInput(f"method must be a Method, Adaptive() or RK4(dt), got {self.method!r}")
         if self.cells is not None:
             given = np.atleast_1d(as_finite(self.cells, "cells"))
-            counts = tuple(whole(n, "cells") for n in given.ravel().tolist())
-            if given.ndim != 1 or not counts or any(n % 4 for n in counts):
+            if given.ndim != 1 or not given.size or (given < 4).any() or (given % 4).any():
                 raise InvalidInput(f"cells must be a multiple of four along each axis, got {self.cells!r}")
-            object.__setattr__(self, "cells", counts)
+            object.__setattr__(self, "cells", tuple(map(int, given)))
 
     def check_problem(self, model: VelocityField, initial: GridMeasure) -> None:
         """Refuse noise, grids beyond three axes, and counts of cells for another dimension."""

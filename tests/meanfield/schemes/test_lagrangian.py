@@ -176,7 +176,6 @@ def test_saved_times_do_not_change_the_answer():
 
 
 @pytest.mark.parametrize("source", [Uniform((-1, 1)), lambda x: np.exp(-8 * x[:, 0] ** 2)])
-@pytest.mark.parametrize("source", [Uniform((-1, 1)), lambda x: np.exp(-8 * x[:, 0] ** 2)])
 def test_resumed_bitwise(tmp_path, monkeypatch, source):
     times, grid = [0.0, 0.4, 0.8, 1.2], Grid([(-1.5, 1.5)], (16,))
     model, initial = SelfAttention(1.0, 1.0, 1.0).rescaled(), grid.measure(source)
