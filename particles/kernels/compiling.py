@@ -6,8 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
-from numba import types
+import numpy as np
+from numba import config, types
 from numba.extending import intrinsic
+
+from particles.kernels.disk import kept_on_disk
 
 SUMS = {"contract", "reassoc", "nnan", "nsz", "arcp"}
 """Floating-point licence of a summation loop: the order of a sum is free (vector lanes), infinities are kept."""
@@ -17,17 +20,15 @@ ROUNDED = {"contract", "nnan", "nsz"}
 
 
 def compiled(*, flags: set[str] | None = None) -> Callable[[Callable[..., Any]], Any]:
-    """For a kernel called from Python: compiled on its first call, its machine code kept on disk.
+    """For a kernel called from Python: compiled on its first call, its machine code kept on disk (`disk.py`).
 
-    Numba refuses to decorate where no cache directory can be written (read-only site-packages and home);
-    the kernel is then compiled anew in each process instead of not importing at all.
+    With NUMBA_DISABLE_JIT the Python function itself, slow, and as silent as compiled code where numbers overflow.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        try:
-            return numba.njit(cache=True, **_options(flags))(function)
-        except RuntimeError:
-            return numba.njit(**_options(flags))(function)
+        if config.DISABLE_JIT:  # type: ignore[attr-defined]
+            return np.errstate(all="ignore")(function)
+        return kept_on_disk(numba.njit(**_options(flags))(function), function)
 
     return decorate
 
@@ -46,12 +47,12 @@ def _options(flags: set[str] | None) -> dict[str, Any]:
     return {"nogil": True, "error_model": "numpy", "fastmath": flags or False}
 
 
-def instruction(build: Callable[..., Any]) -> Any:
-    """Numba's `intrinsic`: a function given by the machine instructions it stands for."""
-    return intrinsic(build)
+def instruction(python: Callable[..., Any]) -> Callable[[Callable[..., Any]], Any]:
+    """Numba's `intrinsic`: a function given by its machine instructions; `python` where nothing is compiled."""
+    return lambda build: python if config.DISABLE_JIT else intrinsic(build)  # type: ignore[attr-defined]
 
 
-@instruction
+@instruction(lambda: None)
 def merged(typing: Any) -> Any:
     """Merge the calling function into its callers, so that no call to it is left."""
 

@@ -27,6 +27,7 @@ class PairSums(NamedTuple):
     mass: Array
 
 
+@np.errstate(under="ignore")
 def pair_sums(
     x: Array,
     y: Array,

@@ -52,6 +52,7 @@ def choose_method(m: int, n: int, k: int, e: int, tolerance: float | None = None
     return "tiles" if (k + e) / 2 >= TILES_FROM_COMPONENTS else "direct"
 
 
+@np.errstate(all="ignore")
 def softmax_average(
     queries: npt.ArrayLike,
     keys: npt.ArrayLike,

@@ -44,7 +44,9 @@ MAGIC, LOWEST = 1.5 * 2.0**52, -900.0
 MAGIC_32, LOWEST_32 = np.float32(1.5 * 2.0**23), np.float32(-90.0)
 
 
-@instruction
+@instruction(
+    lambda value, shifted: np.ldexp(value, int(shifted - (MAGIC_32 if shifted.dtype == np.float32 else MAGIC)))
+)
 def _add_exponent(typing: Any, value: Any, shifted: Any) -> Any:
     """`value` · 2^k, k in the low bits of `shifted`: integer addition to the exponent field."""
 
@@ -58,7 +60,7 @@ def _add_exponent(typing: Any, value: Any, shifted: Any) -> Any:
     return value(value, value), build
 
 
-@instruction
+@instruction(lambda x, y: x if x > y else y)
 def larger(typing: Any, x: Any, y: Any) -> Any:
     """max(x, y) of two numbers that are not NaN, in the one form that LLVM turns into a vector maximum."""
 
@@ -69,7 +71,7 @@ def larger(typing: Any, x: Any, y: Any) -> Any:
     return x(x, x), build
 
 
-@instruction
+@instruction(lambda: None)
 def wide_vectors(typing: Any) -> Any:
     """Ask for 512-bit vectors in the calling function where the processor has them, and keep it a function."""
 
