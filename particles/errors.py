@@ -13,7 +13,7 @@ class LibraryError(Exception):
 
 
 class InvalidInput(LibraryError, ValueError):
-    """An argument was refused at the door; nothing was computed."""
+    """An argument is invalid; nothing was computed."""
 
 
 class NotSupported(LibraryError, TypeError):
@@ -56,6 +56,6 @@ class OutOfRange(LibraryError, ArithmeticError):
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C during a run; `dataset` holds all that was saved up to then."""
 
-    def __init__(self, message: str, *, dataset: xr.Dataset) -> None:
+    def __init__(self, message: str, *, dataset: xr.Dataset | None = None) -> None:
         super().__init__(message)
         self.dataset = dataset

@@ -63,7 +63,6 @@ CIRCLES_LEFT: tuple[str, ...] = ()
 ORDER_LEFT: set[tuple[str, str]] = set()
 LATE_LEFT: tuple[str, ...] = ()
 WORDS_LEFT = (
-    "particles.errors",
     "meanfield.app",
     "meanfield.distances",
     "meanfield.figures",

@@ -25,6 +25,17 @@ class LinearAttention(VelocityField):
         return x @ (self.V @ moment @ self.B).T
 
 
+@dataclass(frozen=True, eq=False)
+class ToMean(VelocityField):
+    """x' = rate · (mean − x), from a user's notebook."""
+
+    rate: float
+    dim: int = 2
+
+    def velocity(self, t, x, mu):
+        return self.rate * (mu.weights @ mu.points - x)
+
+
 @dataclass(frozen=True)
 class Spin(VelocityField):
     """x' = |x|² J x: each token turns by the angle |x|² t on its own circle."""

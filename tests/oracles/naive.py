@@ -43,3 +43,23 @@ def rescaled_transformer(z, Q, K, V, dt, layers):
         z = z + dt * (P @ z - z) @ (inverse @ V).T
         power = R @ power
     return z
+
+
+def pulled(weight, average):
+    """The double loop Σ_j w_j weight(r²)(y_j − x_i), over Σ_j w_j weight(r²) where it is an average."""
+
+    def loop(x, w):
+        out = np.zeros_like(x)
+        for i in range(len(x)):
+            total = 0.0
+            for j in range(len(x)):
+                phi = (
+                    w[j] * weight(sum((x[j, k] - x[i, k]) ** 2 for k in range(x.shape[1]))) if i != j or average else 0
+                )
+                out[i] += phi * (x[j] - x[i])
+                total += phi
+            if average and total > 0:
+                out[i] /= total
+        return out
+
+    return loop

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from scipy.linalg import expm
+from user_fields import ToMean
 
 from meanfield import FrozenFlow
 from particles import (
@@ -16,7 +17,6 @@ from particles import (
     Diffusion,
     EmpiricalMeasure,
     Ensemble,
-    Euclidean,
     Euler,
     EulerMaruyama,
     FeedForward,
@@ -29,20 +29,12 @@ from particles.errors import InvalidInput, NotSupported
 from particles.fields.events import Meeting
 from particles.fields.field import MovingFrame, Sum
 
-
-@dataclass(frozen=True, eq=False)
-class ToMean(VelocityField):
-    """x' = rate · (mean − x), from a user's notebook."""
-
-    rate: float
-    dim: int = 2
-
-    def velocity(self, t, x, mu):
-        return self.rate * (mu.weights @ mu.points - x)
-
-
 X = np.random.default_rng(0).normal(size=(6, 2))
+
+
 W = np.random.default_rng(1).dirichlet(np.ones(6))
+
+
 MU = EmpiricalMeasure(X, W)
 A = np.array([[0.2, 0.6], [-0.3, 0.1]])
 
@@ -208,73 +200,6 @@ class Mixed(Mixin, ToMean):
 
 def test_a_class_that_gives_a_diffusion_has_noise_unless_it_declares_otherwise():
     assert [kind.noisy for kind in (ToMean, LateNoise, Quiet, Loud, Mixed)] == [False, True, False, True, True]
-
-
-ENSEMBLE = Ensemble((SelfAttention(A, A, np.eye(2)), SelfAttention(A, np.eye(2), -A), ToMean(0.7)), repeat=2)
-RUNS = np.random.default_rng(5).normal(size=(6, 4, 2))
-
-
-@pytest.mark.parametrize("method", [RK4(0.1), Adaptive(), FrozenFlow(0.1)], ids=lambda m: type(m).__name__)
-@pytest.mark.parametrize(
-    ("make", "x0"),
-    [
-        (lambda field: field.in_frame(A), RUNS),
-        (lambda field: field + ToMean(0.2), RUNS),
-        (lambda field: MovingFrame(field + ToMean(0.2), A), RUNS),
-        (lambda field: field.on_sphere(), RUNS / np.linalg.norm(RUNS, axis=-1, keepdims=True)),
-        (lambda field: field.on_circle(), 3 + RUNS[..., :1]),
-    ],
-    ids=["frame", "sum", "frame of a sum", "sphere", "circle"],
-)
-def test_an_ensemble_goes_where_its_fields_go(method, make, x0):
-    times = [0.0, 0.3, 0.5]
-    model = make(ENSEMBLE)
-    assert model.runs == 6
-    ds = simulate(model, x0, times, method)
-    for run in range(6):
-        alone = simulate(make(ENSEMBLE.fields[run // 2]), x0[run], times, method)
-        np.testing.assert_allclose(ds.position.isel(run=run), alone.position, rtol=0, atol=1e-14)
-    with pytest.raises(InvalidInput, match="model of 6 runs"):
-        simulate(model, x0[0], times, method)
-
-
-def test_ensembles_of_different_runs_do_not_add():
-    with pytest.raises(InvalidInput, match=r"one number of runs, got \[3, 6\]"):
-        ENSEMBLE + Ensemble(ENSEMBLE.fields)
-    with pytest.raises(NotSupported, match="Ensemble of ensembles"):
-        Ensemble((ENSEMBLE,))
-
-
-@dataclass(frozen=True)
-class HalfPlane(Euclidean):
-    """x₁ > 0."""
-
-    def check(self, x):
-        if (x[..., 0] <= 0).any():
-            raise InvalidInput("x₁ must be positive in the half-plane")
-
-
-class InHalfPlane(ToMean):
-    """A field that keeps the half-plane."""
-
-    space = HalfPlane()
-
-
-def test_a_frame_keeps_the_check_of_states_and_transports_it():
-    quarter = np.array([[0.0, -np.pi / 2], [np.pi / 2, 0.0]])
-    field, x0 = InHalfPlane(0.7), np.array([[1.0, 5.0], [2.0, -5.0]])
-    moved = field.in_frame(quarter)
-    assert moved.space == HalfPlane()
-    simulate(moved, x0, [0.0, 0.1])
-    with pytest.raises(InvalidInput, match="half-plane"):
-        simulate(moved, -x0, [0.0, 0.1])
-    # At t = 1 the frame has turned by a right angle: x = e^{A} z = (−z₂, z₁).
-    z0 = np.column_stack([x0[:, 1], -x0[:, 0]])
-    simulate(moved, z0, [1.0, 1.1])
-    with pytest.raises(InvalidInput, match="half-plane"):
-        simulate(moved, x0, [1.0, 1.1])
-    with pytest.raises(NotSupported, match="do not add"):
-        field + ToMean(0.1)
 
 
 class Layers(VelocityField):

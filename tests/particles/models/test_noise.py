@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from scipy.linalg import expm
 
 from particles import (
     Adaptive,
@@ -92,3 +93,13 @@ def test_keller_segel_inertia_with_noise():
     expected = T * (n - 1) / n * (4 * strength - chi)
     assert abs(growth.mean() - expected) < 4 * growth.std() / np.sqrt(600)
     assert growth.std() / np.sqrt(600) < 0.15 * expected
+
+
+def test_noise_in_a_moving_frame_is_a_full_tensor():
+    A = np.array([[0.2, 0.7], [-0.4, 0.1]])
+    D = np.array([[0.5, 0.1], [0.1, 0.3]])
+    back = expm(-0.6 * A)
+    field = SelfAttention(np.eye(2), np.eye(2), A) + Diffusion(D)
+    np.testing.assert_allclose(field.in_frame(A).diffusion(0.6), back @ D @ back.T, rtol=1e-13)
+    scalar = (SelfAttention(np.eye(2), np.eye(2), A) + Diffusion(0.2)).in_frame(A)
+    np.testing.assert_allclose(scalar.diffusion(0.6), 0.2 * back @ back.T, rtol=1e-13)

@@ -17,7 +17,6 @@ from particles import (
     LinearAttention,
     LogAttraction,
     PowerAttraction,
-    RescaledTransformer,
     SelfAttention,
     StrangMarchuk,
     simulate,
@@ -25,10 +24,19 @@ from particles import (
 from particles.errors import InvalidInput, NotSupported
 
 RNG = np.random.default_rng(17)
+
+
 Q, K, V = (0.6 * RNG.normal(size=(2, 2)) for _ in range(3))
+
+
 X0 = RNG.normal(size=(6, 2))
+
+
 RING = X0 / np.linalg.norm(X0, axis=1, keepdims=True)
+
+
 LAYER = FeedForward(RNG.normal(size=(2, 3)), RNG.normal(size=(3, 2)), RNG.normal(size=3), "tanh")
+
 
 MODELS = {
     "attention": (SelfAttention(Q, K, V), X0),
@@ -88,17 +96,6 @@ def test_splitting_stays_on_the_sphere_and_refuses_what_does_not_split():
         simulate(LAYER, X0, [0.0, 1.0], LieTrotter(0.1))
     with pytest.raises(NotSupported, match="original frame"):
         simulate((SelfAttention(Q, K, V) + LAYER).in_frame(V), X0, [0.0, 1.0], StrangMarchuk(0.1))
-
-
-@pytest.mark.parametrize("dt", [0.1, 0.37])
-def test_rescaled_recursion_is_the_exact_conjugate_of_the_transformer(dt):
-    """Remark 3.3: z[k] = R^{−k} x[k] to rounding, R = I + dt V."""
-    steps = 12
-    x = simulate(SelfAttention(Q, K, V), X0, dt * np.arange(steps + 1), Euler(dt)).position.values
-    model = RescaledTransformer(Q, K, V, dt)
-    z = simulate(model, X0, np.arange(steps + 1)).position.values
-    for k in range(steps + 1):
-        np.testing.assert_allclose(model.original(k, z[k]), x[k], rtol=1e-12, atol=1e-13)
 
 
 @pytest.mark.parametrize("method", [Euler(dt=0.1), RK4(dt=0.1), Adaptive()])
