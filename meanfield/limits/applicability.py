@@ -12,6 +12,7 @@ from meanfield.limits.spectrum import LeadingBlock
 from meanfield.limits.theorems import THEOREMS, theorem
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField, as_field
+from particles.kernels.threads import on_one_blas_thread
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Hypotheses:
         return "\n".join(lines)
 
 
+@on_one_blas_thread
 def hypotheses(model: VelocityField | DiscreteMap) -> Hypotheses:
     """Decide which theorem of arXiv 2305.05465 applies to `model`: single-head attention with constant Q, K, V.
 

@@ -7,9 +7,10 @@ import threading
 import time
 
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from particles.errors import InvalidInput
-from particles.kernels.threads import spread, thread_count
+from particles.kernels.threads import on_one_blas_thread, spread, thread_count
 
 
 @pytest.mark.parametrize(("tiles", "threads", "chunk"), [(1, 4, 1), (7, 1, 2), (7, 2, 1), (100, 3, 7), (5, 8, 2)])
@@ -53,3 +54,13 @@ def test_an_interrupted_caller_leaves_no_thread_at_work():
 def test_thread_count_refuses_none_at_all():
     with pytest.raises(InvalidInput, match="threads must be at least 1"):
         thread_count(0)
+
+
+def test_dense_algebra_runs_on_one_thread_and_the_setting_is_given_back():
+    def blas():
+        return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+    with threadpool_limits(2, user_api="blas"):
+        before = blas()
+        assert set(on_one_blas_thread(blas)()) == {1}
+        assert blas() == before
