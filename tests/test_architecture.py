@@ -69,7 +69,6 @@ WORDS_LEFT = (
     "meanfield.limits",
     "meanfield.measures",
     "meanfield.schemes",
-    "meanfield.solve",
     "meanfield.studies",
     "meanfield.velocity",
 )
