@@ -10,6 +10,7 @@ from meanfield.schemes.frozen_flow import FrozenFlow
 from meanfield.schemes.lagrangian import Lagrangian
 from meanfield.schemes.periodic import PeriodicFiniteVolume
 from meanfield.schemes.semi_lagrangian import SemiLagrangian
+from meanfield.schemes.tails import IgnoreTails, StopAtTails
 from meanfield.solve import solve
 from particles.encoding import register
 
@@ -20,6 +21,7 @@ __all__ = [
     "FrozenFlow",
     "Grid",
     "GridMeasure",
+    "IgnoreTails",
     "Lagrangian",
     "Mixture",
     "Normal",
@@ -28,6 +30,7 @@ __all__ = [
     "Product",
     "Ring",
     "SemiLagrangian",
+    "StopAtTails",
     "Uniform",
     "Upwind",
     "solve",

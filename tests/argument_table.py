@@ -128,6 +128,8 @@ TABLE = {
         "PointMasses": [Call(mf.PointMasses, {"points": X, "weights": W})],
         "Disc": [Call(mf.Disc, {"centre": [0, 0], "radius": 1.0})],
         "Ring": [Call(mf.Ring, {"centre": [0, 0], "inner": 0.5, "outer": 1.0})],
+        "IgnoreTails": [Call(mf.IgnoreTails, {})],
+        "StopAtTails": [Call(mf.StopAtTails, {"contrast": 1.0})],
         "Lagrangian": [
             Call(mf.Lagrangian, {"nodes": 2, "method": ps.RK4(0.1), "cells": (4, 4)}, {"may_leave": False}),
         ],
@@ -144,7 +146,7 @@ TABLE = {
             ),
             Call(
                 mf.solve,
-                {"tails": "ignore", "store": None},
+                {"tails": mf.IgnoreTails(), "store": None},
                 {"model": CONTRACTING, "initial": START, "times": SHORT},
                 {"store": PATHS},
             ),

@@ -28,7 +28,7 @@ from particles.models.attention import SoftmaxField
 
 
 def atoms_at(ds: xr.Dataset, k: int, *, smooth: bool = False) -> Atoms:
-    """The measure at the k-th saved time as atoms: the particles, or the cells that carry mass at their centres.
+    """The measure at the k-th saved time as atoms: the particles, the nodes of a moving mesh, or centres of full cells.
 
     `smooth` shares cell masses with the neighbours so that integrals of smooth functions are good to fourth order.
     """
@@ -36,6 +36,8 @@ def atoms_at(ds: xr.Dataset, k: int, *, smooth: bool = False) -> Atoms:
     k = place(k, ds.sizes["time"], "k")
     if "position" in ds:
         return Atoms(ds["position"].isel(time=k).values, ds["weight"].values)
+    if "node" in ds:
+        return Atoms(ds["node"].isel(time=k).values, ds["node_weight"].values)
     cells = _cells_at(ds, k)
     cells = smooth_sources(cells) if smooth else cells
     return Atoms(cells.points, cells.weights)
@@ -199,7 +201,7 @@ def _rate(f: SmoothFunction, points: Array, velocity: Array, weights: Array, D: 
 
 
 def _field_at(ds: xr.Dataset, field: VelocityField, t: float, k: int) -> tuple[Array, Array, Array]:
-    if "position" in ds:
+    if "position" in ds or "node" in ds:
         atoms = atoms_at(ds, k)
         return atoms.points, field.velocity(t, atoms.points, atoms), atoms.weights
     cells = smooth_sources(_cells_at(ds, k))

@@ -88,7 +88,7 @@ def _converted(ds: xr.Dataset, model: VelocityField, A: Array, sign: float, grid
     flows = [linear_flow(A, sign * float(t)) for t in ds["time"].values]
     call = config_of(ds) | {"model": model}
     out = with_call(ds, call.pop("function"), call)
-    for name in ("position", "support"):
+    for name in ("position", "node", "vertex"):
         if name in out:
             out[name] = (ds[name].dims, _moved_points(ds[name], flows), ds[name].attrs)
     if "log_density" in out:
@@ -98,11 +98,25 @@ def _converted(ds: xr.Dataset, model: VelocityField, A: Array, sign: float, grid
             ds["log_density"].values - growth[:, None],
             ds["log_density"].attrs,
         )
+    if "vertex" in out:
+        out = _moved_cells(ds, out, flows)
     if "density" in out:
         out = _regridded(ds, out, flows, grid)
     done = f"{datetime.now(UTC).isoformat(timespec='seconds')} frame changed to {out.attrs['frame']}"
     out.attrs["history"] = f"{ds.attrs['history']}\n{done}"
     return out
+
+
+def _moved_cells(ds: xr.Dataset, out: xr.Dataset, flows: list[Array]) -> xr.Dataset:
+    """The mean density of the cells of a moving mesh, and their centres, which move as points do."""
+    names = [f"mesh_x{k + 1}" for k in range(ds.sizes["component"])]
+    centres = xr.concat([ds[name].drop_vars(names) for name in names], "component").transpose(..., "component")
+    moved = _moved_points(centres, flows)
+    shrunk = np.array([np.exp(-np.linalg.slogdet(flow)[1]) for flow in flows])
+    density = ds["mesh_density"].values * shrunk.reshape(-1, *[1] * (ds["mesh_density"].ndim - 1))
+    out["mesh_density"] = (ds["mesh_density"].dims, density, ds["mesh_density"].attrs)
+    coordinates = {name: (ds[name].dims, moved[..., k], ds[name].attrs) for k, name in enumerate(names)}
+    return out.assign_coords(coordinates)
 
 
 def _moved_points(points: xr.DataArray, flows: list[Array]) -> Array:
@@ -117,7 +131,9 @@ def _regridded(ds: xr.Dataset, out: xr.Dataset, flows: list[Array], grid: Grid |
     masses = ds["density"].values * source.cell_volumes
     density = np.stack([_push(m, source, flow, target) for m, flow in zip(masses, flows, strict=True)])
     axes = tuple(f"x{k + 1}" for k in range(target.dim))
-    out = out.drop_vars([*axes, "density", "cell_volume", "wall_mass", "score_change", *(f"{x}_edges" for x in axes)])
+    # What belongs to the frame of the run and has no meaning in another goes with the old grid.
+    gone = ["density", "cell_volume", "wall_mass", "score_change", "outside_mass", "error_node"]
+    out = out.drop_vars([*axes, *gone, *(f"{x}_edges" for x in axes)], errors="ignore")
     fresh = {
         f"{x}_edges": variable(f"{x}_edge", e, ds[f"{x}_edges"].long_name)
         for x, e in zip(axes, target.edges, strict=True)

@@ -11,6 +11,7 @@ import xarray as xr
 
 from meanfield.measures.grid import Grid, GridMeasure
 from meanfield.schemes.steps import TimeControl
+from meanfield.schemes.tails import Tails
 from particles.checks import hold, positive
 from particles.dataset import Series
 from particles.errors import InvalidInput, NotSupported
@@ -25,11 +26,13 @@ class Options:
     """What `solve` was asked for beside model, measure, times and scheme; see there."""
 
     wall_tolerance: float = 1e-6
-    tails: str | None = None
+    tails: Tails | None = None
     time: TimeControl = DEFAULT_CONTROL
 
     def __post_init__(self) -> None:
-        """Refuse a tolerance that is not positive."""
+        """Refuse a tolerance that is not positive, and what is no rule for tails."""
+        if not isinstance(self.tails, Tails | None):
+            raise InvalidInput(f"tails must be StopAtTails() or IgnoreTails(), or None, got {self.tails!r}")
         hold(self, wall_tolerance=positive(self.wall_tolerance, "wall_tolerance"))
 
     def call(self) -> Mapping[str, Any]:

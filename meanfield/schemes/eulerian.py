@@ -14,10 +14,10 @@ from meanfield.measures.grid import Cells, Grid, GridMeasure, grid_of, some_cent
 from meanfield.schemes.base import Options, Scheme
 from meanfield.schemes.carried import as_text, from_text
 from meanfield.schemes.steps import START, Span, TimeControl, breakpoint_after, longer
-from meanfield.schemes.tails import MAX_CONTRAST, TAILS, boundary_markers, choose_tails, contrast, follow, return_tails
-from particles.checks import Array, one_of
+from meanfield.schemes.tails import contrast, default_tails
+from particles.checks import Array
 from particles.dataset import Series
-from particles.errors import NotSupported, RunStopped
+from particles.errors import RunStopped
 from particles.evolution import resumable
 from particles.fields.field import VelocityField
 
@@ -76,14 +76,11 @@ class Eulerian(Scheme):
     def start(self, model: VelocityField, initial: GridMeasure, t: float, options: Options) -> GridState:
         """The cell masses at the first time."""
         grid = initial.grid
-        cells = Cells(grid, initial.masses)
-        tails = choose_tails(model, cells) if options.tails is None else one_of(options.tails, TAILS, "tails")
-        if tails == "track" and model.noisy:
-            raise NotSupported("noise leaves no compact support to track: pass tails='stop' or 'ignore'")
         masses = initial.masses / grid.cell_volumes * grid.cell_volumes
-        markers = boundary_markers(grid, masses) if tails == "track" else None
-        now = Progress(t, masses, np.zeros((grid.dim, 2)), markers)
-        return GridState(model, self, grid, replace(options, tails=tails), now).at_save(now, now)
+        now = Progress(t, masses, np.zeros((grid.dim, 2)))
+        return GridState(model, self, grid, replace(options, tails=options.tails or default_tails(model)), now).at_save(
+            now, now
+        )
 
     def go(self, model: VelocityField, grid: Grid, now: Progress, end: float, control: TimeControl) -> Advance:
         """One step towards `end`, tried until its error in time and its Courant number are within bounds."""
@@ -121,16 +118,13 @@ class Eulerian(Scheme):
 class Progress:
     """Cell masses at a time t, and what has come about until then.
 
-    walls (d, 2): the mass pressed against each wall; markers (m, d): the boundary of the support where it is tracked;
-    returned: the mass put back into the support; error: the estimated error in time; pace: the largest rate at which
-    mass has changed place; proposal: the next step to try, 0 for none; start: the velocities at t, where known.
+    walls (d, 2): the mass pressed against each wall; error: the estimated error in time; pace: the largest rate at
+    which mass has changed place; proposal: the next step to try, 0 for none; start: the velocities at t, where known.
     """
 
     t: float
     masses: Array
     walls: Array
-    markers: Array | None = None
-    returned: float = 0.0
     error: float = 0.0
     pace: float = 0.0
     steps: int = 0
@@ -190,15 +184,14 @@ class GridState:
     def advance(self, t0: float, t1: float) -> Self:
         """The cell masses at t1; the run stops where more than `wall_tolerance` has pressed against the walls."""
         now = self.behind or self.now
-        before = now
+        before, tails = now, self.options.tails
+        assert tails is not None
         while now.t < t1:
-            after, before, whole = self.scheme.go(self.model, self.grid, now, t1, self.options.time)
-            after = self._without_tails(before, after)
-            self._check_walls(after)
-            self._check_tails(after)
-            now = after
+            now, before, whole = self.scheme.go(self.model, self.grid, now, t1, self.options.time)
+            self._check_walls(now)
+            tails.check(self.model, now.t, Cells(self.grid, now.masses))
             if whole:
-                before = after
+                before = now
         return self.at_save(now, before)
 
     def at_save(self, now: Progress, behind: Progress) -> Self:
@@ -210,27 +203,6 @@ class GridState:
         if self.scheme.steps_over_saves:
             kept = saved if behind is now else behind
         return replace(self, now=saved, behind=kept, change=change)
-
-    def _without_tails(self, before: Progress, after: Progress) -> Progress:
-        if before.markers is None:
-            return after
-        cells = Cells(self.grid, after.masses)
-        markers = follow(self.model, before.t, Cells(self.grid, before.masses), after.t, cells, before.markers)
-        kept, put_back = return_tails(cells, markers)
-        start = None if put_back else after.start
-        return replace(after, masses=kept, markers=markers, returned=after.returned + put_back, start=start)
-
-    def _check_tails(self, now: Progress) -> None:
-        if self.options.tails != "stop":
-            return
-        if (change := contrast(self.model, now.t, Cells(self.grid, now.masses))) <= MAX_CONTRAST:
-            return
-        raise RunStopped(
-            f"at t* = {now.t:g} attention scores change by {change:.3g} across a cell, {MAX_CONTRAST:g} is allowed: "
-            "from here on the numerical tails of the measure would lead the field. Stop before t*, refine the grid (t* "
-            "grows like ½ log(1/h)), or follow the support with tails='track' if the initial density ends sharply",
-            time=now.t,
-        )
 
     def _check_walls(self, now: Progress) -> None:
         walls, allowed = now.walls, self.options.wall_tolerance
@@ -246,23 +218,20 @@ class GridState:
         )
 
     def record(self) -> Mapping[str, Array]:
-        """Density, wall masses, the error in time and, where it is tracked, the support."""
+        """Density, wall masses and the error in time."""
         now = self.now
-        out = {
+        return {
             "density": now.masses / self.grid.cell_volumes,
             "wall_mass": now.walls,
             "time_error": np.array(now.error),
             "steps": np.array(now.steps),
             "score_change": np.array(self.change),
         }
-        if now.markers is not None:
-            out |= {"support": now.markers, "returned_mass": np.array(now.returned)}
-        return out
 
     def series(self) -> Mapping[str, Series]:
         """What is recorded."""
         axes = tuple(f"x{k + 1}" for k in range(self.grid.dim))
-        series = {
+        return {
             "density": Series(("time", *axes), "cell averages of the density"),
             "wall_mass": Series(
                 ("time", "component", "end"), "mass pressed against the lower and upper wall of each axis"
@@ -271,10 +240,6 @@ class GridState:
             "steps": Series(("time",), "steps in time so far", "int64"),
             "score_change": Series(("time",), "largest change of an attention score across a cell with mass"),
         }
-        if self.now.markers is not None:
-            series["support"] = Series(("time", "marker", "component"), "points of the boundary of the support")
-            series["returned_mass"] = Series(("time",), "mass put back into the support")
-        return series
 
     def static(self) -> Mapping[str, xr.Variable]:
         """Nothing beside the grid."""
@@ -293,11 +258,9 @@ class GridState:
                 "steps": self.behind.steps,
                 "error": self.behind.error,
                 "pace": self.behind.pace,
-                "returned": self.behind.returned,
                 "proposal": _plain(self.behind.proposal),
                 "masses": as_text(self.behind.masses),
                 "walls": as_text(self.behind.walls),
-                "markers": None if self.behind.markers is None else as_text(self.behind.markers),
             }
         return memo
 
@@ -310,13 +273,10 @@ class GridState:
     def restore(cls, ds: xr.Dataset, call: Mapping[str, Any], memo: Mapping[str, Any]) -> Self:
         """The state at the last time of a Dataset."""
         grid, options = grid_of(ds), Options.of_call(call)
-        tracked = options.tails == "track"
         now = Progress(
             float(ds["time"]),
             ds["density"].values * grid.cell_volumes,
             ds["wall_mass"].values,
-            ds["support"].values if tracked else None,
-            float(ds["returned_mass"]) if tracked else 0.0,
             float(ds["time_error"]),
             memo["pace"],
             int(ds["steps"]),
@@ -332,8 +292,6 @@ class GridState:
             kept["t"],
             from_text(kept["masses"]),
             from_text(kept["walls"]),
-            None if kept["markers"] is None else from_text(kept["markers"]),
-            kept["returned"],
             kept["error"],
             kept["pace"],
             kept["steps"],

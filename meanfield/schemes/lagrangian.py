@@ -22,6 +22,7 @@ from particles.checks import Array, as_finite, whole
 from particles.dataset import Series, variable
 from particles.errors import InvalidInput, NotSupported, RunStopped
 from particles.evolution import resumable
+from particles.fields.breakpoints import pieces
 from particles.fields.field import VelocityField
 from particles.measure import EmpiricalMeasure
 from particles.steppers.adaptive import Adaptive
@@ -87,15 +88,46 @@ class Lagrangian(Scheme):
     def start(self, model: VelocityField, initial: GridMeasure, t: float, options: Options) -> LagrangianState:
         """The nodes and vertices at the first time, on this mesh and on one of half as many cells."""
         self.method.check(model, np.array([t]))
+        scheme = replace(self, method=limited(self.method, options.time.max_step))
         fine, coarse = (material(initial, self.nodes, self.cells, coarser=k) for k in (1, 2))
         moving = tuple(_particles(mesh, self.nodes) for mesh in (fine, coarse, coarse))
-        return LagrangianState(model, self, initial, fine, coarse, *moving)
+        return LagrangianState(model, scheme, initial, fine, coarse, *moving)
+
+
+def _advanced(method: Method, model: VelocityField, t0: float, t1: float, particles: Particles) -> Particles:
+    """The particles at t1; the method lands on the breakpoints of the field and starts afresh there."""
+    for piece in pieces(model, t0, t1):
+        particles = method.advance(piece.field, piece.start, piece.end, particles)
+        if piece.jumps:
+            particles = replace(particles, memory=None)
+    return particles
 
 
 def _particles(mesh: Material, nodes: int) -> Particles:
     points, masses = mesh.nodes(nodes)
     vertices = mesh.vertices
     return Particles(np.concatenate([points, vertices])[None], np.append(masses, np.zeros(len(vertices))))
+
+
+@singledispatch
+def limited(method: Method, max_step: float | None) -> Method:
+    """The method with steps of at most `max_step`."""
+    if max_step is not None:
+        raise NotSupported(f"{type(method).__name__} knows no longest step: give it one of its own, leave out max_step")
+    return method
+
+
+@limited.register
+def _(method: ErrorControlled, max_step: float | None) -> Method:
+    if max_step is None:
+        return method
+    shorter: Method = replace(method, max_step=min(max_step, method.max_step or np.inf))
+    return shorter
+
+
+@limited.register
+def _(method: FixedStep, max_step: float | None) -> Method:
+    return method if max_step is None else replace(method, dt=min(method.dt, max_step))
 
 
 @singledispatch
@@ -151,9 +183,9 @@ class LagrangianState:
         method, tight = self.scheme.method, finer(self.scheme.method)
         moved = replace(
             self,
-            fine=method.advance(self.model, t0, t1, self.fine),
-            coarse=method.advance(self.model, t0, t1, self.coarse),
-            timed=self.timed if tight is None else tight.advance(self.model, t0, t1, self.timed),
+            fine=_advanced(method, self.model, t0, t1, self.fine),
+            coarse=_advanced(method, self.model, t0, t1, self.coarse),
+            timed=self.timed if tight is None else _advanced(tight, self.model, t0, t1, self.timed),
         )
         outside = moved._outside()
         if outside > MAX_OUTSIDE:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from meanfield import WENO, FiniteVolume, Grid, Normal, Uniform, solve
+from meanfield import WENO, FiniteVolume, Grid, IgnoreTails, Normal, Uniform, solve
 from meanfield.measures.grid import grid_of
 from meanfield.solve import measure_at
 from particles import DiscreteMap, EmpiricalMeasure, SelfAttention, Sphere, VelocityField, resume, write_netcdf
@@ -99,7 +99,7 @@ class Flat(VelocityField):
 
 def test_scores_that_overflow_stop_the_run_and_say_when():
     with pytest.raises(RunStopped, match=r"overflow.* at t = ") as caught:
-        solve(SelfAttention(1e150, 1e150, 1).rescaled(), GAUSS, [0, 20.0], tails="ignore")
+        solve(SelfAttention(1e150, 1e150, 1).rescaled(), GAUSS, [0, 20.0], tails=IgnoreTails())
     assert 7 < caught.value.time < 10
 
 
@@ -123,7 +123,7 @@ def test_bad_input_is_refused(call, message):
 def test_too_small_a_box_stops_with_time_side_and_partial_result():
     grid = Grid([(-2, 1.2)], 64)
     with pytest.raises(RunStopped, match=r"upper wall of x1 at 1\.2") as caught:
-        solve(SelfAttention(1, 1, 1), grid.measure(Uniform((-1, 1))), np.linspace(0, 1, 11))
+        solve(SelfAttention(1, 1, 1), grid.measure(Uniform((-1, 1))), np.linspace(0, 1, 11), FiniteVolume())
     ds = caught.value.dataset
     assert 0 < caught.value.time < 1
     assert 1 <= ds.sizes["time"] < 11
@@ -133,7 +133,7 @@ def test_too_small_a_box_stops_with_time_side_and_partial_result():
 
 def test_wall_mass_below_the_tolerance_is_recorded():
     grid = Grid([(-2, 1.2)], 64)
-    ds = solve(SelfAttention(1, 1, 1), grid.measure(Uniform((-1, 1))), [0.0, 0.3], wall_tolerance=1.0, tails="ignore")
+    ds = solve(SelfAttention(1, 1, 1), grid.measure(Uniform((-1, 1))), [0.0, 0.3], FiniteVolume(), wall_tolerance=1.0)
     assert ds.wall_mass.dims == ("time", "component", "end")
     assert float(ds.wall_mass[-1, 0, 1]) > 0
     assert float(ds.wall_mass[-1, 0, 0]) < 1e-12

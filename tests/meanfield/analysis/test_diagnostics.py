@@ -125,7 +125,10 @@ def test_grid_and_particle_diagnostics_agree():
     law = Uniform((-1, 1))
     grid = solve(MODEL, Grid([(-1.5, 1.5)], 150).measure(law), TIMES[::10])
     nodes = characteristics(MODEL, law, TIMES[::10], 40)
-    np.testing.assert_allclose(diagnostics.covariance(grid), diagnostics.covariance(nodes), atol=1e-3)
+    assert "node" in grid
+    np.testing.assert_allclose(diagnostics.covariance(grid), diagnostics.covariance(nodes), atol=1e-7)
+    fixed = solve(MODEL, Grid([(-1.5, 1.5)], 150).measure(law), TIMES[::10], FiniteVolume())
+    np.testing.assert_allclose(diagnostics.covariance(fixed), diagnostics.covariance(nodes), atol=1e-3)
     np.testing.assert_allclose(diagnostics.interaction_energy(grid), diagnostics.interaction_energy(nodes), atol=1e-3)
 
 

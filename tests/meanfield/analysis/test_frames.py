@@ -67,11 +67,17 @@ def test_general_frame_keeps_mass_and_transports_moments():
     assert "frame changed" in moved.attrs["history"]
 
 
-def test_tracked_support_moves_along():
+def test_a_moving_mesh_moves_along():
     model = SelfAttention(1, 1, 1).rescaled()
     ds = solve(model, Grid([(-1, 1)], 40).measure(Uniform((-1, 1))), [0.0, 0.5])
     original = frames.to_original(ds)
-    np.testing.assert_allclose(original.support[-1], np.exp(0.5) * ds.support[-1])
+    grow = np.exp(0.5)
+    for name in ("node", "vertex", "mesh_x1"):
+        np.testing.assert_allclose(original[name][-1], grow * ds[name][-1], rtol=1e-14)
+    # The mass of a cell is its mean density times its width, in both frames.
+    widths = np.diff(original.vertex.values[-1, :, 0])
+    np.testing.assert_allclose(original.mesh_density[-1].values * widths, ds.cell_mass.values, rtol=1e-12)
+    assert "mesh_x1" in original.coords
     assert float(original.x1.max()) > 1.5
 
 

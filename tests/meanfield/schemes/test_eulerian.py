@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from meanfield import WENO, FiniteVolume, FrozenFlow, Grid, Normal, SemiLagrangian, Upwind, solve
+from meanfield import WENO, FiniteVolume, FrozenFlow, Grid, IgnoreTails, Normal, SemiLagrangian, Upwind, solve
 from meanfield.schemes.eulerian import GridState
 from meanfield.schemes.steps import Span
 from meanfield.solve import measure_at
@@ -57,7 +57,9 @@ def test_results_with_few_and_with_many_saves_agree_within_the_recorded_error(ca
     model, mu, T = CASES[case]
     if model is CIRCLE and not scheme.periodic:
         pytest.skip("knows walls only")
-    few, many = (solve(model, mu, np.linspace(0, T, n), scheme, tails="ignore", wall_tolerance=1.0) for n in (2, 21))
+    few, many = (
+        solve(model, mu, np.linspace(0, T, n), scheme, tails=IgnoreTails(), wall_tolerance=1.0) for n in (2, 21)
+    )
     gap = np.abs(measure_at(few, -1).masses - measure_at(many, -1).masses).sum()
     error = float(few.time_error[-1])
     # What is saved comes from a step beside the run where steps cost accuracy in space.

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meanfield import WENO, FiniteVolume, Grid, Normal, Upwind, solve
+from meanfield import WENO, FiniteVolume, Grid, IgnoreTails, Normal, Upwind, solve
 from meanfield.measures.grid import Cells
 from meanfield.schemes import finite_volume
 from meanfield.schemes.reconstruction import LIMITERS, central_weno, limited_linear
@@ -17,7 +17,7 @@ from particles.errors import InvalidInput
 
 
 def march(scheme, model, mu, T):
-    ds = solve(model, mu, [0.0, T], scheme, wall_tolerance=1e3, tails="ignore")
+    ds = solve(model, mu, [0.0, T], scheme, wall_tolerance=1e3, tails=IgnoreTails())
     return measure_at(ds, -1).masses, float(ds.wall_mass[-1].sum())
 
 

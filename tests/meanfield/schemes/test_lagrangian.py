@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from meanfield import Disc, Grid, Lagrangian, Mixture, Normal, PointMasses, Uniform, solve
+from meanfield.measures.quadrature import gauss_nodes
+from meanfield.solve import measure_at
 from particles import RK4, Adaptive, Diffusion, EmpiricalMeasure, SelfAttention, Torus, VelocityField, resume, simulate
 from particles.errors import InvalidInput, LibraryError, NotSupported, RunStopped
 from particles.store import ZarrRecorder
@@ -101,6 +103,23 @@ def test_the_cluster_of_the_line_is_where_it_should_be():
     ds = solve(SelfAttention(1.0, 1.0, 1.0).rescaled(), grid.measure(Uniform((-1, 1))), [0, 6], Lagrangian())
     assert float(ds.vertex[-1, -1, 0]) == pytest.approx(0.453506, abs=2e-5)
     np.testing.assert_allclose(ds.density.values.sum(axis=1) * 2.4 / 200, 1, atol=1e-13)
+
+
+def test_plane_identity_matrices_concentrate_near_the_vertices_of_the_quadrature_points():
+    """V = I, d = 2, three bumps: clusters where points find them, to O(h), with their masses."""
+    corners = np.array([[-0.6, -0.5], [0.7, -0.3], [0.0, 0.7]])
+    cloud = EmpiricalMeasure(np.concatenate([c + 0.1 * gauss_nodes(Uniform([(-1, 1)] * 2), 6).points for c in corners]))
+    model = SelfAttention(np.eye(2), np.eye(2), np.eye(2)).rescaled()
+    points = simulate(model, cloud, [0.0, 3.0]).position[-1].values
+    grid = Grid([(-1, 1)] * 2, (24, 24))
+    law = Mixture([Uniform([(a - 0.1, a + 0.1), (b - 0.1, b + 0.1)]) for a, b in corners])
+    mu = measure_at(solve(model, grid.measure(law), [0.0, 3.0], Lagrangian()), -1)
+    owner = np.argmin(((mu.points[:, None] - corners) ** 2).sum(axis=2), axis=1)
+    for k in range(3):
+        mine = owner == k
+        assert mu.weights[mine].sum() == pytest.approx(1 / 3, abs=0.01)
+        centre = mu.weights[mine] @ mu.points[mine] / mu.weights[mine].sum()
+        np.testing.assert_allclose(centre, points[36 * k : 36 * (k + 1)].mean(axis=0), atol=2 / 24)
 
 
 def test_symmetric_to_rounding_and_no_specks():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from meanfield import FiniteVolume, Grid, Normal, solve, wasserstein
+from meanfield import FiniteVolume, Grid, IgnoreTails, Normal, solve, wasserstein
 from meanfield.measures.quadrature import quantile_points
 from meanfield.solve import measure_at
 from particles import (
@@ -95,7 +95,7 @@ def test_cucker_smale_in_phase_space_keeps_its_momentum_on_a_grid():
 
 def test_hardmax_on_a_grid_moves_all_to_their_side():
     ds = solve(HardmaxAttention(1.0, 1.0, 1.0).rescaled(), Grid([(-1, 1)], (64,)).measure(lambda x: 1 + 0 * x[:, 0]),
-               [0.0, 1.0], FiniteVolume(), tails="ignore")  # fmt: skip
+               [0.0, 1.0], FiniteVolume(), tails=IgnoreTails())  # fmt: skip
     end = measure_at(ds, 1)
     left, right = (
         float(end.weights[side] @ end.points[side, 0]) for side in (end.points[:, 0] < 0, end.points[:, 0] > 0)
@@ -109,7 +109,7 @@ def test_fokker_planck_in_a_moving_frame_is_that_of_the_original():
     kappa, A, S0 = 0.3, -0.4, 0.25
     model = (SelfAttention(1.0, 1.0, -1.0) + Diffusion(kappa)).in_frame(A)
     law = Normal([0.0], [[S0]])
-    ds = solve(model, Grid([(-4.5, 4.5)], (180,)).measure(law), [0.0, T], FiniteVolume(), tails="ignore")
+    ds = solve(model, Grid([(-4.5, 4.5)], (180,)).measure(law), [0.0, T], FiniteVolume(), tails=IgnoreTails())
     end = measure_at(ds, 1)
     root = np.sqrt(kappa)
     # The solution of the Riccati equation: S = √κ tanh(2√κ t + artanh(S₀/√κ)).
