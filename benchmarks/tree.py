@@ -46,7 +46,7 @@ def main() -> None:
             subquadratic_average(scale * small, scale * small, np.zeros((1, 20_000)), EPS, 1)
         direct_average(small[:, :500].copy(), small, None, np.zeros((1, 20_000)), 1)
     heads = ("d", 2), ("t", 3), ("n", 9), ("fast s", 9), ("direct s", 10), ("ratio", 8), ("exponent", 10)
-    print("".join(f"{h:>{w}}" for h, w in (*heads, ("error/eps", 11), ("gridded", 8), ("door", 8))))
+    print("".join(f"{h:>{w}}" for h, w in (*heads, ("error/eps", 11), ("gridded", 8), ("chosen", 8))))
     for d, t in CASES:
         for n in sizes:
             rng = np.random.default_rng(d)

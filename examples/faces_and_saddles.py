@@ -2,7 +2,7 @@
 
 Four leaders at the corners of a square and three more tokens, two on an axis of symmetry and one at 0. By symmetry two
 tend to the middles of sides and the third stays: points of S that are no vertices. Nothing about such a run
-is proved: rounding decides where they go in the end, and `certify` says so.
+is proved: rounding decides where they go in the end, and `certify` reports it.
 """
 
 import numpy as np

@@ -1,8 +1,8 @@
 """Ranks of the attention matrix, beside the ranks printed in Figures 3 and 10 of arXiv 2305.05465.
 
-d = 1, Q = K = V = 1, tokens uniform on [−1, 1], Euler with dt = 0.1 and with attention, as the pictures' text says; the
-rank is NumPy's numerical rank at its default tolerance n ε σ₁. Printed, at t = 0, 3, 5, 10: 11, 23, 14, 2 for n = 40
-and 11, 27, 15, 3 for n = 100.
+d = 1, Q = K = V = 1, tokens uniform on [−1, 1], Euler with dt = 0.1 and with attention, as the pictures' text has it;
+the rank is NumPy's numerical rank at its default tolerance n ε σ₁. Printed, at t = 0, 3, 5, 10: 11, 23, 14, 2 for n =
+40 and 11, 27, 15, 3 for n = 100.
 """
 
 import numpy as np

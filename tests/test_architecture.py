@@ -59,21 +59,6 @@ WORDS = re.compile(
 )
 """Private words: the field's and Python's own stand for them."""
 
-CIRCLES_LEFT: tuple[str, ...] = ()
-ORDER_LEFT: set[tuple[str, str]] = set()
-LATE_LEFT: tuple[str, ...] = ()
-WORDS_LEFT = (
-    "meanfield.app",
-    "meanfield.distances",
-    "meanfield.figures",
-    "meanfield.limits",
-    "meanfield.measures",
-    "meanfield.schemes",
-    "meanfield.studies",
-    "meanfield.velocity",
-)
-"""Rooms that are not in order yet. These lists may only shrink."""
-
 
 def layer(module):
     best = max((prefix for names in LAYERS for prefix in names if _stands_for(prefix, module)), key=len, default=None)
@@ -102,7 +87,7 @@ def test_a_file_imports_only_what_stands_before_it():
             wings = here in WING and there in WING and WING[here] != WING[there]
             same_wing = here in WING and WING.get(there) == WING[here]
             against = wings or (RANK[there] >= RANK[here] and not same_wing)
-            if there != here and against and (here, there) not in ORDER_LEFT:
+            if there != here and against:
                 wrong.add((module, name))
     listed = "\n".join(f"{a} imports {b}" for a, b in sorted(wrong))
     assert not wrong, f"imports against the order of dependence:\n{listed}"
@@ -133,8 +118,7 @@ def circles():
 
 
 def test_no_import_runs_in_a_circle():
-    new = [names for names in circles() if not all(layer(name) in CIRCLES_LEFT for name in names)]
-    assert not new, f"circles of imports, those inside functions and for types counted: {new}"
+    assert not circles(), f"circles of imports, those inside functions and for types counted: {circles()}"
 
 
 def test_an_import_inside_a_function_is_a_heavy_library():
@@ -145,8 +129,7 @@ def test_an_import_inside_a_function_is_a_heavy_library():
             command = module in LATE_MODULES and (name in modules() or name.split(".")[0] in sys.stdlib_module_names)
             if place == "late" and not (foreign or command):
                 wrong.add((module, name))
-    new = {(module, name) for module, name in wrong if layer(module) not in LATE_LEFT}
-    assert not new, f"imports inside functions: move them to the top of the file: {sorted(new)}"
+    assert not wrong, f"imports inside functions: move them to the top of the file: {sorted(wrong)}"
 
 
 @pytest.mark.parametrize("folder", ["particles", "meanfield", "tests", "benchmarks", "examples"])
@@ -159,16 +142,26 @@ def test_files_are_short(folder):
     assert not {str(path): n for path, n in lengths.items() if n > LONGEST}
 
 
-def test_the_words_are_plain():
-    found = {}
-    for module in modules():
-        if layer(module) in WORDS_LEFT:
-            continue
-        for line, text in words(module):
-            for word in WORDS.finditer(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).replace("_", " ")):
-                if not word.group(2) or word.group(2).isupper():
-                    found.setdefault(f"{module}:{line}", set()).add(word.group(0))
-    assert not found, "private words, to be replaced by plain ones:\n" + "\n".join(f"{k} {v}" for k, v in found.items())
+def private(text):
+    for word in WORDS.finditer(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).replace("_", " ")):
+        if not word.group(2) or word.group(2).isupper():
+            yield word.group(0)
+
+
+def test_the_words_of_the_source_are_plain():
+    found = [(f"{m}:{line}", word) for m in modules() for line, text in words(m) for word in private(text)]
+    assert not found, f"private words, to be replaced by plain ones: {found}"
+
+
+def test_the_words_of_pages_examples_and_benchmarks_are_plain():
+    pages = [
+        ROOT / "README.md",
+        *(p for folder in ("docs", "examples", "benchmarks") for p in (ROOT / folder).rglob("*")),
+    ]
+    texts = {path: path.read_text(encoding="utf-8") for path in pages if path.suffix in (".md", ".py", ".toml")}
+    assert len(texts) > 30
+    found = [(path.name, word) for path, text in texts.items() for word in private(text)]
+    assert not found, f"private words, to be replaced by plain ones: {found}"
 
 
 def test_every_layer_is_described():

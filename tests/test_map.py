@@ -1,5 +1,6 @@
 """The tests are a map of the source: every module has a test file of its name, and every test file a module."""
 
+import importlib
 import subprocess
 import sys
 from collections import Counter
@@ -32,7 +33,7 @@ UNTESTED = {
     "meanfield/figures/runs.py",
     "meanfield/figures/schematics.py",
     "meanfield/limits/certificate.py",
-    "meanfield/limits/checks.py",
+    "meanfield/limits/conditions.py",
     "meanfield/limits/finding.py",
     "meanfield/limits/head.py",
     "meanfield/limits/limit_sets.py",
@@ -80,9 +81,6 @@ THEMES = {
 }
 """Test files of a theme that runs through several modules."""
 
-SHARED = {"checks.py"}
-"""File names that stand twice. This list may only shrink."""
-
 
 def sources():
     return {path.relative_to(ROOT) for path in modules().values() if path.name not in ENTRY}
@@ -106,7 +104,20 @@ def test_every_test_file_has_a_module_of_its_name():
 
 def test_no_two_modules_share_a_file_name():
     counts = Counter(path.name for path in sources())
-    assert not {name for name, count in counts.items() if count > 1} - SHARED
+    assert not {name for name, count in counts.items() if count > 1}
+
+
+HIDING = {"particles.simulate", "meanfield.solve"}
+"""Entry modules that bear the name of their one function."""
+
+
+def test_no_name_hides_its_module():
+    for name in sorted(modules()):
+        package, _, last = name.rpartition(".")
+        if package and last != "__main__":
+            module = importlib.import_module(name)
+            hidden = getattr(importlib.import_module(package), last) is not module
+            assert hidden == (name in HIDING), f"{name}: its package exports something else by this name"
 
 
 def test_tests_stand_in_the_folders_of_the_packages():

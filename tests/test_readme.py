@@ -1,4 +1,4 @@
-"""The README's example works as pasted, and says what its comments say."""
+"""The README's example works as pasted and prints what its comments claim."""
 
 import re
 from pathlib import Path

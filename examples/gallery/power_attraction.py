@@ -1,4 +1,4 @@
-"""Attraction by W = |x| on a line: sticky tokens that merge when they meet."""
+"""Attraction by W = |x| on a line: sticky tokens that merge when they collide."""
 
 import numpy as np
 from pictures import against_time as draw

@@ -40,7 +40,7 @@ from particles.kernels.compiling import compiled
 MAX_CELLS = 2**18
 """Cells up to which a grid is divided further for the sake of sharper bounds."""
 
-CHECK, STEPS, WORTH = 25, 400, 0.05
+CHECK, STEPS, LEAST_GAIN = 25, 400, 0.05
 """Steps between two evaluations, steps at most, and the part of the remaining gap that as many steps have to close."""
 
 SHARE = 0.1
@@ -148,7 +148,7 @@ class _Problem(NamedTuple):
             potential = _poisson(_divergence(moved, self.widths) - source, self.widths)
             if step % CHECK == 0:
                 before, best = best, max(best, self._gain(potential))
-                if upper <= (1 + rtol) * best or (best - before <= WORTH * (upper - best) and step >= 4 * CHECK):
+                if upper <= (1 + rtol) * best or (best - before <= LEAST_GAIN * (upper - best) and step >= 4 * CHECK):
                     break
         return best
 

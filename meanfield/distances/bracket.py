@@ -74,7 +74,7 @@ def wasserstein_bracket(
       transport inside blocks of 256 neighbours.
     - "certify": also column generation over a sparse network simplex until upper² − lower² ≤ 1e-9 upper².
 
-    `labelled` says that point i of μ belongs to point i of ν (two runs of one cloud): the identity coupling is then
+    `labelled` declares that point i of μ belongs to point i of ν (two runs of one cloud): the identity coupling is then
     tried as well, and different weights are refused.
 
     A measure on a grid is a piecewise-constant density. On the line its bounds come from the closed form; in d ≥ 2

@@ -1,4 +1,4 @@
-"""Figures 1–13 and Table 1 of arXiv 2305.05465, each computed here, with a caption that says how."""
+"""Figures 1–13 and Table 1 of arXiv 2305.05465, each computed here, with a caption that tells how."""
 
 from __future__ import annotations
 

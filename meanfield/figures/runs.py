@@ -27,7 +27,7 @@ class Trajectory:
     """Tokens (T, n, d) at `times` in the frame of the figure, how they were computed, and the certificate if any.
 
     `shown` are the times at which the tokens really are: a wanted time beyond float64 is replaced by the last in it,
-    and `ends` says what ends there.
+    and `ends` names what ends there.
     """
 
     case: FigureCase

@@ -81,7 +81,7 @@ def table_1(ax: Any | None = None) -> tuple[Any, str]:
     table.scale(1.0, 1.6)
     return axes, (
         "Table 1. One run of 40 random tokens to t = 12 for each row of the published table, with the limit that its "
-        "certificate found and what the certificate says about it."
+        "certificate found and what the certificate states of it."
     )
 
 

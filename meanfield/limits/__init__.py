@@ -4,7 +4,7 @@ from meanfield.limits.applicability import Hypotheses, hypotheses
 from meanfield.limits.candidates import candidate_set
 from meanfield.limits.certificate import LimitCertificate
 from meanfield.limits.certification import certify
-from meanfield.limits.checks import Check
+from meanfield.limits.conditions import Check
 from meanfield.limits.finding import Status
 from meanfield.limits.head import Head
 from meanfield.limits.limit_sets import (

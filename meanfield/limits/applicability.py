@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from meanfield.limits.checks import Check, conclusion
+from meanfield.limits.conditions import Check, conclusion
 from meanfield.limits.head import Head, head_of, outside
 from meanfield.limits.spectrum import LeadingBlock
 from meanfield.limits.theorems import THEOREMS, theorem

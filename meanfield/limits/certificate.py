@@ -31,8 +31,8 @@ class LimitCertificate:
     theorem: "2.1", "3.1", "4.2", "5.2", "8.5" or None. status: "proved" (a statement about the exact solution from the
     first saved tokens, nothing assumed: `assumptions` is empty), "conditional" (proved given `assumptions`, the
     measured integration error among them), "observed" (the theorem applies and the run is near the predicted set, but
-    which limit each token has is not proved; or none applies and the run shows what the codimension conjecture says),
-    "undecided" (neither; `reason` says why).
+    which limit each token has is not proved; or none applies and the run shows what the codimension conjecture states),
+    "undecided" (neither; `reason` is why).
 
     frame: "rescaled" (z = e^{−tV} x) for all theorems but 8.5, "original" there: all positions below are in it.
     limits (n, d): the limit of each token with kind "point"; with kind "on set" the point of the token's predicted

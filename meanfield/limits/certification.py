@@ -1,4 +1,4 @@
-"""From a run to its certificate: which theorem applies, what it says about this run, all in one object."""
+"""From a run to its certificate: which theorem applies and what it states of this run, in one object."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ FOLDS = 3.0
 class Seen:
     """What a run shows: the subspaces, None if more than three clusters remain, distances (T, n) at the first T times.
 
-    `reason` says what was found, or why nothing can be said; `observed` whether it is the end that is conjectured.
+    `reason` is what was found, or why nothing can be concluded; `observed` whether it is the end that is conjectured.
     """
 
     subspaces: ParallelSubspaces | None

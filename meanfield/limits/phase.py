@@ -55,7 +55,7 @@ def drift(phase: Phase, error: float) -> float:
     if not phase.consistent:
         return np.inf
     guess = 2.0 * _motion(phase, error, 0.0)
-    # A bound beyond the size of the tokens says nothing.
+    # A bound beyond the size of the tokens bounds nothing.
     if not guess <= float(np.linalg.norm(phase.x, axis=1).max()):
         return np.inf
     return guess if _motion(phase, error, guess) <= guess else np.inf

@@ -29,7 +29,7 @@ MAX_STEPS = 20_000
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the reference integration says about a run.
+    """What the reference integration shows of a run.
 
     `error`: for some saved times, the largest distance of a token of the run from any copy, in the original frame;
     `strayed`: the largest distance, in the rescaled frame relative to |z|, between two copies at any step, or between

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from meanfield.limits.checks import Check, good_triple, multiplicity, positive, positive_definite, scalar
+from meanfield.limits.conditions import Check, good_triple, multiplicity, positive, positive_definite, scalar
 from meanfield.limits.finding import Finding, LeaderPhase, Status, nothing_known
 from meanfield.limits.head import Head
 from meanfield.limits.limit_sets import BooleanMatrix, LimitSet, Origin, free_row_values, hyperplanes, polytope_set
@@ -56,7 +56,7 @@ class Theorem(ABC):
 
     @abstractmethod
     def finding(self, run: Run, head: Head, checks: tuple[Check, ...]) -> Finding:
-        """What the theorem says about a run of a head to which it applies; `checks` as above."""
+        """What the theorem states of a run of a head to which it applies; `checks` as above."""
 
 
 @dataclass(frozen=True)

@@ -260,7 +260,7 @@ def _within(bounds: Array, grid: Grid) -> tuple[tuple[float, float], ...]:
 
 
 def _counts(parts: Sequence[Part], grid: Grid, nodes: int) -> tuple[int, ...]:
-    """Cells along each axis, the same for all parts, as patches of one shape are stored together."""
+    """Cells along each axis, the same for all parts, as patches of one shape are stored in one array."""
     spacing = [float(np.mean(w)) for w in grid.widths]
     wanted = np.ones(grid.dim)
     for part in parts:

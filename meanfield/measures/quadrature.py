@@ -117,7 +117,7 @@ def mixture_measure(parts: Sequence[EmpiricalMeasure], weights: npt.ArrayLike | 
 
 @dataclass(frozen=True, eq=False)
 class Characteristics(VelocityField):
-    """A field together with the density along it, on R^{d+1}: d/dt (x, log ρ) = (X_t[μ](x), −div X_t[μ](x))."""
+    """A field and the density along it, on R^{d+1}: d/dt (x, log ρ) = (X_t[μ](x), −div X_t[μ](x))."""
 
     field: VelocityField
 

@@ -3,7 +3,7 @@
 Unsplit, because the field is recomputed at every stage anyway: a splitting would multiply the field evaluations, which
 are nearly all of the cost, and bring a splitting error.
 
-An axis is periodic where the field's space says so: `space = Circle()` or `Torus(periods)`; else it ends at walls.
+An axis is periodic where the field's space is: `space = Circle()` or `Torus(periods)`; else it ends at walls.
 """
 
 from __future__ import annotations

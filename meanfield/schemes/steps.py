@@ -1,7 +1,7 @@
 """How long a step in time is: as long as its error, the bend of the field over it and the Courant number allow.
 
 Over a step the field is seen at its start, middle and end. An embedded method gives the error in time of the step, in
-L1 relative to the mass; the second difference of the field, relative to the field, says how far it bends: a law that
+L1 relative to the mass; the second difference of the field, relative to the field, is how far it bends: a law that
 grows out of a tiny perturbation makes no error that L1 would notice while it is small, yet its growth must be right.
 A step that fails either test is tried again, shorter. What happens between the three instants is not seen: `max_step`
 and a field's `breakpoints` are for that.

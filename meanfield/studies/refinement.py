@@ -51,7 +51,7 @@ def order(
 
     Returns a Dataset over `level` with `cells` (along the first axis), `width` h, `error_l1` = Σ|m − m_ref|,
     `error_w1`, `w1_lower`, `w1_upper`, `order_l1`, `order_w1` = log(error ratio)/log(h ratio), `order_w1_lower`,
-    `order_w1_upper`, and `seconds`; the attribute `reference` says what the errors are against.
+    `order_w1_upper`, and `seconds`; the attribute `reference` names what the errors are against.
 
     W₁ is exact between the cell masses as atoms at the centres, on the line and where all levels are small enough; else
     at every level an interval for the densities that are constant on the cells (`beckmann_bracket`). There w1_lower <
@@ -148,7 +148,7 @@ def _grids(
         raise InvalidInput(f"shapes must name two or more grids, from coarse to fine, got {shapes!r}")
     if bounds is None:
         if not isinstance(initial, ProbabilityLaw):
-            raise InvalidInput("a density says nothing of its extent: pass bounds=, one pair (low, high) an axis")
+            raise InvalidInput("the extent of a density is not known: pass bounds=, one pair (low, high) an axis")
         reach = 8 * np.sqrt(np.diag(initial.covariance()))
         bounds = list(zip(initial.mean() - reach, initial.mean() + reach, strict=True))
     grids = [Grid(bounds, (int(s),) * len(bounds) if isinstance(s, Integral) else s) for s in shapes]

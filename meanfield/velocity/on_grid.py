@@ -1,4 +1,4 @@
-"""The velocity of a model on a tensor grid of points: one door for the schemes, dispatched on the model's type.
+"""The velocity of a model on a tensor grid of points: one function for the schemes, dispatched on the model's type.
 
 Softmax fields go axis by axis where the scores allow it. The score of query x and source y is ⟨Bx, y⟩:
 
@@ -9,7 +9,7 @@ Softmax fields go axis by axis where the scores allow it. The score of query x a
   until two successive splines agree to the tolerance at every point, which estimates the error and does not bound it
   (a bound would need the eighth derivatives of Φ, ninth cumulants of the sources, and the constants of the spline);
   where that would cost more than the direct sum, the direct sum is taken. A grid of points is halved until the nodes
-  of each part are few (NODES): the box of half a grid is half as long, so that the parts together need no more nodes.
+  of each part are few (NODES): the box of half a grid is half as long, so that both parts need no more nodes than one.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PAIRS = 2**22
 """Pairs of query and source that the default evaluates at a time, which bounds its memory."""
 
 SLAB = 16
-"""Indices along the first axis at which the components of the field are put together at a time."""
+"""Indices along the first axis at which the components of the field are assembled at a time."""
 
 TOLERANCE = 1e-8
 """Error of the spline for a general B, relative to the largest distance of a source from the mean, where the model

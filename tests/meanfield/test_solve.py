@@ -1,4 +1,4 @@
-"""The door of the grid layer: the Dataset, refusals, stops with partial results, resume."""
+"""The public function of the grid layer: the Dataset, refusals, stops with partial results, resume."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Clouds of tokens that sign changes map to themselves, exactly in float64, and what symmetry says of their limits.
+"""Clouds of tokens that sign changes map to themselves, exactly in float64, and what symmetry implies for their limits.
 
 Equivariance: where R = diag(±1) commutes with V and QᵀK and maps token i to token R(i), the limit of R(i) is R times
 the limit of i. A token with R x = x keeps R z = z for ever: it may not go to a leader off that subspace.

@@ -1,4 +1,4 @@
-"""simulate: ensembles, observers, symmetries, and what the theorems say of every run."""
+"""simulate: ensembles, observers, symmetries, and what the theorems state of every run."""
 
 import numpy as np
 import pytest
@@ -46,22 +46,22 @@ def test_each_run_of_an_ensemble_is_bitwise_what_it_is_alone(n, d, k, method, fr
     x0 = np.random.default_rng(1).standard_normal((4, n, d))
     w = np.random.default_rng(2).dirichlet(np.ones(n))
     times = [0, 0.2, 0.5]
-    together = simulate(model, x0, times, method, weights=w)
-    assert together.position.dims == ("run", "time", "particle", "component")
+    ensemble = simulate(model, x0, times, method, weights=w)
+    assert ensemble.position.dims == ("run", "time", "particle", "component")
     for r in range(4):
         alone = simulate(model, x0[r], times, method, weights=w)
-        assert bitwise(together.position.values[r], alone.position.values)
+        assert bitwise(ensemble.position.values[r], alone.position.values)
 
 
 @pytest.mark.parametrize("method", [RK4(0.02), Adaptive(1e-6, 1e-8)], ids=["RK4", "Adaptive"])
 def test_each_run_of_an_ensemble_has_its_own_collisions(method):
     x0, times = np.random.default_rng(1).uniform(-1, 1, (3, 6, 2)), np.linspace(0, 2, 9)
-    together = simulate(LogAttraction(0.5), x0, times, method)
-    assert len({group.tobytes() for group in together.group.values[:, 4]}) > 1
+    ensemble = simulate(LogAttraction(0.5), x0, times, method)
+    assert len({group.tobytes() for group in ensemble.group.values[:, 4]}) > 1
     for r in range(3):
         alone = simulate(LogAttraction(0.5), x0[r], times, method)
         for name in ("position", "group", "meeting_time"):
-            assert bitwise(together[name].values[r], alone[name].values)
+            assert bitwise(ensemble[name].values[r], alone[name].values)
 
 
 @pytest.mark.parametrize(
@@ -70,11 +70,11 @@ def test_each_run_of_an_ensemble_has_its_own_collisions(method):
 def test_each_run_of_a_random_ensemble_draws_as_if_alone(model, method):
     """Run r has the r-th child of the generator: what the r-th of single calls with that generator gets."""
     x0 = np.random.default_rng(1).standard_normal((3, 6, 2))
-    together = simulate(model, x0, [0, 1, 3], method, rng=np.random.default_rng(5))
+    ensemble = simulate(model, x0, [0, 1, 3], method, rng=np.random.default_rng(5))
     generator = np.random.default_rng(5)
     for r in range(3):
         alone = simulate(model, x0[r], [0, 1, 3], method, rng=generator)
-        assert bitwise(together.position.values[r], alone.position.values)
+        assert bitwise(ensemble.position.values[r], alone.position.values)
 
 
 def test_the_recorded_entropy_makes_the_run_again():
@@ -143,7 +143,7 @@ def test_the_caller_s_arrays_are_copied_and_left_alone():
     assert (y0 == X).all()
 
 
-# The quiet corners of the door -------------------------------------------------------------------------------------
+# What is accepted beside the ordinary ---------------------------------------------------------------------------------
 
 
 def test_one_save_time_saves_the_start():

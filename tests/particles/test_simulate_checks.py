@@ -1,4 +1,4 @@
-"""What simulate refuses at its door, each with the value, what is allowed and what to do."""
+"""What simulate refuses, each with the value, what is allowed and what to do."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def shifting(x):
     ids=["nan", "inf", "thin", "short", "integers", "complex", "in place"],
 )
 @pytest.mark.parametrize("method", [None, RK4(0.1)], ids=["Adaptive", "RK4"])
-def test_a_field_that_breaks_its_contract_is_refused_at_the_door(kind, result, words, method):
+def test_a_field_that_breaks_its_contract_is_refused_before_the_run(kind, result, words, method):
     with pytest.raises(InvalidInput) as caught:
         simulate(kind(result), X, [0, 1], method)
     for word in (kind.__name__, *words):
@@ -94,7 +94,7 @@ NAN[1, 0] = np.nan
         ({"rng": -1}, ["rng", "non-negative", "-1"]),
     ],
 )  # fmt: skip
-def test_what_the_door_refuses(arguments, words, tmp_path):
+def test_wrong_arguments_are_refused(arguments, words, tmp_path):
     call = {"model": MODEL, "x0": X, "times": [0, 1], "store": tmp_path / "run.zarr"} | arguments
     with pytest.raises(InvalidInput) as caught:
         simulate(call.pop("model"), call.pop("x0"), call.pop("times"), **call)

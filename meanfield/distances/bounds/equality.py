@@ -10,7 +10,7 @@ from meanfield.distances.arguments import Atoms
 
 
 def same_measure(x: Atoms, y: Atoms) -> bool:
-    """Whether the clouds carry equal masses at equal points; points that occur several times count together."""
+    """Whether the clouds carry equal masses at equal points; masses at a point that occurs several times add up."""
     if any((f(x.points, axis=0) != f(y.points, axis=0)).any() for f in (np.min, np.max)):
         return False
     n, m = len(x.weights), len(y.weights)

@@ -12,7 +12,7 @@ from meanfield.distances.pot import optimal_plan
 from particles.checks import Array
 
 BLOCK = 256
-"""Entries of a coupling that are solved together."""
+"""Entries of a coupling in one linear program."""
 
 SWEEPS = 4
 

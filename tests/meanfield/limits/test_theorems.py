@@ -1,4 +1,4 @@
-"""What each theorem says about runs: symmetry, own shares, tokens without mass, sets that contain their own points."""
+"""What each theorem states of runs: symmetry, own shares, tokens without mass, sets that contain their own points."""
 
 import numpy as np
 import pytest

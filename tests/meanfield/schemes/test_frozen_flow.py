@@ -38,8 +38,8 @@ def test_one_interval_is_the_flow_of_the_first_field():
 
 def test_runs_of_an_ensemble_are_frozen_each_by_itself():
     runs = np.random.default_rng(1).normal(size=(2, 5, 2))
-    together = simulate(MODEL, runs, [0, 0.5], FrozenFlow(0.25)).position
-    np.testing.assert_array_equal(together[1], simulate(MODEL, runs[1], [0, 0.5], FrozenFlow(0.25)).position)
+    ensemble = simulate(MODEL, runs, [0, 0.5], FrozenFlow(0.25)).position
+    np.testing.assert_array_equal(ensemble[1], simulate(MODEL, runs[1], [0, 0.5], FrozenFlow(0.25)).position)
 
 
 def test_grid_measures_keep_mass_and_follow_the_points():

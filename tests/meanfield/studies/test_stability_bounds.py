@@ -96,9 +96,9 @@ def test_jacobian_against_differences(frame):
     for k in range(8):
         step = np.zeros(8)
         step[k] = 1e-5
-        ahead = model.particle_velocity(0.2, x + step.reshape(4, 2), w)
-        behind = model.particle_velocity(0.2, x - step.reshape(4, 2), w)
-        np.testing.assert_allclose(J[:, k], ((ahead - behind) / 2e-5).ravel(), rtol=1e-6, atol=1e-6)
+        forward = model.particle_velocity(0.2, x + step.reshape(4, 2), w)
+        backward = model.particle_velocity(0.2, x - step.reshape(4, 2), w)
+        np.testing.assert_allclose(J[:, k], ((forward - backward) / 2e-5).ravel(), rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -160,12 +160,12 @@ def test_ensembles_are_bitwise_the_single_runs(k, n):
     rng = np.random.default_rng(k)
     x = rng.normal(size=(2, 3, n, k))
     logs = np.log(rng.dirichlet(np.ones(n), size=(2, 3)))
-    together = softmax_average(x, x, None, logs)
+    ensemble = softmax_average(x, x, None, logs)
     shared = softmax_average(x, x, None, logs[0, 0])
     for r in np.ndindex(2, 3):
         alone = softmax_average(x[r], x[r], None, logs[r])
-        assert np.array_equal(together.mean[r], alone.mean)
-        assert np.array_equal(together.logsumexp[r], alone.logsumexp)
+        assert np.array_equal(ensemble.mean[r], alone.mean)
+        assert np.array_equal(ensemble.logsumexp[r], alone.logsumexp)
         assert np.array_equal(shared.mean[r], softmax_average(x[r], x[r], None, logs[0, 0]).mean)
 
 

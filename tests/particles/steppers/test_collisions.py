@@ -76,8 +76,8 @@ def test_groups_only_grow_share_a_position_and_keep_the_mean(model, d):
         np.testing.assert_array_equal(x[k], x[k][groups[k]])
         assert len(np.unique(x[k], axis=0)) == len(np.unique(groups[k]))
     assert (groups[1:] <= groups[:-1]).all()
-    together = groups[:-1, :, None] == groups[:-1, None]
-    assert (groups[1:, :, None] == groups[1:, None])[together].all()
+    merged = groups[:-1, :, None] == groups[:-1, None]
+    assert (groups[1:, :, None] == groups[1:, None])[merged].all()
     assert len(np.unique(groups[-1])) < 8
 
 
