@@ -38,7 +38,12 @@ def source(tmp_path):
 
 
 def answer(source, code=CALL, **more):
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(source / "cache"), **more}
+    environment = {
+        **os.environ,
+        "NUMBA_CACHE_DIR": str(source / "cache"),
+        "PYTHONWARNINGS": "ignore::DeprecationWarning",
+    }
+    environment |= more
     found = subprocess.run(
         [sys.executable, "-c", code], env=environment, cwd=source, check=True, text=True, capture_output=True
     )
