@@ -112,14 +112,18 @@ class FluxScheme(Eulerian):
             masses, pressed = self.euler(velocities, tensor, grid, masses, h / 2, periods)
             # Gone before the next stage computes its own: d arrays.
             del velocities
-            error += stage.error * (masses - before)
+            # In the place of what is needed no longer, but for the start.
+            increment = np.subtract(masses, before, out=None if before is first else before)
+            increment *= stage.error
+            error += increment
+            del increment, before
             walls = (1 - stage.kept) * (walls + pressed)
             if stage.kept:
                 # Written as a change of the start, so that rounding does not drift the total mass.
                 masses -= first
                 masses *= 1 - stage.kept
                 masses += first
-        return Attempt(h, whole, masses, walls, float(np.abs(error).sum()), bend.relative, courant=np.inf)
+        return Attempt(h, whole, masses, walls, float(np.abs(error, out=error).sum()), bend.relative, courant=np.inf)
 
     def velocities(self, model: VelocityField, t: float, grid: Grid, masses: Array, periods: Periods) -> list[Array]:
         """Normal velocities at the faces, checked."""

@@ -101,12 +101,17 @@ class SemiLagrangian(Eulerian):
     def _velocity(model: VelocityField, t: float, grid: Grid, masses: Array) -> list[Array]:
         velocity = list(cell_velocity(model, t, Cells(grid, masses)))
         check_velocities(velocity, t)
-        return velocity
+        # The components are views of one array, which the interpolation takes as it is.
+        values = np.empty((*grid.shape, grid.dim))
+        for k in reversed(range(grid.dim)):
+            values[..., k] = velocity.pop()
+        return [values[..., k] for k in range(grid.dim)]
 
 
 def _interpolated(grid: Grid, velocity: list[Array]) -> Callable[[Array], Array]:
     """The velocity between the cell centres, (m, d) to (m, d), multilinear."""
-    field = RegularGridInterpolator(grid.centres, np.stack(velocity, axis=-1), bounds_error=False, fill_value=None)
+    values = velocity[0].base
+    field = RegularGridInterpolator(grid.centres, values, bounds_error=False, fill_value=None)
     return lambda points: np.asarray(field(points))
 
 

@@ -15,8 +15,9 @@ FULL = SelfAttention(np.eye(3), np.eye(3), 0.1 - np.eye(3)).rescaled()
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", [DIAGONAL, FULL], ids=["diagonal scores", "full score matrix"])
-@pytest.mark.parametrize("scheme", [FiniteVolume(), WENO(), SemiLagrangian()])
-def test_a_step_on_128_cubed_cells_takes_at_most_twelve_times_the_masses(scheme, model):
+# The error in time costs finite volumes two arrays, the semi-Lagrangian scheme the field at the end of the step: three.
+@pytest.mark.parametrize(("scheme", "most"), [(FiniteVolume(), 12), (WENO(), 14), (SemiLagrangian(), 17)])
+def test_a_step_on_128_cubed_cells_takes_a_bounded_multiple_of_the_masses(scheme, most, model):
     grid, law = Grid([(-4, 4)] * 3, (128,) * 3), Normal([0.2, 0.1, 0.0], np.diag([0.5, 0.3, 0.4]))
     source = grid.measure(law).masses
     # What compilation leaves behind is not the step's.
@@ -30,4 +31,4 @@ def test_a_step_on_128_cubed_cells_takes_at_most_twelve_times_the_masses(scheme,
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak <= 12 * masses.nbytes
+    assert peak <= most * masses.nbytes
