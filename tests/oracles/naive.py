@@ -63,3 +63,25 @@ def pulled(weight, average):
         return out
 
     return loop
+
+
+def softmax_average(queries, sources, log_weights):
+    """Softmax averages of the sources and log-sums of exponentials, in extended precision."""
+    q, y = queries.astype(np.longdouble), sources.astype(np.longdouble)
+    scores = q @ y.T + log_weights
+    top = scores.max(axis=1, keepdims=True)
+    p = np.exp(scores - top)
+    return p @ y / p.sum(axis=1, keepdims=True), np.log(p.sum(axis=1)) + top[:, 0]
+
+
+def softmax_double_loop(queries, keys, values, log_weights):
+    """The same for any values, term by term."""
+    queries, keys, values, log_weights = (np.asarray(a, np.longdouble) for a in (queries, keys, values, log_weights))
+    mean, logsumexp = np.empty((len(queries), values.shape[1]), np.longdouble), np.empty(len(queries), np.longdouble)
+    for i, q in enumerate(queries):
+        scores = [log_weights[j] + sum(q * keys[j]) for j in range(len(keys))]
+        top = max(scores)
+        terms = [np.exp(s - top) for s in scores]
+        logsumexp[i] = top + np.log(sum(terms))
+        mean[i] = sum(t * v for t, v in zip(terms, values, strict=True)) / sum(terms)
+    return mean, logsumexp

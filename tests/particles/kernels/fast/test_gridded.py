@@ -6,51 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracles.naive import softmax_average as exact
+from samples import uniform
 from scipy.interpolate import BSpline
 from scipy.special import zeta
 
-from particles.kernels.fast import bsplines as splines
 from particles.kernels.fast import gridded
-from particles.kernels.fast.subquadratic import divide, subquadratic_average
-
-
-def exact(queries, sources, log_weights):
-    """The definition in extended precision."""
-    q, y = queries.astype(np.longdouble), sources.astype(np.longdouble)
-    scores = q @ y.T + log_weights
-    top = scores.max(axis=1, keepdims=True)
-    p = np.exp(scores - top)
-    return p @ y / p.sum(axis=1, keepdims=True), np.log(p.sum(axis=1)) + top[:, 0]
-
-
-def uniform(d, n, scale, seed=0):
-    rng = np.random.default_rng(seed)
-    return scale * rng.uniform(-5, 5, (n, d)), rng.normal(size=n)
 
 
 def plan(queries, cloud, tolerance):
     return gridded.plan_grids(queries.min(axis=0), queries.max(axis=0), len(queries), cloud, tolerance)
-
-
-@pytest.mark.parametrize("order", [8, 12, 16, 20, 24])
-def test_weights_and_slopes_are_those_of_the_b_spline(order):
-    """SciPy's B-spline at the distances to the nodes, and its derivative."""
-    step, nodes = 0.37, order + 9
-    points = np.zeros((40, 3))
-    points[:, 2] = np.random.default_rng(order).uniform(-4 * step, 4 * step, 40)
-    spline = BSpline.basis_element(np.arange(order + 1) - order / 2, extrapolate=False)
-    positions = (np.arange(nodes) - (nodes - 1) / 2) * step
-    value, slope = np.empty(40), np.empty((40, 3))
-    for node in range(nodes):
-        grid = np.zeros((1, 1, nodes))
-        grid[0, 0, node] = 1.0
-        splines.interpolate(points, 0, 40, np.array([1.0, 1.0, step]), order, grid, value, slope)
-        distance = (points[:, 2] - positions[node]) / step
-        assert value == pytest.approx(np.nan_to_num(spline(distance)), abs=1e-14)
-        assert slope[:, 2] == pytest.approx(np.nan_to_num(spline.derivative()(distance)) / step, abs=1e-13)
-        one = np.zeros((1, 1, nodes))
-        splines.add_masses(points[:1], np.array([2.0]), 0, 1, np.array([1.0, 1.0, step]), order, one)
-        assert one[0, 0, node] == pytest.approx(2 * value[0], abs=1e-15)
 
 
 @pytest.mark.parametrize("order", [8, 16])
@@ -143,25 +108,3 @@ def test_boxes_anywhere_and_of_any_size(seed, d, scale, shift):
     rounding = 1e-15 * (10 + np.max(np.abs(q) @ np.abs(y).T) + np.ptp(logs))
     assert np.max(np.abs(mean - reference)) <= tolerance * spread + rounding * np.max(np.abs(y))
     assert np.max(np.abs(logsumexp - reference_log)) <= tolerance + rounding
-
-
-def test_the_choice_between_grids_and_tree():
-    x, logs = uniform(2, 9000, 1.0)
-    gridded_parts, rest = divide(x, gridded.Cloud.of(x, logs), 1e-10)
-    assert [len(rows) for rows, _ in gridded_parts] == [9000]
-    assert len(rest) == 0
-    assert len(divide(20 * x, gridded.Cloud.of(20 * x, logs), 1e-10)[1]) == 9000
-
-
-def test_a_point_far_away_does_not_spoil_the_rest():
-    x, _ = uniform(2, 60_000, 1.0)
-    x[17] = 60.0
-    logs = np.zeros((1, 60_000))
-    parts, rest = divide(x, gridded.Cloud.of(x, logs[0]), 1e-8)
-    assert sum(len(rows) for rows, _ in parts) >= 30_000
-    assert 17 in rest
-    assert np.array_equal(np.sort(np.concatenate([rest, *(rows for rows, _ in parts)])), np.arange(60_000))
-    rows = np.r_[17, :200]
-    mean, _, _ = subquadratic_average(x[None], x[None], logs, 1e-8, 1)
-    reference, _ = exact(x[rows], x, 0.0)
-    assert np.max(np.abs(mean[0, rows] - reference)) <= 1e-8 * 85

@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 
 from particles.errors import InvalidInput, OutOfRange
 from particles.kernels.exact.direct import direct_average
-from particles.kernels.fast import error_bound as certificate
 from particles.kernels.fast import gridded, tree
-from particles.kernels.fast.kdtree import build_tree
 from particles.kernels.softmax import choose_method, softmax_average
 
 U = np.finfo(np.float64).eps
@@ -119,32 +117,6 @@ def test_the_promise_holds_for_random_problems(d, seed, scale, tolerance):
     check(q, y, tolerance, np.log(rng.dirichlet(np.full(n, 0.5)) + 1e-200))
 
 
-def test_the_remainder_bounds_the_rest_of_the_exponential_series():
-    for rho in (0.0, 0.1, 3.0, 5.4, 5.6, 12.0, 40.0):
-        exact = np.exp(np.longdouble(rho)) - sum(
-            np.longdouble(rho) ** k / np.prod(np.arange(1, k + 1, dtype=np.longdouble)) for k in range(11)
-        )
-        assert certificate.remainder(rho, 11) >= exact * (1 - 1e-9)
-        block, masses, work = np.zeros((2, 16)), np.full((1, 16), 0.5), np.empty((2, 16))
-        block[1] = np.where(np.arange(16) % 2, rho, -rho)
-        total = certificate.sum_remainders(block, np.ones(1), np.zeros(1), 11, masses, work[0], work[1])
-        assert total == pytest.approx(8 * certificate.remainder(rho, 11), rel=1e-12)
-
-
-@pytest.mark.parametrize("d", [1, 2, 3])
-def test_the_certificate_sees_every_source(d):
-    """One source far from the others, heavy enough to matter: the series over a wide cell must be refused."""
-    masses, r, h = np.full((1, 16), 1.0), np.zeros(d), np.full(d, 0.1)
-    block = np.zeros((1 + d, 16))
-    small = certificate.sum_remainders(block, h, r, 15, masses, np.empty(16), np.empty(16))
-    block[1:, 7] = 100.0
-    large = certificate.sum_remainders(block, h, r, 15, masses, np.empty(16), np.empty(16))
-    assert small == 0.0
-    assert large >= certificate.remainder(10.0 * d, 15) * (1 - 1e-12)
-    block[1:, 7] = 1e4
-    assert certificate.sum_remainders(block, h, r, 15, masses, np.empty(16), np.empty(16)) == np.inf
-
-
 def test_threads_change_no_bit():
     x = np.random.default_rng(6).normal(size=(5000, 2))
     logs = np.full(5000, -np.log(5000))
@@ -153,7 +125,7 @@ def test_threads_change_no_bit():
     assert np.array_equal(one[1], two[1])
 
 
-def test_the_door_takes_the_tree_only_with_a_tolerance():
+def test_the_tree_is_taken_only_with_a_tolerance():
     x = np.random.default_rng(8).normal(size=(2, 4200, 1))
     fast, exact = softmax_average(x, x, tolerance=1e-9), softmax_average(x, x)
     assert (fast.method, exact.method) == ("tree", "direct")
@@ -166,7 +138,7 @@ def test_the_door_takes_the_tree_only_with_a_tolerance():
     assert softmax_average(x.astype(np.float32), x.astype(np.float32), tolerance=1e-3).method == "direct"
 
 
-def test_the_door_refuses_for_the_tree_too():
+def test_wrong_arguments_are_refused_for_the_tree_too():
     x = np.ones((4200, 1))
     with pytest.raises(InvalidInput, match="at least one source"):
         softmax_average(x, x, None, np.full(4200, -np.inf), tolerance=1e-6)
@@ -176,21 +148,3 @@ def test_the_door_refuses_for_the_tree_too():
         softmax_average(x, x * np.nan, tolerance=1e-6)
     with pytest.raises(InvalidInput, match="tolerance"):
         softmax_average(x, x, tolerance=-1.0)
-
-
-@given(n=st.integers(1, 400), d=st.integers(1, 3), leaf=st.integers(2, 50), distinct=st.integers(1, 400))
-@settings(deadline=None, max_examples=40)
-def test_kd_tree_boxes_hold_their_points(n, d, leaf, distinct):
-    rng = np.random.default_rng(n)
-    x = rng.normal(size=(distinct, d))[rng.integers(0, distinct, n)]
-    built = build_tree(x, leaf)
-    assert np.array_equal(built.points, x[built.order])
-    assert sorted(built.order) == list(range(n))
-    for node in range(len(built.child)):
-        inside = built.points[built.start[node] : built.stop[node]]
-        assert len(inside) > 0
-        assert np.array_equal(inside.min(axis=0), built.low[node])
-        assert np.array_equal(inside.max(axis=0), built.high[node])
-    sizes = (built.stop - built.start)[built.leaves]
-    assert sizes.sum() == n
-    assert sizes.max() <= leaf
