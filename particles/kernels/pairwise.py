@@ -9,6 +9,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from particles.checks import Array
+from particles.errors import OutOfRange
 
 Kernel = Callable[[Array], Array]
 """φ as a function of squared distances, any shape to the same shape."""
@@ -42,7 +43,10 @@ def pair_sums(
 
     Shapes: x (m, d), y (n, d), w (n,); a (m, e) and b (n, e), the points themselves where None. `reach` is a distance
     beyond which φ vanishes: then only neighbours are visited, found by a k-d tree, where they are few.
+    Points closer than 1e-154 count as one, as their squared distance is 0 in float64. Raises OutOfRange for points so
+    far apart that it overflows, above 1e154.
     """
+    _require_range(x, y)
     a, b = x if a is None else a, y if b is None else b
     moment, mass = np.empty((len(x), a.shape[1])), np.empty(len(x))
     if reach is not None:
@@ -60,6 +64,17 @@ def pair_sums(
         for k in range(a.shape[1]):
             moment[rows, k] = np.einsum("ij,ij->i", phi, b[:, k] - a[rows, k, None])
     return PairSums(moment, mass)
+
+
+def _require_range(x: Array, y: Array) -> None:
+    with np.errstate(over="ignore"):
+        span = np.maximum(x.max(axis=0), y.max(axis=0)) - np.minimum(x.min(axis=0), y.min(axis=0))
+        overflows = np.isinf(np.sum(np.square(span)))
+    if overflows:
+        raise OutOfRange(
+            f"squared distances overflow float64: the points spread over {span.max():.3g}, at most 1e154 is possible; "
+            "rescale them, or stop before that time"
+        )
 
 
 def squared_distances(x: Array, y: Array) -> Array:

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from particles import Krause, LogAttraction, PowerAttraction, simulate
+from particles.errors import OutOfRange
 from particles.kernels.pairwise import pair_sums
 
 
@@ -42,3 +44,24 @@ def test_many_blocks_are_one_sum(monkeypatch):
     whole = pair_sums(x, x, w, lambda s: np.exp(-s))
     monkeypatch.setattr(pairwise, "PAIRS", 170)
     np.testing.assert_allclose(pair_sums(x, x, w, lambda s: np.exp(-s)).moment, whole.moment, atol=1e-16)
+
+
+@pytest.mark.parametrize("reach", [None, 1.0])
+@pytest.mark.parametrize("far", [1e155, 1e300, 1.7e308])
+def test_points_whose_squared_distance_overflows_are_an_error(far, reach):
+    x, y = np.array([[0.0, far], [1.0, 0.0]]), np.array([[0.0, -far]])
+    for pair in ((x, y), (y, x), (x, x)):
+        with pytest.raises(OutOfRange, match="squared distances overflow"):
+            pair_sums(*pair, np.ones(len(pair[1])), np.ones_like, reach=reach)
+
+
+def test_points_as_far_apart_as_float64_can_square_are_summed():
+    x = np.array([[-5e153], [5e153]])
+    found = pair_sums(x, x, np.array([0.5, 0.5]), lambda s: np.power(s, -0.25, out=np.zeros_like(s), where=s > 0))
+    np.testing.assert_allclose(found.moment[:, 0], [0.5e77, -0.5e77], rtol=1e-14)
+
+
+def test_a_start_with_tokens_too_far_apart_is_refused():
+    for model in (PowerAttraction(1.5), LogAttraction(1.0), Krause(np.exp)):
+        with pytest.raises(OutOfRange, match="squared distances overflow"):
+            simulate(model, [-1e300, 0.0, 1e300], [0.0, 1.0])
