@@ -7,6 +7,7 @@ from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import Derived, MovingFrame, Sum, VelocityField
 from particles.fields.restriction import OnCircle, OnSphere
 from particles.fields.spaces import Circle, Euclidean, Space, Sphere, Torus
+from particles.kernels.threads import threads
 from particles.measure import EmpiricalMeasure
 from particles.models.aggregation import LogAttraction, PowerAttraction
 from particles.models.attention import SelfAttention, SoftmaxField
@@ -68,6 +69,7 @@ __all__ = [
     "open_store",
     "resume",
     "simulate",
+    "threads",
     "write_netcdf",
 ]
 

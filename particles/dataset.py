@@ -90,7 +90,8 @@ def provenance(function: str, call: Mapping[str, Any], seed_entropy: str) -> xr.
     """A Dataset without variables whose attributes say how its numbers were made: enough to make them again.
 
     `function` is the public function, `call` its arguments by name. They stand in the attribute `config` as JSON;
-    large matrices in the coordinate `config_data`, as bytes, where there are any. Assign variables and coordinates.
+    large matrices in the coordinate `config_data`, as bytes, where there are any. A call without a `model` has no
+    `frame`. Assign variables and coordinates.
     """
     encoder = Encoder()
     config: dict[str, Any] = {"format": FORMAT, "function": function}
@@ -101,7 +102,7 @@ def provenance(function: str, call: Mapping[str, Any], seed_entropy: str) -> xr.
     attributes = {
         "config": json.dumps(config, allow_nan=False),
         "format": FORMAT,
-        "frame": frame_name(call["model"]),
+        **({"frame": frame_name(call["model"])} if "model" in call else {}),
         "status": RUNNING,
         "seed_entropy": seed_entropy,
         "source": source(),

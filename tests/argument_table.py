@@ -105,6 +105,7 @@ TABLE = {
         "model_of": [Call(ps.model_of, {"ds": RUN})],
         "open_store": [Call(ps.open_store, {"path": "stored.zarr"})],
         "resume": [Call(ps.resume, {"store": "stored.zarr"})],
+        "threads": [Call(ps.threads, {"k": 1}, runs=False)],
         "write_netcdf": [
             Call(ps.write_netcdf, {"ds": RUN}, {"path": "run.nc", "overwrite": True}),
             Call(ps.write_netcdf, {"path": "run.nc"}, {"ds": RUN, "overwrite": True}, {"path": PATHS}),
@@ -195,6 +196,16 @@ TABLE = {
                 {"initial": LAW},
             )
         ],
+        "sweep": [
+            Call(
+                studies.sweep,
+                {"seeds": 1, "seed": 0, "measure": lambda rng: {"x": 1.0}, "executor": None, "store": None},
+                {"over": {}},
+                {"store": PATHS},
+            )
+        ],
+        "processes": [Call(studies.processes, {"workers": 1})],
+        "stream": [Call(studies.stream, {"seed": 0, "point": (0,), "s": 0})],
         "clustered_limit": [Call(studies.clustered_limit, {"ds": RUN, "effort": "cheap"}, runs=False)],
     },
     "meanfield.studies.constants": {

@@ -10,7 +10,7 @@ LAYERS = [
     ["particles.errors"],
     ["particles.checks"],
     ["particles.measure"],
-    ["particles.kernels"],
+    ["particles.kernels", "particles.progress"],
     ["particles.fields"],
     # Three wings that know nothing of each other; `randomness` is drawn from by steppers and runs.
     ["particles.models", "particles.randomness", "particles.encoding", "particles.dataset", "particles.files"],
@@ -45,7 +45,7 @@ WINGS = [
 ENTRIES = {"particles", "meanfield"}
 """Packages whose `__init__` exports from every layer below: named exactly, they do not stand for their modules."""
 
-LATE = {"matplotlib", "ot", "threadpoolctl"}
+LATE = {"distributed", "matplotlib", "ot", "threadpoolctl"}
 """Heavy libraries that may be imported inside a function, where most runs do not need them."""
 
 LATE_MODULES = {"meanfield.app.cli"}

@@ -83,7 +83,7 @@ def test_no_two_modules_share_a_file_name():
     assert not {name for name, count in counts.items() if count > 1}
 
 
-HIDING = {"particles.simulate", "meanfield.solve"}
+HIDING = {"particles.simulate", "meanfield.solve", "meanfield.studies.sweep"}
 """Entry modules that bear the name of their one function."""
 
 

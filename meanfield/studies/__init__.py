@@ -3,10 +3,12 @@
 from meanfield.studies import constants, finite_size, growth, inequalities
 from meanfield.studies.atoms import AtomicLaw
 from meanfield.studies.clustered import clustered_limit
+from meanfield.studies.executors import processes
 from meanfield.studies.many_particles import convergence
 from meanfield.studies.pairs import stability_of_law
 from meanfield.studies.refinement import order
 from meanfield.studies.stability_bounds import stability
+from meanfield.studies.sweep import stream, sweep
 from meanfield.studies.tasks import Ledger, Runner
 
 __all__ = [
@@ -20,6 +22,9 @@ __all__ = [
     "growth",
     "inequalities",
     "order",
+    "processes",
     "stability",
     "stability_of_law",
+    "stream",
+    "sweep",
 ]

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import functools
 import itertools
+import multiprocessing
+import os
 import threading
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from types import TracebackType
+from typing import Any, ParamSpec, TypeVar
 
 from numba import config
 from threadpoolctl import ThreadpoolController
 
+from particles.checks import whole
 from particles.errors import InvalidInput
 
 P = ParamSpec("P")
@@ -37,13 +41,74 @@ def _loaded_libraries() -> ThreadpoolController:
     return ThreadpoolController()
 
 
+class Threads:
+    """The most threads that the kernels and BLAS of this process may take, from its making on; see `threads`."""
+
+    def __init__(self, k: int) -> None:
+        self.k = whole(k, "k")
+        with _guard:
+            _limits.append(self)
+            _limit_blas()
+
+    def __enter__(self) -> Threads:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with _guard:
+            _limits.remove(self)
+            _limit_blas()
+
+
+_guard = threading.Lock()
+_limits: list[Threads] = []
+_blas: list[tuple[Any, int]] = []
+
+
+def threads(k: int) -> Threads:
+    """Let kernels and BLAS take at most `k` threads: for the rest of the process, or for a `with` block.
+
+    The latest limit that is still in force counts, in every thread of the process. Without one, kernels take the
+    processors that this process may run on (NUMBA_NUM_THREADS, and the affinity mask), and one in a worker process of
+    an executor, where the other processors have work of their own. The number of threads changes no result of the
+    kernels; that of BLAS may change the last bits of matrix products, so studies run their tasks on one.
+    """
+    return Threads(k)
+
+
+def available_processors() -> int:
+    """The processors that this process may run on: the affinity mask counts where the system has one."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def thread_count(threads: int | None) -> int:
-    """Threads to use: what was asked for, else all that NUMBA_NUM_THREADS allows (by default every core)."""
-    if threads is None:
-        return int(config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
-    if threads < 1:
-        raise InvalidInput(f"threads must be at least 1, or None for all cores, got {threads}")
-    return int(threads)
+    """Threads of a kernel: what was asked for, else what `threads` allows, else one in a worker and all elsewhere."""
+    if threads is not None:
+        if threads < 1:
+            raise InvalidInput(f"threads must be at least 1, or None for all cores, got {threads}")
+        return int(threads)
+    if limits := _limits[-1:]:
+        return limits[0].k
+    if multiprocessing.parent_process() is not None:
+        return 1
+    return min(int(config.NUMBA_NUM_THREADS), available_processors())  # type: ignore[attr-defined]
+
+
+def _limit_blas() -> None:
+    """Give every BLAS that is loaded the latest limit; when the last limit ends, what it had before the first."""
+    if not _limits:
+        for library, before in _blas:
+            library.set_num_threads(before)
+        _blas.clear()
+        return
+    if not _blas:
+        for library in ThreadpoolController().select(user_api="blas").lib_controllers:
+            _blas.append((library, library.num_threads))
+    for library, _ in _blas:
+        library.set_num_threads(_limits[-1].k)
 
 
 def spread(work: Callable[[int, int], object], tiles: int, threads: int, chunk: int = 1) -> None:

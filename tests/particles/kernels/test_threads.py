@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import signal
 import threading
 import time
 
+import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from particles import threads
 from particles.errors import InvalidInput
-from particles.kernels.threads import on_one_blas_thread, spread, thread_count
+from particles.kernels.threads import available_processors, on_one_blas_thread, spread, thread_count
 
 
 @pytest.mark.parametrize(("tiles", "threads", "chunk"), [(1, 4, 1), (7, 1, 2), (7, 2, 1), (100, 3, 7), (5, 8, 2)])
@@ -64,3 +68,43 @@ def test_dense_algebra_runs_on_one_thread_and_the_setting_is_given_back():
         before = blas()
         assert set(on_one_blas_thread(blas)()) == {1}
         assert blas() == before
+
+
+def blas():
+    np.ones((2, 2)) @ np.ones((2, 2))
+    return [found["num_threads"] for found in threadpool_info() if found["user_api"] == "blas"]
+
+
+def test_the_latest_limit_counts_for_kernels_and_blas_and_what_was_before_comes_back():
+    before, free = blas(), thread_count(None)
+    with threads(3):
+        assert thread_count(None) == 3
+        with threads(1):
+            assert thread_count(None) == 1
+            assert set(blas()) == {1}
+        assert thread_count(None) == 3
+        assert thread_count(2) == 2
+    assert (blas(), thread_count(None)) == (before, free)
+
+
+def test_limits_of_overlapping_blocks_in_several_threads_end_in_any_order():
+    before, first, second = blas(), threads(1), threads(1)
+    first.__exit__(None, None, None)
+    assert thread_count(None) == 1
+    second.__exit__(None, None, None)
+    assert blas() == before
+
+
+def test_a_worker_process_takes_one_thread():
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(thread_count, (None,)) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity masks here")
+def test_the_affinity_mask_counts():
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        assert available_processors() == thread_count(None) == 1
+    finally:
+        os.sched_setaffinity(0, before)

@@ -1,0 +1,101 @@
+"""Where tasks run: what is taken for an executor, worker processes of our own making, names for the command line."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from importlib.util import find_spec
+from typing import Any, Protocol, cast
+
+from particles.checks import whole
+from particles.errors import InvalidInput
+from particles.kernels.threads import available_processors
+
+
+class AnyExecutor(Protocol):
+    """What is asked of an executor: `submit` of concurrent.futures.Executor, with its futures."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Run fn(*args) somewhere."""
+
+
+Executors = AnyExecutor | Callable[[], AnyExecutor]
+"""An executor, or a function that makes one: then a pool whose worker was killed is replaced by a new one."""
+
+EXECUTORS = ("processes", "threads", "dask://HOST:PORT")
+"""Names of executors on the command line."""
+
+
+def as_executor(executor: Executors | None) -> Executors | None:
+    """None, an executor, or a function that makes one; anything else is refused."""
+    if executor is None or callable(executor) or callable(getattr(executor, "submit", None)):
+        return executor
+    raise InvalidInput(
+        f"executor must be None, an executor as in concurrent.futures (with a method submit), or a function without "
+        f"arguments that makes one, got {type(executor).__name__}: for Dask write Client(...).get_executor()"
+    )
+
+
+def maker(executor: Executors) -> Callable[[], AnyExecutor] | None:
+    """The function that makes executors, where one was given in the place of an executor."""
+    if isinstance(executor, type) or not hasattr(executor, "submit"):
+        return cast(Callable[[], AnyExecutor], executor)
+    return None
+
+
+def processes(workers: int | None = None) -> Callable[[], Executor]:
+    """A maker of pools of worker processes; None is one a processor that this process may run on.
+
+    The processes are spawned: what they run must stand in a module, and a script must call studies under
+    `if __name__ == "__main__":`. They end with the process that made them, however it ends.
+    """
+    count = available_processors() if workers is None else whole(workers, "workers")
+
+    def make() -> Executor:
+        return ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), initializer=_serve)
+
+    return make
+
+
+def named_executor(name: str, workers: int | None = None) -> Executors:
+    """The executor of a name in EXECUTORS, with that many workers where they are made here."""
+    if name == "processes":
+        return processes(workers)
+    if name == "threads":
+        count = available_processors() if workers is None else whole(workers, "workers")
+        return lambda: ThreadPoolExecutor(count)
+    if name.startswith("dask://") and len(name) > len("dask://"):
+        return _dask(name.removeprefix("dask://"))
+    raise InvalidInput(f"an executor must be one of {', '.join(EXECUTORS)}, got {name!r}")
+
+
+def _dask(address: str) -> Executors:
+    if find_spec("distributed") is None:
+        raise InvalidInput(f'dask://{address} needs Dask: pip install "attention-meanfield[dask]"')
+    import distributed
+
+    client_class: Any = distributed.Client
+    try:
+        client = client_class(f"tcp://{address}", timeout=10)
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"no Dask scheduler answers at {address} ({error}): start one, or name another") from None
+    made: AnyExecutor = client.get_executor()
+    return made
+
+
+def _serve() -> None:
+    # Ctrl-C reaches the whole process group; the parent alone decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of the parent process, which may be a kill, and end this one too."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,39 @@
+"""How far a run or a study is: a bar, or a function of the caller's; what they do changes no number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tqdm.auto import tqdm
+
+from particles.checks import flag
+
+Progress = bool | Callable[[int, int], object]
+"""True for a bar, False for none, or a function that is called with what is done and how much there is."""
+
+
+def as_progress(value: Progress) -> Progress:
+    """A flag or a function; anything else is refused."""
+    return value if callable(value) else flag(value, "progress")
+
+
+@contextmanager
+def progress_of(progress: Progress, label: str, unit: str, total: int, done: int = 0) -> Iterator[Callable[[], None]]:
+    """A function to be called whenever one more of `total` is done."""
+    if callable(progress):
+        report, count = progress, done
+
+        def advance() -> None:
+            nonlocal count
+            count += 1
+            report(count, total)
+
+        yield advance
+        return
+    with tqdm(total=total, initial=done, desc=label, unit=unit, disable=not progress) as bar:
+        yield lambda: _update(bar)
+
+
+def _update(bar: tqdm[object]) -> None:
+    bar.update()

@@ -1,0 +1,72 @@
+"""Executors: what is taken for one, their names on the command line, and workers that end with their parent."""
+
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from meanfield.studies.executors import as_executor, maker, named_executor
+from particles.errors import InvalidInput
+
+
+def test_executors_and_their_makers_are_taken_and_nothing_else():
+    with ThreadPoolExecutor(1) as pool:
+        assert as_executor(pool) is pool
+        assert maker(pool) is None
+    assert as_executor(None) is None
+    assert maker(as_executor(ThreadPoolExecutor)) is ThreadPoolExecutor
+    with pytest.raises(InvalidInput, match=r"executor must be None.*got int.*get_executor"):
+        as_executor(4)
+
+
+@pytest.mark.parametrize("name", ["", "cluster", "dask://", "Threads"])
+def test_unknown_names_are_refused(name):
+    with pytest.raises(InvalidInput, match="one of processes, threads, dask://HOST:PORT"):
+        named_executor(name)
+
+
+def test_a_scheduler_that_does_not_answer_is_named():
+    pytest.importorskip("distributed", reason="Dask is not installed")
+    with pytest.raises(InvalidInput, match="no Dask scheduler answers at here"):
+        named_executor("dask://here")
+
+
+ORPHAN = """
+import sys
+sys.path[:0] = [{tests!r}, {root!r}]
+from user_measures import waits
+from meanfield.studies import processes, sweep
+if __name__ == "__main__":
+    sweep(waits, {{"folder": [{folder!r}]}}, seeds=1, executor=processes(1))
+"""
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks /proc whether a process is there")
+def test_workers_end_with_their_parent(tmp_path):
+    root = Path(__file__).parents[3]
+    script = tmp_path / "orphan.py"
+    script.write_text(ORPHAN.format(tests=str(root / "tests"), root=str(root), folder=str(tmp_path)))
+    parent = subprocess.Popen([sys.executable, str(script)])
+    deadline = time.monotonic() + 120
+    while not (found := list(tmp_path.glob("worker-*"))) and time.monotonic() < deadline and parent.poll() is None:
+        time.sleep(0.05)
+    worker = int(found[0].name.removeprefix("worker-"))
+    assert alive(worker)
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 30
+    while alive(worker) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alive(worker)
