@@ -1,5 +1,6 @@
 """Grid and measure layer: the continuity equation, distances, limits, studies."""
 
+from meanfield.analysis.error_budget import error_budget
 from meanfield.distances import wasserstein, wasserstein_bracket
 from meanfield.measures.discs import Disc, Ring
 from meanfield.measures.grid import Grid, GridMeasure
@@ -33,6 +34,7 @@ __all__ = [
     "StopAtTails",
     "Uniform",
     "Upwind",
+    "error_budget",
     "solve",
     "wasserstein",
     "wasserstein_bracket",

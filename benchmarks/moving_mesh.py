@@ -1,0 +1,156 @@
+"""A mesh that moves with the mass beside fixed cells: error on the fixed grid against processor time.
+
+    python benchmarks/moving_mesh.py [CASE …]
+
+Cases: gaussian1 gaussian2 gaussian3 rotating hump box clusters time folding memory; none means all but the last two.
+Errors are L1 of the cell masses at the last time against a closed form, or where there is none against a moving mesh
+of three nodes and more cells (400 on the line, 40 x 40 in the plane). Processor time of one process, the second run of
+each: trust the ratios.
+"""
+
+import resource
+import sys
+import time
+
+import numpy as np
+
+from meanfield import (
+    WENO,
+    FiniteVolume,
+    Grid,
+    IgnoreTails,
+    Lagrangian,
+    Normal,
+    SemiLagrangian,
+    Uniform,
+    solve,
+)
+from particles import Adaptive, SelfAttention
+from particles.errors import LibraryError
+
+I1, I2 = 1.0, np.eye(2)
+PAPER = np.array([[0.64709742, 0.81911926], [0.61210449, 0.63263484]])
+TURN = np.array([[0.0, -1.0], [1.0, 0.0]])
+SCHEMES = (Lagrangian(), WENO(), FiniteVolume(), SemiLagrangian())
+
+
+def rotated(S, angle):
+    R = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    out = R @ S @ R.T
+    return Normal(np.zeros(2), (out + out.T) / 2)
+
+
+def gaussian(d, counts):
+    S0, box = np.diag([0.5, 0.3, 0.4][:d]), [(-4.5, 4.5)] * d
+    exact = Normal(np.zeros(d), np.linalg.inv(np.linalg.inv(S0) + np.eye(d)))
+    return SelfAttention(np.eye(d), np.eye(d), -np.eye(d)), Normal(np.zeros(d), S0), box, 0.5, counts, exact.cell_masses
+
+
+def hump(x):
+    return np.where(np.abs(x[:, 0]) < 1, 1 + 0.5 * np.sin(2 * x[:, 0]), 0.0)
+
+
+CASES = {
+    "gaussian1": gaussian(1, (25, 50, 100, 200)),
+    "gaussian2": gaussian(2, (16, 32, 64)),
+    "gaussian3": gaussian(3, (12, 24)),
+    "rotating": (
+        SelfAttention(I2, I2, TURN),
+        Normal([0, 0], np.diag([0.5, 0.25])),
+        [(-5, 5)] * 2,
+        1.0,
+        (16, 32, 64),
+        rotated(np.diag([0.5, 0.25]), 0.75).cell_masses,
+    ),
+    "box": (
+        SelfAttention(I2, I2, PAPER).rescaled(),
+        Uniform([(-1, 1)] * 2),
+        [(-1.25, 1.25)] * 2,
+        0.5,
+        (16, 32, 64),
+        None,
+    ),
+    "box, original frame": (
+        SelfAttention(I2, I2, PAPER),
+        Uniform([(-1, 1)] * 2),
+        [(-2.6, 2.6)] * 2,
+        0.5,
+        (16, 32, 64),
+        None,
+    ),
+    "clusters": (SelfAttention(I1, I1, I1).rescaled(), Uniform((-1, 1)), [(-1.0, 1.0)], 6.0, (50, 100, 200), None),
+    "time": (
+        SelfAttention(I1, I1, lambda t: np.array([[-2.0 * t]])),
+        Normal(0, 0.5),
+        [(-4.5, 4.5)],
+        1.0,
+        (25, 50, 100, 200),
+        # S' = 2 V(t) S²: 1/S = 1/S₀ + 4 ∫ t dt.
+        Normal(0, 1 / (1 / 0.5 + 2.0)).cell_masses,
+    ),
+}
+
+
+def reference(model, law, box, T, n):
+    fine = Lagrangian(3, Adaptive(1e-10, 1e-12), cells=(400,) if len(box) == 1 else (40, 40))
+    return solve(model, Grid(box, (n,) * len(box)).measure(law), [0.0, T], fine)
+
+
+def table(name):
+    model, law, box, T, counts, exact = CASES[name]
+    print(f"\n{name}: error, processor seconds (recorded errors of the moving mesh: space, time)")
+    for n in counts:
+        grid = Grid(box, (n,) * len(box))
+        truth = exact(grid.edges) if exact else reference(model, law, box, T, n).density.values[-1] * grid.cell_volumes
+        row = [f"  N = {n:4}"]
+        for scheme in SCHEMES:
+            mine = isinstance(scheme, Lagrangian)
+            for _ in range(2):
+                start = time.process_time()
+                try:
+                    ds = solve(model, grid.measure(law), [0.0, T], scheme, tails=IgnoreTails(), wall_tolerance=1.0)
+                except LibraryError as error:
+                    row.append(f"{type(scheme).__name__}: {str(error)[:40]}")
+                    break
+                spent = time.process_time() - start
+            else:
+                off = np.abs(ds.density.values[-1] * grid.cell_volumes - truth).sum()
+                told = f" ({float(ds.space_error[-1]):.0e}, {float(ds.time_error[-1]):.0e})" if mine else ""
+                row.append(f"{type(scheme).__name__} {off:.1e} {spent:.2f}{told}")
+        print("  ".join(row), flush=True)
+    if name == "clusters":
+        for n in counts:
+            end = float(solve(model, Grid(box, (n,)).measure(law), [0.0, T]).vertex[-1, -1, 0])
+            print(f"  right end of the support, N = {n}: {end:.6f} (truth 0.453506)")
+
+
+def folding():
+    print("\nfolded mass and recorded errors, 20 x 20 material cells")
+    for V, T in (([[1, 0.5], [-0.5, 1]], 5.0), ([[1, 2], [-2, 1]], 5.0), (PAPER, 8.0)):
+        model, grid = SelfAttention(I2, I2, np.array(V, float)).rescaled(), Grid([(-4, 4)] * 2, (64, 64))
+        start = time.process_time()
+        ds = solve(model, grid.measure(Uniform([(-1, 1)] * 2)), np.linspace(0, T, 5), Lagrangian(cells=(20, 20)))
+        print(
+            f"  V = {np.array(V).tolist()}, T = {T:g}: folded {ds.folded_mass.values.round(4)}, space "
+            f"{ds.space_error.values}, mass off by {np.abs(ds.density.sum(('x1', 'x2')) / 64 - 1).max().item():.0e}, "
+            f"{time.process_time() - start:.1f} s",
+            flush=True,
+        )
+
+
+def memory():
+    grid = Grid([(-4.5, 4.5)] * 3, (64,) * 3)
+    model = SelfAttention(np.eye(3), np.eye(3), -np.eye(3), tolerance=1e-8)
+    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    solve(model, grid.measure(Normal(np.zeros(3), 0.5 * np.eye(3))), [0.0, 0.1], Lagrangian(1, cells=(32,) * 3))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    print(f"\nd = 3, grid 64^3, 32^3 cells: {peak / 1024:.0f} MiB more, {time.process_time() - start:.0f} s")
+
+
+def main(names):
+    for name in names or list(CASES):
+        {"folding": folding, "memory": memory}.get(name, lambda name=name: table(name))()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
