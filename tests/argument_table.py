@@ -159,6 +159,18 @@ TABLE = {
     "meanfield.distances": {
         "wasserstein": [Call(distances.wasserstein, {"mu": MU, "nu": MU, "p": 2})],
         "wasserstein_bracket": [Call(distances.wasserstein_bracket, {"mu": MU, "nu": MU, "effort": "cheap"})],
+        "ConvexPieces": [
+            Call(
+                distances.ConvexPieces,
+                {"corners": [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]], "start": [0, 3], "weights": [1.0]},
+            )
+        ],
+        "pieces_of_mesh": [
+            Call(
+                distances.pieces_of_mesh,
+                {"vertices": [[[0.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [1.0, 1.0]]], "masses": [[1.0]]},
+            )
+        ],
         "beckmann_bracket": [Call(distances.beckmann_bracket, {"mu": START, "nu": START, "rtol": 0.05})],
         "density_bracket": [Call(distances.density_bracket, {"mu": START, "nu": START})],
         "distance_to_atoms": [Call(distances.distance_to_atoms, {"mu": MU, "atoms": X, "p": 2})],

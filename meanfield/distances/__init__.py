@@ -4,16 +4,19 @@ from meanfield.distances.beckmann import beckmann_bracket
 from meanfield.distances.bracket import Bracket, wasserstein_bracket
 from meanfield.distances.density import DensityBracket, density_bracket
 from meanfield.distances.exact import wasserstein
+from meanfield.distances.semidiscrete.pieces import ConvexPieces, pieces_of_mesh
 from meanfield.distances.sets import distance_to_atoms, distance_to_hyperplanes, distance_to_polytope
 
 __all__ = [
     "Bracket",
+    "ConvexPieces",
     "DensityBracket",
     "beckmann_bracket",
     "density_bracket",
     "distance_to_atoms",
     "distance_to_hyperplanes",
     "distance_to_polytope",
+    "pieces_of_mesh",
     "wasserstein",
     "wasserstein_bracket",
 ]

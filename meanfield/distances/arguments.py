@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from meanfield.distances.semidiscrete.pieces import ConvexPieces, pieces_of_grid
 from meanfield.measures.grid import GridMeasure
 from particles.checks import Array, as_points, as_weights
 from particles.errors import InvalidInput, NotSupported
@@ -31,6 +32,11 @@ def as_atoms(mu: Measure, name: str) -> Atoms:
             f"{name} is a density on a grid, points are needed here: EmpiricalMeasure({name}.points, {name}.weights) "
             f"takes its cells for atoms, wasserstein_bracket({name}, ...) bounds the distance of the density itself"
         )
+    elif isinstance(mu, ConvexPieces):
+        raise NotSupported(
+            f"{name} is a density on pieces of the plane, points are needed here: EmpiricalMeasure({name}.points, "
+            f"{name}.weights) takes its pieces for atoms, wasserstein(cloud, {name}) is exact against a cloud"
+        )
     elif isinstance(mu, Measure):
         points = as_points(mu.points, f"{name}.points")
         weights = as_weights(mu.weights, len(points), f"{name}.weights")
@@ -45,6 +51,20 @@ def as_atoms(mu: Measure, name: str) -> Atoms:
         points, weights = points[kept], weights[kept]
         smallest = float(weights.min())
     return Atoms(points, weights, smallest == largest)
+
+
+def as_pieces(mu: Measure | GridMeasure, name: str) -> ConvexPieces | None:
+    """The pieces of a density in the plane, None for what is no density; refused: densities of other dimensions."""
+    if isinstance(mu, ConvexPieces):
+        return mu
+    if not isinstance(mu, GridMeasure):
+        return None
+    if mu.dim != 2:
+        raise NotSupported(
+            f"{name} is a density in dimension {mu.dim}; against points it is transported exactly on the line and in "
+            f"the plane: wasserstein_bracket({name}, ...) bounds the distance"
+        )
+    return pieces_of_grid(mu)
 
 
 def as_order(p: float) -> float:

@@ -1,4 +1,4 @@
-"""Intervals that contain W₂, for clouds of any size and weights."""
+"""Intervals that contain W_p, for clouds of any size and weights."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from meanfield.distances.arguments import as_atoms, require_same_dim
+from meanfield.distances.arguments import Atoms, as_atoms, as_order, require_same_dim
 from meanfield.distances.bounds.clouds import Pair, as_pair
-from meanfield.distances.bounds.coarse import CELLS, coarse_transport
+from meanfield.distances.bounds.coarse import CELLS, coarse_coupling, coarse_transport
 from meanfield.distances.bounds.column_generation import certify
 from meanfield.distances.bounds.couplings import (
     Coupling,
@@ -21,10 +21,14 @@ from meanfield.distances.bounds.couplings import (
 )
 from meanfield.distances.bounds.dual import close
 from meanfield.distances.bounds.equality import same_measure
+from meanfield.distances.bounds.powers import power_lower, power_sliced, power_upper
 from meanfield.distances.bounds.rounding import LEAST_SQUARE, above, below, gamma
 from meanfield.distances.bounds.sliced import gaussian_map, gelbrich_basis, rotations, squared_lower, squared_on_line
 from meanfield.distances.bounds.sweeps import improve
-from meanfield.distances.exact import wasserstein
+from meanfield.distances.exact import semidiscrete, wasserstein
+from meanfield.distances.semidiscrete.cell_bounds import squared_bounds
+from meanfield.distances.semidiscrete.pieces import ConvexPieces
+from meanfield.distances.semidiscrete.solution import SemiDiscrete
 from meanfield.measures.grid import GridMeasure, along
 from particles.checks import Array, one_of
 from particles.errors import InvalidInput
@@ -40,7 +44,7 @@ _DUAL_ROUNDS = 2
 
 @dataclass(frozen=True)
 class Bracket:
-    """lower ≤ W₂ ≤ upper (W₁ from `beckmann_bracket`), and what gave each bound."""
+    """lower ≤ W_p ≤ upper, and what gave each bound."""
 
     lower: float
     upper: float
@@ -61,36 +65,54 @@ class Bracket:
 
 
 def wasserstein_bracket(
-    mu: Measure | GridMeasure, nu: Measure | GridMeasure, effort: str = "cheap", labelled: bool = False
+    mu: Measure | GridMeasure,
+    nu: Measure | GridMeasure,
+    effort: str = "cheap",
+    p: float = 2.0,
+    *,
+    labelled: bool = False,
 ) -> Bracket:
-    """Bounds lower ≤ W₂(μ, ν) ≤ upper, rounding included, for measures of any size, weights and dimension.
+    """Bounds lower ≤ W_p(μ, ν) ≤ upper, rounding included, for measures of any size, weights and dimension.
 
     On the line both come from the monotone coupling and are equal up to rounding. In R^d, d ≥ 2:
 
     - "cheap", O(n log n): the best of a few couplings by binary space partition above; below, the measures sliced
-      along orthonormal bases, one of which makes the bound at least Gelbrich's and the distance of the means.
+      along orthonormal bases, one of which makes the bound on W₂ at least Gelbrich's and the distance of the means.
     - "dual": also the exact plan between 1000 cells of each cloud, refined to a coupling of the points (upper) and
       its potentials closed by exact c-transforms (lower); of larger clouds the best coupling is then improved by exact
-      transport inside blocks of 256 neighbours.
-    - "certify": also column generation over a sparse network simplex until upper² − lower² ≤ 1e-9 upper².
+      transport inside blocks of 256 neighbours (p = 2). For p ≠ 2 the transforms take O(n m) time.
+    - "certify": also column generation over a sparse network simplex until upper² − lower² ≤ 1e-9 upper² (p = 2 only).
 
     `labelled` declares that point i of μ belongs to point i of ν (two runs of one cloud): the identity coupling is then
     tried as well, and different weights are refused.
 
-    A measure on a grid is a piecewise-constant density. On the line its bounds come from the closed form; in d ≥ 2
-    from the atoms at the cell centres, widened by q² = Σ mass (h₁² + … + h_d²)/12, the cost of spreading each over its
-    cell: upper² + q_μ² + q_ν², since the spreads are centred and independent, and lower − q_μ − q_ν
-    (`density_bracket` is sharper in the plane). Refused: what `wasserstein` refuses, less its memory limit.
+    A measure on a grid is a piecewise-constant density. On the line its bounds come from the closed form. In the plane,
+    against points and for p = 2, they come from the power cells of the points at any effort: the dual value below,
+    the plan that they are, repaired, above. Otherwise from the atoms at the cell centres, widened by what it costs to
+    spread each over its cell: for p = 2 q² = Σ mass (h₁² + … + h_d²)/12, upper² + q_μ² + q_ν², since the spreads are
+    centred and independent, and lower − q_μ − q_ν (`density_bracket` is sharper in the plane); for other p half the
+    diagonal of each cell in place of q, added to the upper bound. Refused: what `wasserstein` refuses, less its limits.
     """
     one_of(effort, EFFORTS, "effort")
-    if isinstance(mu, GridMeasure) or isinstance(nu, GridMeasure):
-        return _with_densities(mu, nu, effort, labelled)
+    order = as_order(p)
+    if order != 2.0 and effort == "certify":
+        raise InvalidInput(f"effort 'certify' is for p = 2, got p = {order:g}: take 'dual'")
+    if any(isinstance(m, (GridMeasure, ConvexPieces)) for m in (mu, nu)):
+        if labelled:
+            raise InvalidInput("labelled=True is for two clouds of labelled points, not for densities on a grid")
+        return with_densities(mu, nu, effort, order)
     x, y = as_atoms(mu, "mu"), as_atoms(nu, "nu")
     require_same_dim(x.points.shape[1], y.points.shape[1])
     if labelled and not np.array_equal(mu.weights, nu.weights):
         raise InvalidInput("labelled=True needs the same number of points and the same weights in mu and nu")
+    return _of_clouds(x, y, effort, labelled, order)
+
+
+def _of_clouds(x: Atoms, y: Atoms, effort: str, labelled: bool, p: float) -> Bracket:
     pair = as_pair(x, y)
-    if x.points.shape[1] == 1:
+    if p != 2.0:
+        uppers, lowers = _in_order(pair, effort, labelled, p)
+    elif x.points.shape[1] == 1:
         uppers, lowers = _on_the_line(pair)
     else:
         uppers, lowers = _in_space(pair, effort, labelled)
@@ -100,30 +122,62 @@ def wasserstein_bracket(
         lower, lower_by = 0.0, "zero"
         if upper > 0.0 and same_measure(x, y):
             upper, upper_by = 0.0, "equal measures"
-    return Bracket(below(pair.unit * below(lower**0.5)), above(pair.unit * above(upper**0.5)), lower_by, upper_by)
+    lower, upper = lower ** (1.0 / p) * (1.0 - gamma(8)), upper ** (1.0 / p) * (1.0 + gamma(8))
+    return Bracket(below(pair.unit * below(lower)), above(pair.unit * above(upper)), lower_by, upper_by)
 
 
 Bound = tuple[float, str]
 
 
-def _with_densities(mu: Measure | GridMeasure, nu: Measure | GridMeasure, effort: str, labelled: bool) -> Bracket:
-    if labelled:
-        raise InvalidInput("labelled=True is for two clouds of labelled points, not for densities on a grid")
+def with_densities(mu: Measure | GridMeasure, nu: Measure | GridMeasure, effort: str, p: float) -> Bracket:
+    """The bracket where one measure at least is a density."""
     if _same_density(mu, nu):
         return Bracket(0.0, 0.0, "zero", "equal measures")
-    extent = max(float(np.abs(_corners(m)).max()) for m in (mu, nu))
-    if (isinstance(mu, GridMeasure) and mu.dim == 1) or (isinstance(nu, GridMeasure) and nu.dim == 1):
-        # Levels are sums of up to k masses, off by γ_k, and W₂² is 4 D²-Lipschitz in them; values are off by 4u |x|.
-        value = wasserstein(mu, nu) ** 2
-        margin = 16.0 * gamma(sum(len(m.weights) for m in (mu, nu)) + 16) * (2.0 * extent) ** 2
-        lower, upper = below(max(value - margin, 0.0) ** 0.5), above((value + margin) ** 0.5)
-        return Bracket(lower, upper, "quantiles", "quantiles")
-    (x, spread_x), (y, spread_y) = _as_cloud(mu), _as_cloud(nu)
-    inner = wasserstein_bracket(x, y, effort)
+    if any(isinstance(m, GridMeasure) and m.dim == 1 for m in (mu, nu)):
+        return _densities_on_the_line(mu, nu, p)
+    pieces = [isinstance(m, ConvexPieces) or (isinstance(m, GridMeasure) and m.dim == 2) for m in (mu, nu)]
+    if p == 2.0 and sum(pieces) == 1:
+        return _by_cells(semidiscrete(mu, nu, 2.0), _diameter2(mu, nu))
+    (x, spread_x), (y, spread_y) = as_cloud(mu, p), as_cloud(nu, p)
+    inner = wasserstein_bracket(x, y, effort, p=p)
     wider = 1.0 + gamma(64 + sum(len(m.weights) for m in (mu, nu)))
-    lower = max(inner.lower - (spread_x**0.5 + spread_y**0.5) * wider, 0.0)
-    upper = (inner.upper**2 + spread_x + spread_y) ** 0.5 * wider
-    return Bracket(below(lower), above(upper), inner.lower_by if lower > 0 else "zero", inner.upper_by)
+    lower = max(inner.lower - (spread_x + spread_y) * wider, 0.0)
+    upper = inner.upper + spread_x + spread_y
+    if p == 2.0:
+        upper = (inner.upper**2 + spread_x**2 + spread_y**2) ** 0.5
+    return Bracket(below(lower), above(upper * wider), inner.lower_by if lower > 0 else "zero", inner.upper_by)
+
+
+def _densities_on_the_line(mu: Measure | GridMeasure, nu: Measure | GridMeasure, p: float) -> Bracket:
+    """Levels are sums of up to k masses, off by γ_k, and W_p^p is 2 p D^p-Lipschitz in them; values are off by 4u |x|.
+
+    The p-th root of that share of D^p bounds what rounding can do to W_p itself.
+    """
+    extent = max(float(np.abs(_corners(m)).max()) for m in (mu, nu))
+    size = 2.0 * extent
+    value = wasserstein(mu, nu, p) / size if size > 0.0 else 0.0
+    margin = 8.0 * p * gamma(sum(len(m.weights) for m in (mu, nu)) + 16)
+    lower = below(max(value**p - margin, 0.0) ** (1.0 / p) * size)
+    upper = above((value**p + margin) ** (1.0 / p) * size)
+    return Bracket(lower, upper, "quantiles", "quantiles")
+
+
+def _by_cells(found: SemiDiscrete, diameter2: float) -> Bracket:
+    lower, upper = squared_bounds(found, diameter2)
+    lower, upper = below(lower**0.5), above(upper**0.5)
+    return Bracket(lower, max(upper, lower), "power cells" if lower > 0.0 else "zero", "power cells")
+
+
+def _diameter2(mu: Measure | GridMeasure, nu: Measure | GridMeasure) -> float:
+    corners = np.concatenate([_box(mu), _box(nu)])
+    span = corners.max(axis=0) - corners.min(axis=0)
+    return float(span @ span) * (1.0 + gamma(16))
+
+
+def _box(mu: Measure | GridMeasure) -> Array:
+    if isinstance(mu, ConvexPieces):
+        return mu.corners
+    return np.array(mu.grid.bounds).T if isinstance(mu, GridMeasure) else mu.points
 
 
 def _same_density(mu: Measure | GridMeasure, nu: Measure | GridMeasure) -> bool:
@@ -136,27 +190,58 @@ def _corners(mu: Measure | GridMeasure) -> Array:
     return np.array(mu.grid.bounds) if isinstance(mu, GridMeasure) else mu.points
 
 
-def _as_cloud(mu: Measure | GridMeasure) -> tuple[Measure, float]:
-    """The atoms at the cell centres and the mean square Σ mass |h|²/12 of the cells about them; points as they are."""
+def as_cloud(mu: Measure | GridMeasure, p: float) -> tuple[Measure, float]:
+    """The atoms at the cells' means, and a bound on W_p from them to the cells; points as they are."""
+    if isinstance(mu, ConvexPieces):
+        if p <= 2.0:
+            return EmpiricalMeasure(mu.points, mu.weights), float((mu.weights @ mu.spread[:, [0, 2]]).sum() ** 0.5)
+        far = np.linalg.norm(mu.corners - np.repeat(mu.points, np.diff(mu.start), axis=0), axis=1)
+        return EmpiricalMeasure(mu.points, mu.weights), float(far.max())
     if not isinstance(mu, GridMeasure):
         return mu, 0.0
     squares = np.zeros(mu.grid.shape)
     for k, widths in enumerate(mu.grid.widths):
-        squares += along(widths**2 / 12.0, k, mu.dim)
-    return EmpiricalMeasure(mu.points, mu.weights), float((mu.masses * squares).sum())
+        squares += along(widths**2 / (12.0 if p <= 2.0 else 4.0), k, mu.dim)
+    held = mu.masses > 0
+    spread = float((mu.masses * squares).sum()) if p <= 2.0 else float(squares[held].max())
+    return EmpiricalMeasure(mu.points, mu.weights), spread**0.5
+
+
+def _in_order(pair: Pair, effort: str, labelled: bool, p: float) -> tuple[list[Bound], list[Bound]]:
+    """Bounds on W_p^p for p ≠ 2."""
+    x, d = pair.x, pair.x.points.shape[1]
+    rng = np.random.default_rng(0)
+    if d == 1:
+        plans = [(_monotone(pair), "monotone coupling")]
+        lowers = [(power_sliced(pair, np.ones((1, 1)), p) ** p * (1.0 - gamma(32 * p)), "monotone coupling")]
+    else:
+        bases = np.concatenate([gelbrich_basis(pair), np.eye(d), *rotations(d, max(1, 8 // d), rng)], axis=1)
+        lowers = [(power_sliced(pair, bases, p) ** p * (1.0 - gamma(32 * p)), "sliced")]
+        plans = [(plan, "binary space partition") for plan in _partitions(pair, rng)]
+    if labelled:
+        plans.append((permutation(np.arange(len(x.weights)), x.weights), "identity"))
+    if effort == "dual" and d > 1:
+        normals = rotations(d, 1, rng)[0]
+        plan, sites, v = coarse_coupling(pair, (gaussian_map(pair) @ normals).T, normals.T, rng, p)
+        plans.append((plan, "coarse plan"))
+        lowers.append((power_lower(pair, sites, v, p), "dual"))
+    return [(power_upper(pair, plan, p), name) for plan, name in plans], lowers
+
+
+def _monotone(pair: Pair) -> Coupling:
+    x, y = pair.x, pair.y
+    i, j = np.argsort(x.points[:, 0], kind="stable"), np.argsort(y.points[:, 0], kind="stable")
+    if x.uniform and y.uniform and len(i) == len(j):
+        return Coupling(i, j, x.weights, exact=True)
+    ordered = corner(x.weights[i], y.weights[j])
+    return Coupling(i[ordered.i], j[ordered.j], ordered.mass)
 
 
 def _on_the_line(pair: Pair) -> tuple[list[Bound], list[Bound]]:
     x, y = pair.x, pair.y
-    u, v = x.points[:, 0], y.points[:, 0]
-    i, j = np.argsort(u, kind="stable"), np.argsort(v, kind="stable")
-    if x.uniform and y.uniform and len(i) == len(j):
-        plan = Coupling(i, j, x.weights, exact=True)
-    else:
-        ordered = corner(x.weights[i], y.weights[j])
-        plan = Coupling(i[ordered.i], j[ordered.j], ordered.mass)
-    upper = squared_upper(x, y, plan, pair.diameter2)
-    return [(upper, "monotone coupling")], [(squared_on_line(x, u, y, v), "monotone coupling")]
+    upper = squared_upper(x, y, _monotone(pair), pair.diameter2)
+    lower = squared_on_line(x, x.points[:, 0], y, y.points[:, 0])
+    return [(upper, "monotone coupling")], [(lower, "monotone coupling")]
 
 
 def _in_space(pair: Pair, effort: str, labelled: bool) -> tuple[list[Bound], list[Bound]]:

@@ -31,19 +31,32 @@ class Cells(NamedTuple):
 def coarse_transport(
     pair: Pair, normals_x: Array, normals_y: Array, rng: np.random.Generator
 ) -> tuple[Coupling, Array]:
-    """A coupling of the clouds refined from the exact plan of their cells, and a potential f (n,) on x.
+    """A coupling of the clouds refined from the exact plan of their cells, and a potential f (n,) on x, for W₂."""
+    coupling, target, v = coarse_coupling(pair, normals_x, normals_y, rng, 2.0)
+    return coupling, extend(pair.x, target, v)
+
+
+def coarse_coupling(
+    pair: Pair, normals_x: Array, normals_y: Array, rng: np.random.Generator, p: float
+) -> tuple[Coupling, Array, Array]:
+    """A coupling of the clouds refined from the exact plan of their cells for |x − y|^p, and the potential v (K,) of
+    the second cloud's cells with their means (K, d).
 
     Within a cell the points are laid out along the principal direction of the cells they go to, which is optimal
     for up to two targets; the points of one cell that go to one cell are then coupled by binary space partition.
     """
     source, target = gather(pair.x, rng), gather(pair.y, rng)
-    plan = optimal_plan(source.mass, target.mass, cdist(source.mean, target.mean, "sqeuclidean"))
+    plan = optimal_plan(source.mass, target.mass, _power(source.mean, target.mean, p))
     rows, columns = np.nonzero(plan.plan)
     mass = plan.plan[rows, columns]
     pieces_x = _lay_out(pair.x, source, rows, target.mean[columns], mass)
     pieces_y = _lay_out(pair.y, target, columns, source.mean[rows], mass)
     coupling = binary_space(pair.x, pair.y, pieces_x, pieces_y, normals_x, normals_y)
-    return coupling, extend(pair.x, target.mean, plan.v)
+    return coupling, target.mean, plan.v
+
+
+def _power(x: Array, y: Array, p: float) -> Array:
+    return np.asarray(cdist(x, y, "sqeuclidean") if p == 2.0 else cdist(x, y) ** p)
 
 
 def gather(cloud: Cloud, rng: np.random.Generator) -> Cells:

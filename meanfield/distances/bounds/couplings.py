@@ -49,7 +49,7 @@ def squared_upper(x: Cloud, y: Cloud, plan: Coupling, diameter2: float) -> float
         moved += (len(plan.mass) + 8) * SMALLEST
     if plan.exact:
         return moved * (1.0 + 2.0 * (x.mass_error + y.mass_error))
-    lost = _shortfall(x, plan.i, plan.mass, sign=1.0) + _shortfall(y, plan.j, plan.mass, sign=-1.0)
+    lost = shortfall(x, plan.i, plan.mass, sign=1.0) + shortfall(y, plan.j, plan.mass, sign=-1.0)
     return moved + lost * diameter2
 
 
@@ -66,7 +66,7 @@ def _mean_square(x: Array, y: Array, plan: Coupling) -> float:
     return max(float(squares), SMALLEST)
 
 
-def _shortfall(cloud: Cloud, index: Index, mass: Array, sign: float) -> float:
+def shortfall(cloud: Cloud, index: Index, mass: Array, sign: float) -> float:
     """Σ (sign (weights − marginal))₊ with the rounding of the marginal's own sums added."""
     n = len(cloud.weights)
     marginal = np.bincount(index, mass, n)

@@ -49,6 +49,14 @@ def squared_on_line(x: Cloud, u: Array, y: Cloud, v: Array) -> float:
     return max(cost - width * width * (drift + gap), 0.0)
 
 
+def project_on(pair: Pair, direction: Array) -> tuple[Array, Array, float]:
+    """The projections of both clouds on a vector of length at most 1, and by how much rounding moves any of them."""
+    d = len(direction)
+    shrunk = direction * (1.0 - gamma(2 * d + 16)) / max(float(np.linalg.norm(direction)), 1e-300)
+    reach = max(float(np.sqrt(np.einsum("nd,nd->n", c.points, c.points).max())) for c in (pair.x, pair.y))
+    return pair.x.points @ shrunk, pair.y.points @ shrunk, gamma(d + 2) * reach * (1.0 + gamma(d + 8))
+
+
 def gelbrich_basis(pair: Pair) -> Array:
     """Orthonormal eigenvectors (d, d) of the optimal map between Gaussians of the clouds' covariances."""
     return _symmetric(gaussian_map(pair))[1]

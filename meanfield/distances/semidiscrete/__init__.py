@@ -1,0 +1,1 @@
+"""Exact transport between weighted points and a piecewise-constant density in the plane."""

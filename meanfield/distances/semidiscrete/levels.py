@@ -1,0 +1,205 @@
+"""Where Newton's method begins: potentials carried from few groups of sites to all of them, level by level.
+
+−b is the convex conjugate of the largest function, so ∇(−b)(y) is the place of the cell: x̄ for a group with cell
+centroid x̄. Within the group b is continued to second order with the map between the covariances of sites and cell.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from meanfield.distances.semidiscrete.boxes import Index, build
+from meanfield.distances.semidiscrete.dual_function import Problem, State, add, evaluate
+from meanfield.distances.semidiscrete.envelope import LEAF
+from meanfield.distances.semidiscrete.groups import nested
+from meanfield.distances.semidiscrete.newton import newton
+from meanfield.distances.semidiscrete.pieces import PieceTree
+from particles.checks import Array
+
+COARSEST = 5
+"""Depth of the tree up to which every level is taken: 32 groups."""
+
+STRIDE = 2
+"""Levels of the tree from one set of groups to the next after that."""
+
+_COARSE_RELATIVE, _COARSE_STEPS = 0.2, 30
+_WIDEN = 1e-6
+_NEAR = 9
+
+REACH = 1.7
+"""Standard deviations of a cell beyond which the slope of its continuation grows slowly; a square ends at √3."""
+
+TAIL = 0.05
+"""Growth of that slope for each factor e of the distance: no two sites have the same."""
+
+
+class Level(NamedTuple):
+    """Groups of sites: means (k, 2), masses (k,), covariances (k, 3) as xx, xy, yy, and the places where they begin."""
+
+    y: Array
+    nu: Array
+    spread: Array
+    start: Index
+
+
+class Solved(NamedTuple):
+    """The last level's problem, where Newton's method ended, and the place of its sites among those given."""
+
+    problem: Problem
+    state: State
+    steps: int
+    place: Index
+
+
+def solve_levels(y: Array, nu: Array, pieces: PieceTree, box: Array, tolerance: float, most: int) -> Solved:
+    """The dual solution for distinct sites y (n, 2) of masses nu > 0."""
+    depths = [d for d in (*range(COARSEST), *range(COARSEST, 64, STRIDE)) if 2 ** (d + 1) <= len(y)]
+    first, starts = nested(y, depths)
+    sites = Level(y[first], nu[first], np.zeros((len(y), 3)), np.arange(len(y)))
+    levels = [_group(sites, start) for start in starts if len(start) < len(y)] + [sites]
+    total = pieces.moments[0]
+    whole, cell = _group(levels[-1], np.array([0])), Moments(total[None, 1:3], total[None, 3:] / total[0])
+    high, low = _continue(whole, levels[0], np.zeros(1), np.zeros(1), cell)
+    for k, level in enumerate(levels):
+        last = k == len(levels) - 1
+        inner = build(level.y, LEAF)
+        order = inner.order
+        problem = Problem(inner, np.ascontiguousarray(level.y[order]), level.nu[order], pieces, box)
+        state, steps = _descend(problem, high[order], low[order], tolerance, last, most)
+        if state.error > (GOOD if last else 0.3):
+            other, more = _fade(problem, *spread_out(problem), tolerance, last)
+            state, steps = (other if other.error < state.error else state), steps + more
+        if last:
+            break
+        back = np.argsort(order)
+        cell = Moments(*(part[back] for part in _filled(problem, state)))
+        high, low = _continue(level, levels[k + 1], state.high[back], state.low[back], cell)
+    return Solved(problem, state, steps, first[order])
+
+
+def _descend(problem: Problem, high: Array, low: Array, tolerance: float, last: bool, most: int) -> tuple[State, int]:
+    """Newton's method for the density itself, or else through backgrounds that fill its vacuum and fade."""
+    state, steps = evaluate(problem, high, low), 0
+    if (state.cells.mass > 1e-9 * problem.nu).all():
+        state, steps = newton(problem, state, tolerance, 0.0 if last else _COARSE_RELATIVE, most)
+        if state.error <= (GOOD if last else 0.2):
+            return state, steps
+    other, more = _fade(problem, high, low, tolerance, last)
+    return (other if other.error < state.error else state), steps + more
+
+
+def _fade(problem: Problem, high: Array, low: Array, tolerance: float, last: bool) -> tuple[State, int]:
+    """Newton's method with part of the mass spread over the box, less and less of it: no cell of the box is empty."""
+    steps = 0
+    for background in BACKGROUNDS if last else BACKGROUNDS[:6]:
+        filled = problem._replace(background=background)
+        begun = evaluate(filled, high, low)
+        if (begun.cells.mass <= 0.0).any():
+            break
+        done, more = newton(filled, begun, tolerance, 0.5 if background > 1e-11 else 0.0, 25)
+        steps += more
+        high, low = done.high, done.low
+    state, more = newton(problem, evaluate(problem, high, low), tolerance, 0.0 if last else _COARSE_RELATIVE, FINISH)
+    return state, steps + more
+
+
+def spread_out(problem: Problem) -> tuple[Array, Array]:
+    """b for which the cells are those of the sites' affine images in the box: none is empty there."""
+    low, high = problem.y.min(axis=0), problem.y.max(axis=0)
+    half = np.maximum(0.5 * (high - low), 1e-12 * max(float((high - low).max()), 1e-300))
+    centre, room = 0.5 * (problem.box[:2] + problem.box[2:]), 0.45 * (problem.box[2:] - problem.box[:2])
+    step = problem.y - 0.5 * (low + high)
+    b = -step @ centre - 0.5 * np.einsum("nk,k,nk->n", step, room / half, step)
+    return b, np.zeros(len(b))
+
+
+GOOD = 1e-10
+"""L¹ error of the masses at which nothing else is tried."""
+
+BACKGROUNDS = (0.9, 0.5, 0.2, 0.1, 0.03, 0.01, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-11, 2e-12)
+"""Shares of the mass that fill the vacuum, one after the other; the last is below what is left undone anyway."""
+
+FINISH = 10
+"""Steps without background at the end."""
+
+
+class Moments(NamedTuple):
+    """Centroids (k, 2) and covariances (k, 3) of the cells of groups."""
+
+    centroid: Array
+    spread: Array
+
+
+def _group(sites: Level, start: Index) -> Level:
+    nu = np.add.reduceat(sites.nu, start)
+    label = np.repeat(np.arange(len(start)), np.diff(np.append(start, len(sites.nu))))
+    origin = sites.y[start]
+    share = sites.nu / nu[label]
+    mean = origin + np.add.reduceat(share[:, None] * (sites.y - origin[label]), start)
+    u, v = (sites.y - mean[label]).T
+    # Of the sites, not of the masses: light sites far out must find a place in the cell as well.
+    count = np.diff(np.append(start, len(sites.nu)))
+    spread = np.add.reduceat(np.stack([u * u, u * v, v * v], axis=1), start) / count[:, None]
+    return Level(mean, nu, spread, start)
+
+
+def _continue(groups: Level, finer: Level, high: Array, low: Array, cell: Moments) -> tuple[Array, Array]:
+    """b on finer groups: −max_c v_c, where v_c expands −b about group c, −b_c + ⟨x̄, δ⟩ + h(δ), δ the step from it.
+
+    h is ½⟨δ, Gδ⟩ with G the map between the covariances of group and cell, but along each eigenvector of G its slope
+    stops at a few standard deviations of the cell. Each v_c is convex, so −b is, and no cell of the finer level is
+    empty: it holds the slope of −b at its site.
+    """
+    slope, axes = np.linalg.eigh(_matrices(covariance_map(groups.spread, cell.spread)))
+    slope = np.maximum(slope, 1e-300)
+    reach = REACH * np.sqrt(np.maximum(np.einsum("nik,nij,njk->nk", axes, _matrices(cell.spread), axes), 0.0))
+    near = min(_NEAR, len(groups.y))
+    candidates = np.asarray(cKDTree(groups.y).query(finer.y, near)[1]).reshape(len(finer.y), near)
+    parent = np.searchsorted(groups.start, finer.start, side="right") - 1
+    best, value, rise = parent, np.full(len(finer.y), -np.inf), np.zeros(len(finer.y))
+    for c in (parent, *candidates.T):
+        step = finer.y - groups.y[c]
+        along = np.abs(np.einsum("nik,ni->nk", axes[c], step))
+        bent = np.minimum(along, reach[c] / slope[c])
+        beyond = along - bent
+        with np.errstate(divide="ignore", invalid="ignore"):
+            extra = np.where(beyond > 0.0, along * np.log(along / np.maximum(bent, 1e-300)) - beyond, 0.0)
+        bend = np.einsum("nk->n", slope[c] * bent * (0.5 * bent + beyond + TAIL * extra))
+        up = np.einsum("nk,nk->n", cell.centroid[c], step) + bend
+        found = up - high[c] - low[c]
+        better = found > value
+        best, value, rise = np.where(better, c, best), np.where(better, found, value), np.where(better, up, rise)
+    return add(high[best], low[best], -rise)
+
+
+def _matrices(rows: Array) -> Array:
+    return np.stack([rows[:, 0], rows[:, 1], rows[:, 1], rows[:, 2]], axis=1).reshape(-1, 2, 2)
+
+
+def covariance_map(source: Array, target: Array) -> Array:
+    """The symmetric positive G with G S G = T, for covariances in the plane as rows (xx, xy, yy).
+
+    G = √(τ/σ) M / √det M with M = adj(S)/σ + T/τ, σ² = det S, τ² = det T (the geometric mean of S⁻¹ and T in closed
+    form). Flat covariances are widened a little.
+    """
+    s, t = (m + _WIDEN * (m[:, :1] + m[:, 2:] + 1e-300) * np.array([1.0, 0.0, 1.0]) for m in (source, target))
+    sigma, tau = (np.sqrt(np.maximum(m[:, 0] * m[:, 2] - m[:, 1] ** 2, 1e-300))[:, None] for m in (s, t))
+    mean = np.stack([s[:, 2], -s[:, 1], s[:, 0]], axis=1) / sigma + t / tau
+    size = np.sqrt(np.maximum(mean[:, 0] * mean[:, 2] - mean[:, 1] ** 2, 1e-300))[:, None]
+    return np.asarray(np.sqrt(tau / sigma) * mean / size)
+
+
+def _filled(problem: Problem, state: State) -> tuple[Array, Array]:
+    """Centroids and covariances of the cells; an empty cell takes the centroid of the nearest group's, no extent."""
+    mass = state.cells.mass
+    empty = mass < 1e-3 * problem.nu
+    centroid = state.cells.centroid.copy()
+    spread = state.cells.second / np.where(empty, 1.0, mass)[:, None]
+    if empty.any():
+        full = np.flatnonzero(~empty)
+        nearest = full[cKDTree(problem.y[full]).query(problem.y[empty])[1]]
+        centroid[empty], spread[empty] = centroid[nearest], 0.0
+    return centroid, spread

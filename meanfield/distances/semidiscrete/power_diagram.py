@@ -1,0 +1,211 @@
+"""Power diagrams of the plane inside a box, cell by cell, each vertex checked against all sites.
+
+Cell i is where the affine function f_i(x) = ⟨y_i, x⟩ + b_i is the largest (|x − y_i|² − ψ_i the smallest, for
+b = (ψ − |y|²)/2). It starts as the box; while some vertex lies under another function, it is cut along the line where
+the two are equal. max_j f_j − f_i is convex, so what holds at the vertices of the cell holds in all of it: no lifted
+convex hull is needed, and sites on one line, on one circle, or 1e-8 apart are no special cases.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from meanfield.distances.semidiscrete.boxes import Index, Tree
+from meanfield.distances.semidiscrete.envelope import DEPTH, bound, largest_above
+from particles.checks import Array
+from particles.errors import NotConverged
+from particles.kernels.compiling import compiled, kernel_part, merged
+from particles.kernels.threads import spread, thread_count
+
+MARGIN = 8e-15
+"""Distance, in units of the box, by which a vertex may lie beyond a bisector: the rounding of both."""
+
+_CHUNK = 512
+
+
+class Diagram(NamedTuple):
+    """The cells of the sites `which` (k,), with b = high + low of their own against those of all other sites.
+
+    Neighbours of the r-th cell are neighbour[start[r]:start[r + 1]]; `empty` (k,) marks sites that are hidden.
+    """
+
+    which: Index
+    high: Array
+    low: Array
+    start: Index
+    neighbour: Index
+    empty: np.ndarray
+
+
+def power_diagram(tree: Tree, y: Array, high: Array, low: Array, box: Array, known: Diagram | None) -> Diagram:
+    """The diagram of sites y (n, 2) in the order of the tree, b = high + low, in the box (low x, y, high x, y).
+
+    `known` is a diagram of the same sites for other b; its neighbours are tried first.
+    """
+    return cells_of(np.arange(len(y)), high, low, tree, y, high, low, box, known)
+
+
+def cells_of(
+    which: Index, own_high: Array, own_low: Array, tree: Tree, y: Array, high: Array, low: Array, box: Array,
+    known: Diagram | None = None,
+) -> Diagram:  # fmt: skip
+    """The cells of some sites alone, each as if it had the b given for it and all other sites theirs."""
+    n = len(which)
+    limits = bound(tree, y, high, low)
+    slack = (
+        64
+        * 2.0**-53
+        * (
+            4.0 * float(np.abs(box).max()) * float(np.abs(y).max())
+            + float(np.abs(high).max())
+            + float(np.abs(own_high).max())
+        )
+    )
+    known_start = known.start if known is not None else np.zeros(n + 1, np.intp)
+    known_neighbour = known.neighbour if known is not None else np.zeros(0, np.intp)
+    parts: dict[int, tuple[Index, Index, np.ndarray, int]] = {}
+
+    def work(start: int, stop: int) -> None:
+        parts[start] = _cells(
+            start,
+            stop,
+            which,
+            own_high,
+            own_low,
+            y,
+            high,
+            low,
+            box,
+            known_start,
+            known_neighbour,
+            MARGIN,
+            slack,
+            *limits,
+        )
+
+    spread(work, n, thread_count(None), _CHUNK)
+    ordered = [parts[k] for k in sorted(parts)]
+    stuck = max(part[3] for part in ordered)
+    if stuck >= 0:
+        raise NotConverged(f"the power cell of site {which[stuck]} could not be closed: sites differ by rounding only")
+    counts = np.concatenate([part[0] for part in ordered])
+    first = np.zeros(n + 1, np.intp)
+    np.cumsum(counts, out=first[1:])
+    return Diagram(
+        which,
+        own_high,
+        own_low,
+        first,
+        np.concatenate([part[1] for part in ordered]),
+        np.concatenate([part[2] for part in ordered]),
+    )
+
+
+@kernel_part()
+def cut(px, py, label, n, d0, d1, c, new, qx, qy, ql):  # type: ignore[no-untyped-def]
+    """The part of a convex polygon where d0 x + d1 y + c ≤ 0; label[k] names the edge from corner k to k + 1."""
+    merged()
+    m = 0
+    for k in range(n):
+        following = k + 1 if k + 1 < n else 0
+        s = d0 * px[k] + d1 * py[k] + c
+        t = d0 * px[following] + d1 * py[following] + c
+        if s <= 0.0:
+            qx[m], qy[m] = px[k], py[k]
+            # An edge along the line itself belongs to the line.
+            ql[m] = new if s == 0.0 and t >= 0.0 else label[k]
+            m += 1
+            if t > 0.0 and s < 0.0:
+                share = s / (s - t)
+                qx[m], qy[m] = px[k] + share * (px[following] - px[k]), py[k] + share * (py[following] - py[k])
+                ql[m] = new
+                m += 1
+        elif t < 0.0:
+            share = s / (s - t)
+            qx[m], qy[m] = px[k] + share * (px[following] - px[k]), py[k] + share * (py[following] - py[k])
+            ql[m] = label[k]
+            m += 1
+    return m
+
+
+@compiled()
+def _cells(  # type: ignore[no-untyped-def]
+    first, last, which, own_high, own_low, y, high, low, box, known_start, known, margin, slack, start, stop,
+    centre, half, slope, top,
+):  # fmt: skip
+    room = len(y) + 8
+    ax, ay, al = np.empty(room), np.empty(room), np.empty(room, np.intp)
+    bx, by, bl = np.empty(room), np.empty(room), np.empty(room, np.intp)
+    stack, stack_bound = np.empty(DEPTH, np.intp), np.empty(DEPTH)
+    counts, empty = np.zeros(last - first, np.intp), np.zeros(last - first, np.bool_)
+    found = np.empty(8 * (last - first) + 16, np.intp)
+    total, stuck = 0, -1
+    for cell in range(first, last):
+        i, b_high, b_low = which[cell], own_high[cell], own_low[cell]
+        ax[0], ay[0], ax[1], ay[1] = box[0], box[1], box[2], box[1]
+        ax[2], ay[2], ax[3], ay[3] = box[2], box[3], box[0], box[3]
+        n = 4
+        for k in range(4):
+            al[k] = -1
+        tried = known_start[cell]
+        place, right = 0, 0
+        for _ in range(20 * room):
+            if tried < known_start[cell + 1]:
+                j = known[tried]
+                tried += 1
+            else:
+                # Corners are checked in turn; those before `place` hold until a cut renumbers them.
+                if right >= n:
+                    break
+                if place >= n:
+                    place = 0
+                j = largest_above(
+                    ax[place],
+                    ay[place],
+                    i,
+                    b_high,
+                    b_low,
+                    margin,
+                    slack,
+                    y,
+                    high,
+                    low,
+                    start,
+                    stop,
+                    centre,
+                    half,
+                    slope,
+                    top,
+                    stack,
+                    stack_bound,
+                )
+                if j < 0:
+                    right += 1
+                    place += 1
+                    continue
+                right = 0
+            d0, d1 = y[j, 0] - y[i, 0], y[j, 1] - y[i, 1]
+            c = (high[j] - b_high) + (low[j] - b_low)
+            n = cut(ax, ay, al, n, d0, d1, c, j, bx, by, bl)
+            if n < 3:
+                n = 0
+                break
+            for k in range(n):
+                ax[k], ay[k], al[k] = bx[k], by[k], bl[k]
+        else:
+            stuck = cell
+        if n == 0:
+            empty[cell - first] = True
+            continue
+        for k in range(n):
+            if al[k] >= 0:
+                if total == len(found):
+                    wider = np.empty(2 * total, np.intp)
+                    wider[:total] = found
+                    found = wider
+                found[total] = al[k]
+                total += 1
+                counts[cell - first] += 1
+    return counts, found[:total].copy(), empty, stuck

@@ -1,0 +1,25 @@
+"""Bounds from power cells hold for diagrams far from the solution as well."""
+
+import numpy as np
+import pytest
+
+from meanfield import Grid, GridMeasure, wasserstein, wasserstein_bracket
+from particles.measure import EmpiricalMeasure
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2])
+@pytest.mark.parametrize("seed", range(4))
+def test_unfinished_cells_still_bracket(monkeypatch, steps, seed):
+    rng = np.random.default_rng(seed)
+    points = EmpiricalMeasure(rng.standard_normal((60, 2)), rng.dirichlet(np.ones(60)))
+    density = GridMeasure(Grid([(-1, 1), (-1, 1)], (5, 5)), rng.dirichlet(np.ones(25)).reshape(5, 5))
+    exact = wasserstein(points, density)
+    full = wasserstein_bracket(points, density)
+    assert full.lower <= exact * (1 + 1e-13)
+    assert exact * (1 - 1e-13) <= full.upper
+    assert full.width < 1e-8 * exact
+    monkeypatch.setattr("meanfield.distances.semidiscrete.solution._STEPS", steps)
+    monkeypatch.setattr("meanfield.distances.semidiscrete.levels.BACKGROUNDS", ())
+    monkeypatch.setattr("meanfield.distances.semidiscrete.levels.FINISH", 0)
+    rough = wasserstein_bracket(points, density)
+    assert rough.lower <= exact <= rough.upper
