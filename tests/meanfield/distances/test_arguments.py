@@ -28,9 +28,14 @@ def test_arrays_dimension_mismatch_and_orders_are_refused():
             wasserstein(mu, mu, p)
 
 
-def test_a_plane_density_is_refused_with_its_alternative():
+def test_densities_of_the_plane_that_are_refused_name_the_alternative():
     plane = GridMeasure(Grid([(0, 1), (0, 1)], (2, 2)), np.full((2, 2), 0.25))
-    with pytest.raises(NotSupported, match=r"wasserstein_bracket\(mu, \.\.\.\)"):
-        wasserstein(plane, cloud(0, 3, 2))
-    with pytest.raises(NotSupported, match=r"EmpiricalMeasure\(nu.points, nu.weights\)"):
-        wasserstein(cloud(0, 3, 2), plane)
+    with pytest.raises(NotSupported, match=r"density_bracket\(mu, nu\)"):
+        wasserstein(plane, plane)
+    with pytest.raises(NotSupported, match=r"only W_2 of a density and points"):
+        wasserstein(cloud(0, 3, 2), plane, 1)
+    box = GridMeasure(Grid([(0, 1)] * 3, (2, 2, 2)), np.full((2, 2, 2), 0.125))
+    with pytest.raises(NotSupported, match=r"wasserstein_bracket\(nu, \.\.\.\)"):
+        wasserstein(cloud(0, 3, 3), box)
+    with pytest.raises(InvalidInput, match="dimensions 2 and 3"):
+        wasserstein(cloud(0, 3, 3), plane)
