@@ -1,8 +1,8 @@
-"""Random tokens, clouds and matrices."""
+"""Random tokens, clouds, matrices and heads."""
 
 import numpy as np
 
-from particles import EmpiricalMeasure
+from particles import EmpiricalMeasure, SelfAttention
 
 
 def tokens(n, d, seed):
@@ -31,3 +31,22 @@ def uniform(d, n, scale, seed=0):
     """Points (n, d) uniform on [−5, 5]^d times `scale`, and logarithms of masses (n,)."""
     rng = np.random.default_rng(seed)
     return scale * rng.uniform(-5, 5, (n, d)), rng.normal(size=n)
+
+
+def similar(D):
+    """S D S⁻¹ for a matrix D (3, 3) and one random S."""
+    S = np.random.default_rng(3).normal(size=(3, 3))
+    return S @ np.asarray(D, float) @ np.linalg.inv(S)
+
+
+def heads(seed, d, frame=False):
+    """Two random heads on R^d, or one in its own frame."""
+    rng = np.random.default_rng(seed)
+    model = SelfAttention(*rng.standard_normal((3, d, d)))
+    return model.rescaled() if frame else model + SelfAttention(*rng.standard_normal((3, d, d)))
+
+
+def in_ball(rng, n, d, radius):
+    """A random measure of n atoms in the ball B(0, radius)."""
+    points = rng.standard_normal((n, d))
+    return EmpiricalMeasure(radius * points / np.linalg.norm(points, axis=1).max(), rng.dirichlet(np.full(n, 0.3)))

@@ -119,3 +119,41 @@ class PressedCtrlCQuietly(PressedCtrlC):
     @property
     def noisy(self):
         return False
+
+
+class Prescribed(VelocityField):
+    """A given velocity, whatever the measure; with noise √(2D) dW if asked."""
+
+    def __init__(self, dim, velocity, D=None):
+        self._dim, self._velocity, self._D = dim, velocity, D
+
+    @property
+    def dim(self):
+        return self._dim
+
+    def velocity(self, t, x, mu):
+        return self._velocity(t, x)
+
+    def diffusion(self, t):
+        return self._D
+
+
+class Wind(VelocityField):
+    """x' = f(t)."""
+
+    dim = 1
+
+    def __init__(self, f, breakpoints=()):
+        self.f, self.breakpoints = f, breakpoints
+
+    def velocity(self, t, x, mu):
+        return np.full_like(x, self.f(t))
+
+
+class Alignment(VelocityField):
+    """x' = 3 ∫ y dμ: a mean that grows like e^{3t} out of next to nothing."""
+
+    dim = 1
+
+    def velocity(self, t, x, mu):
+        return np.full_like(x, 3 * mu.weights @ mu.points[:, 0])

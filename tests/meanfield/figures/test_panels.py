@@ -19,3 +19,15 @@ X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]])
 def test_what_a_panel_cannot_draw(draw, words):
     with pytest.raises(InvalidInput, match=words):
         draw()
+
+
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_clouds_in_every_dimension(d):
+    points = np.random.default_rng(0).normal(size=(6, d))
+    axes = figures.cloud(points, groups=[0, 0, 1, 1, 2, 2])
+    assert len(axes.collections) == 3
+
+
+def test_clouds_refuse_higher_dimensions():
+    with pytest.raises(InvalidInput, match="d = 4"):
+        figures.cloud(np.zeros((3, 4)))

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from samples import similar
 
-from meanfield.limits.spectrum import expanding
+from meanfield.limits.spectrum import expanding, leading_block, spectrum
+from particles.fields.linear_flow import linear_flow
 
 SIMILARITY = np.eye(4) + 0.3 * np.random.default_rng(1).normal(size=(4, 4))
 
@@ -30,3 +32,27 @@ def test_negative_and_imaginary_eigenvalues_are_not_positive():
     assert not expanding(np.diag([1.0, -0.1]))
     assert not expanding(np.array([[0.0, 1.0], [-1.0, 0.0]]))
     assert not expanding(np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize("D", [np.diag([1.5, 0.3, -1.2]), np.diag([1, 1, -0.5]), [[2, 0, 0], [0, 1, 5], [0, 0, 1]]])
+def test_leading_block_splits_space_and_bounds_growth(D):
+    V = similar(D)
+    block = leading_block(V, spectrum(V))
+    k = block.F.shape[1]
+    np.testing.assert_allclose(block.F @ block.dual_F + block.G @ block.dual_G, np.eye(3), atol=1e-12)
+    np.testing.assert_allclose(block.dual_F @ V, block.value * block.dual_F, atol=1e-12)
+    assert k == np.sum(np.isclose(np.linalg.eigvals(V), block.value, atol=1e-6))
+    rng = np.random.default_rng(0)
+    for tau in (0.1, 1.0, 3.0, 10.0):
+        x = rng.normal(size=(50, 3))
+        grown = np.linalg.norm(x @ linear_flow(V, tau).T @ block.dual_G.T, axis=1)
+        bound = np.exp(block.rate * tau) * np.linalg.norm(x @ block.dual_G.T, axis=1)
+        assert (grown <= bound * (1 + 1e-9)).all()
+        assert np.linalg.norm(linear_flow(V, -tau), 2) <= block.back_factor * np.exp(block.value * tau)
+
+
+def test_left_eigenvector_of_a_non_normal_matrix():
+    V = np.array([[1.0, 3.0], [0.0, 0.2]])
+    block = leading_block(V, spectrum(V))
+    np.testing.assert_allclose(np.abs(block.F[:, 0]), [1.0, 0.0], atol=1e-15)
+    np.testing.assert_allclose(block.dual_F[0] / block.dual_F[0, 0], [1.0, 3.0 / 0.8], rtol=1e-14)

@@ -88,20 +88,6 @@ def test_a_follower_may_be_carried_away_by_what_it_attends_to_itself(level, time
         assert f"{found.limit_set.values[0]:.3f}" == level
 
 
-def test_theorem_8_5_leaves_tokens_without_mass_open():
-    """The massless token stays at distance 1 from the line on which all mass is."""
-    x0, weights = [[1.0, 0.0], [0.0, 1.0]], [1.0, 0.0]
-    run = simulate(SelfAttention(I2, I2, -I2), x0, [0.0, 30.0], weights=weights)
-    found = limits.certify(run)
-    assert (found.theorem, found.status) == ("8.5", "proved")
-    assert found.limit_kind.tolist() == ["point", "unknown"]
-    assert np.isnan(found.limits[1]).all()
-    assert found.bound.tolist() == [0.0, np.inf]
-    assert "1 token(s) without mass" in found.reason
-    assert run.position.values[-1, 1, 1] == pytest.approx(1.0, abs=1e-6)
-    found.to_dataset()
-
-
 @pytest.mark.parametrize(
     ("Q", "K", "status"),
     [
@@ -127,39 +113,6 @@ def test_collapse_at_any_rate_and_any_product():
     np.testing.assert_allclose(np.linalg.eigvalsh(2 * lam * t * np.cov(y.T, bias=True)), 1.0, atol=5e-3)
 
 
-@pytest.mark.parametrize("end", [8.0, 24.0, 32.0])
-def test_points_on_a_set_lie_on_it_within_their_bound(end):
-    """With −0.99 among the eigenvalues z grows like e^{0.99 t}: its last digits are no measure of the set."""
-    V = np.array([[1.0, 0.3], [0.0, -0.99]])
-    x0 = [[1.0, 0.2], [-1.0, 0.5], [0.3, -0.4]]
-    found = limits.certify(simulate(SelfAttention(I2, I2, V), x0, np.linspace(0, end, int(8 * end) + 1)))
-    assert found.status == "conditional"
-    assert (found.limit_set.distance(found.limits) <= found.bound).all()
-    assert found.bound.max() < 1e-6
-    moments = found.phase_time + np.array([0.0, 5.0, 20.0])
-    on = [found.limit_set.distance(z).max() for z in found.continued(moments)]
-    apart = np.linalg.norm(found.phase.positions - found.phase.positions[found.leaders], axis=1).max()
-    assert (on <= np.exp(found.phase_time - moments) * 2 * apart + found.continued_bound(moments)).all()
-
-
-def test_the_bound_of_a_continued_run_covers_the_truth():
-    V = np.array([[1.0, 0.4], [0.0, -0.6]])
-    x0 = np.random.default_rng(2).uniform(-1.0, 1.0, size=(8, 2))
-    model = SelfAttention(I2, I2, V)
-    found = limits.certify(simulate(model, x0, np.linspace(0, 8, 33)))
-    late = simulate(model, x0, [0.0, 9.0, 12.0], method=Adaptive(1e-12, 1e-14)).position.values[1:]
-    flow = [np.linalg.inv(_exponential(V, t)) for t in (9.0, 12.0)]
-    for x, back, z, bound in zip(
-        late, flow, found.continued([9.0, 12.0]), found.continued_bound([9.0, 12.0]), strict=True
-    ):
-        assert np.linalg.norm(x @ back.T - z, axis=1).max() <= bound < 1e-2
-
-
-def _exponential(V, t):
-    values, vectors = np.linalg.eig(V)
-    return (vectors * np.exp(t * values)) @ np.linalg.inv(vectors)
-
-
 def test_a_computed_zero_eigenvalue_gives_no_points():
     """V = a aᵀ of rank 2: the part of x in its kernel never moves, whatever sign rounding gives the eigenvalue 0."""
     a = np.array([[1.0, 2.0], [-3.0, 1.0], [2.0, 2.0]])
@@ -170,26 +123,3 @@ def test_a_computed_zero_eigenvalue_gives_no_points():
     assert found.status == "conditional"
     assert set(found.limit_kind) == {"on set"}
     assert np.abs(found.limit_set.conormal @ kernel).max() < 1e-12
-
-
-def test_bounds_of_points_are_those_of_the_phase_carried_back():
-    """V > 0: |z − limit| ≤ ‖e^{−t₀V}‖ (ε + δ), the flow backward in time."""
-    V = np.diag([1.0, 0.6])
-    x0 = np.random.default_rng(8).uniform(-1.0, 1.0, size=(20, 2))
-    found = limits.certify(simulate(SelfAttention(I2, I2, V), x0, np.linspace(0, 12, 49)))
-    off = found.phase.error + found.phase.drift
-    assert found.bound == pytest.approx(np.exp(-0.6 * found.phase_time) * off, rel=1e-12)
-
-
-def test_hyperplanes_that_are_not_proved_are_the_outermost_levels_and_0():
-    x0 = np.random.default_rng(12).uniform(-1.0, 1.0, size=(30, 2))
-    run = simulate(SelfAttention(I2, I2, np.diag([1.0, -0.3])).rescaled(), x0, [0.0, 0.5, 1.0])
-    found = limits.certify(run)
-    assert not found.known
-    levels = run.position.values[-1, :, 0]
-    assert sorted(found.limit_set.values) == pytest.approx([levels.min(), 0.0, levels.max()], abs=1e-14)
-
-
-def test_two_tokens_at_one_time_are_nothing_observed():
-    found = limits.certify(simulate(SelfAttention(I2, I2, np.diag([1.0, -0.5])), [[1.0, 0.0], [1.0, 1e-3]], [0.0]))
-    assert found.status == "undecided"

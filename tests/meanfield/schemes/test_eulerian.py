@@ -2,45 +2,27 @@
 
 import numpy as np
 import pytest
+from user_fields import Alignment, Wind
 
 from meanfield import WENO, FiniteVolume, FrozenFlow, Grid, IgnoreTails, Normal, SemiLagrangian, Upwind, solve
 from meanfield.schemes.eulerian import GridState
 from meanfield.schemes.steps import Span
 from meanfield.solve import measure_at
 from particles import SelfAttention, VelocityField, resume
-from particles.errors import InvalidInput, RunStopped
+from particles.errors import RunStopped
 
 SCHEMES = [Upwind(), FiniteVolume(), WENO(), SemiLagrangian(), FrozenFlow(1 / 32)]
 NAMES = [type(scheme).__name__ for scheme in SCHEMES]
+
 LINE = Grid([(-4, 5)], 45)
 BUMP = LINE.measure(Normal(0.0, 0.125))
 
-
-class Wind(VelocityField):
-    """x' = f(t)."""
-
-    dim = 1
-
-    def __init__(self, f, breakpoints=()):
-        self.f, self.breakpoints = f, breakpoints
-
-    def velocity(self, t, x, mu):
-        return np.full_like(x, self.f(t))
-
-
-class Alignment(VelocityField):
-    """x' = 3 ∫ y dμ: a mean that grows like e^{3t} out of next to nothing."""
-
-    dim = 1
-
-    def velocity(self, t, x, mu):
-        return np.full_like(x, 3 * mu.weights @ mu.points[:, 0])
-
-
 COOLING = SelfAttention(1, 1, lambda t: np.array([[-8 * t]]))
 ANGLES = Grid([(0, 2 * np.pi)], 48)
+
 RIPPLE = ANGLES.measure(np.diff(ANGLES.edges[0] + 1e-3 * np.sin(ANGLES.edges[0])) / (2 * np.pi))
 CIRCLE = SelfAttention(np.eye(2), np.eye(2), np.eye(2)).on_circle()
+
 CASES = {
     "V(t) = -8t": (COOLING, LINE.measure(Normal(1.0, 0.1)), 1.0),
     "3t²": (Wind(lambda t: 3 * t**2), BUMP, 1.0),
@@ -124,21 +106,6 @@ def test_the_courant_number_is_checked_at_every_stage(scheme):
     assert not np.isfinite(trial.error)
 
 
-@pytest.mark.parametrize("scheme", SCHEMES[:4], ids=NAMES[:4])
-def test_no_step_crosses_a_breakpoint_or_is_longer_than_asked(scheme):
-    jump = Wind(lambda t: 1.0 if t < 0.3 else -2.0, (0.3,))
-    ds = solve(jump, BUMP, [0.0, 1.0], scheme, wall_tolerance=1.0)
-    # Without breakpoints the jump is found by halving the step, which takes many; MUSCL's mean drifts by O(h²).
-    assert measure_at(ds, -1).mean()[0] == pytest.approx(0.3 - 2 * 0.7, abs=1e-4 if scheme.order == 1 else 4e-3)
-    assert int(solve(Wind(lambda t: 0.0), BUMP, [0.0, 1.0], scheme, max_step=0.01).steps[-1]) >= 100
-
-
-def test_a_pulse_is_seen_with_a_longest_step_of_its_width():
-    pulse = Wind(lambda t: np.exp(-(((t - 5) / 0.1) ** 2)) / 0.1 / np.sqrt(np.pi))
-    ds = solve(pulse, BUMP, [0.0, 10.0], FiniteVolume(), max_step=0.1)
-    assert measure_at(ds, -1).mean()[0] == pytest.approx(1.0, abs=5e-3)
-
-
 @pytest.mark.parametrize("saves", [[0.0, 1.0], np.linspace(0, 1, 11), [0.0, 0.17, 0.6, 1.0]])
 def test_semi_lagrangian_steps_of_whole_cells_are_exact(saves):
     grid = Grid([(0, 4)], 80)
@@ -197,9 +164,3 @@ def test_diffusion_presses_against_the_walls_and_stops_the_run():
 def test_a_field_pressed_against_a_wall_is_told_what_to_declare():
     with pytest.raises(RunStopped, match=r"space = Circle\(\) or space = Torus"):
         solve(Wind(lambda t: 2.0), BUMP, [0.0, 3.0])
-
-
-@pytest.mark.parametrize("option", ["time_tolerance", "max_step"])
-def test_tolerances_are_positive(option):
-    with pytest.raises(InvalidInput, match=option):
-        solve(Alignment(), BUMP, [0.0, 1.0], **{option: 0.0})

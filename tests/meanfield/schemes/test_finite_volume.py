@@ -2,27 +2,20 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from observed import orders
+from user_fields import Prescribed
 
 from meanfield import WENO, FiniteVolume, Grid, IgnoreTails, Normal, Upwind, solve
 from meanfield.measures.grid import Cells
-from meanfield.schemes import finite_volume
-from meanfield.schemes.reconstruction import LIMITERS, central_weno, limited_linear
-from meanfield.schemes.sources import spread_moments
-from meanfield.schemes.steps import Span
+from meanfield.schemes.reconstruction import LIMITERS, limited_linear
 from meanfield.solve import measure_at
-from particles import SelfAttention, VelocityField
+from particles import SelfAttention
 from particles.errors import InvalidInput
 
 
 def march(scheme, model, mu, T):
     ds = solve(model, mu, [0.0, T], scheme, wall_tolerance=1e3, tails=IgnoreTails())
     return measure_at(ds, -1).masses, float(ds.wall_mass[-1].sum())
-
-
-def orders(errors, factor=2.0):
-    return np.log(np.array(errors[:-1]) / np.array(errors[1:])) / np.log(factor)
 
 
 def gaussian_errors(scheme, shapes, edges=None):
@@ -78,47 +71,6 @@ def test_rotating_gaussian_in_the_plane(scheme, order):
         exact = grid.measure(Normal([0, 0], [[0.75, 0.25], [0.25, 0.75]]))
         errors.append(np.abs(masses - exact.masses).sum())
     assert orders(errors)[-1] > order
-
-
-class Prescribed(VelocityField):
-    """A given velocity, whatever the measure; with noise √(2D) dW if asked."""
-
-    def __init__(self, dim, velocity, D=None):
-        self._dim, self._velocity, self._D = dim, velocity, D
-
-    @property
-    def dim(self):
-        return self._dim
-
-    def velocity(self, t, x, mu):
-        return self._velocity(t, x)
-
-    def diffusion(self, t):
-        return self._D
-
-
-SCHEMES = [Upwind(), Upwind(cfl=1.0), *(FiniteVolume(limiter=name) for name in LIMITERS), FiniteVolume(cfl=1.0), WENO()]
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.sampled_from(SCHEMES), st.integers(1, 3), st.booleans())
-def test_mass_is_exact_and_no_cell_is_negative(seed, scheme, dim, noisy):
-    rng = np.random.default_rng(seed)
-    grid = Grid.from_edges([np.cumsum(rng.uniform(0.2, 1.0, rng.integers(4, 9))) for _ in range(dim)])
-    masses = rng.random(grid.shape) ** 8 * (rng.random(grid.shape) < 0.6)
-    masses.flat[0] += 1e-3
-    masses /= masses.sum()
-    M, b = rng.normal(size=(dim, dim)), rng.normal(size=dim)
-    root = rng.normal(size=(dim, dim))
-    model = Prescribed(dim, lambda t, x: np.sin(x @ M + b + t), root @ root.T if noisy else None)
-    t, wanted = 0.0, np.inf
-    for _ in range(5):
-        moved = scheme.attempt(model, Span(t, wanted, 2.0 - t, 2.0), grid, masses)
-        wanted = moved.courant if moved.h > moved.courant else np.inf
-        assert (moved.masses >= 0).all()
-        assert (moved.walls >= 0).all()
-        t, masses = (t, masses) if moved.h > moved.courant else (t + moved.h, moved.masses)
-        assert masses.sum() == pytest.approx(1.0, abs=1e-14)
 
 
 @pytest.mark.parametrize("scheme", [FiniteVolume(), WENO()], ids=["muscl", "weno"])
@@ -193,70 +145,11 @@ def test_a_limiter_of_a_users_own_is_taken_and_cannot_break_the_bounds():
         assert ((side >= low - 1e-14) & (side <= high + 1e-14)).all()
 
 
-@pytest.mark.parametrize("limiter", LIMITERS)
-def test_limited_faces_stay_between_neighbours(limiter):
-    rng = np.random.default_rng(0)
-    edges = np.cumsum(rng.uniform(0.2, 1.0, 41))
-    averages = rng.random((40, 3))
-    left, right = limited_linear(averages, edges, LIMITERS[limiter])
-    low, high = np.minimum(averages[:-1], averages[1:]), np.maximum(averages[:-1], averages[1:])
-    for side in (left[1:-1], right[1:-1]):
-        assert (side >= low - 1e-14).all()
-        assert (side <= high + 1e-14).all()
-
-
-def test_weno_faces_are_exact_for_quartics_away_from_walls():
-    """With equal roughness of the parabolas the blend is the quartic; for a cubic of weak bend it nearly is."""
-    edges = np.cumsum(np.linspace(1.0, 1.3, 21) * 0.05)
-    primitive = np.polynomial.Polynomial([0, 3.0, 0.4, 0.05])
-    averages = np.diff(primitive(edges)) / np.diff(edges)
-    left, right = central_weno(averages, edges)
-    exact = primitive.deriv()(edges)
-    np.testing.assert_allclose(left[4:-3], exact[4:-3], rtol=1e-12)
-    np.testing.assert_allclose(right[3:-4], exact[3:-4], rtol=1e-12)
-
-
-@pytest.mark.parametrize("spread", [False, True])
-def test_field_sources_integrate_to_fourth_order(spread):
-    """∫ e^{qx} dN(0, ½) = e^{q²/4}: cell masses at the centres err by O(h²), spread moments by O(h⁴)."""
-    errors = []
-    for n in (40, 80):
-        grid = Grid([(-7, 7)], n)
-        masses = grid.measure(Normal(0.0, 0.5)).masses
-        if spread:
-            masses = spread_moments(masses, grid.edges[0])
-        errors.append(abs(masses @ np.exp(1.5 * grid.centres[0]) - np.exp(1.5**2 / 4)))
-    assert orders(errors)[-1] == pytest.approx(4.0 if spread else 2.0, abs=0.1)
-
-
-def test_spread_moments_keep_mass_and_sign():
-    rng = np.random.default_rng(3)
-    masses = rng.random((12, 5)) ** 10
-    out = spread_moments(masses, np.cumsum(rng.uniform(0.2, 1.0, 13)))
-    assert (out >= 0).all()
-    np.testing.assert_allclose(out.sum(axis=0), masses.sum(axis=0), rtol=1e-14)
-
-
 def test_weno_uses_the_spread_sources():
     grid = Grid([(-3, 3)], 12)
     cells = Cells(grid, grid.measure(Normal(0.0, 0.5)).masses)
     assert FiniteVolume().sources(cells, (None,)) is cells
     assert not np.allclose(WENO().sources(cells, (None,)).masses, cells.masses)
-
-
-@pytest.mark.parametrize("scheme", [Upwind(), FiniteVolume(limiter="mc"), WENO()], ids=["upwind", "muscl", "weno"])
-@pytest.mark.parametrize("dim", [2, 3])
-def test_fluxes_by_slabs_are_those_of_the_whole(scheme, dim, monkeypatch):
-    rng = np.random.default_rng(0)
-    grid = Grid.from_edges([np.cumsum(rng.uniform(0.5, 1.0, 12 + k)) for k in range(dim)])
-    masses = rng.dirichlet(np.ones(int(np.prod(grid.shape)))).reshape(grid.shape)
-    model = Prescribed(dim, lambda t, x: np.sin(x + x[:, ::-1]))
-    span = Span(0.0, np.inf, 0.3, 0.3)
-    whole = scheme.attempt(model, span, grid, masses)
-    monkeypatch.setattr(finite_volume, "SLAB", 2 * masses.size // min(grid.shape))
-    slabs = scheme.attempt(model, span, grid, masses)
-    assert slabs.h == whole.h
-    np.testing.assert_allclose(slabs.masses, whole.masses, atol=1e-15)
 
 
 def test_weno_flux_in_the_plane_is_the_average_over_the_face():

@@ -27,7 +27,6 @@ from particles.measure import EmpiricalMeasure
 
 LAW = Normal([0.3], [[0.25]])
 T = 0.4
-
 MODELS = {
     "none": SelfAttention(1.0, 1.0, -1.0, normalization="none"),
     "sinkhorn": SelfAttention(1.0, 1.0, -1.0, normalization="sinkhorn", tolerance=1e-9),

@@ -1,0 +1,33 @@
+"""The runs behind the figures: exact, and as published."""
+
+import numpy as np
+import pytest
+
+from meanfield import figures
+from meanfield.data import figure_cases
+from meanfield.figures import runs
+
+
+def test_exact_and_published_differ_by_the_step_only_at_the_start():
+    case = figure_cases(5)[0]
+    times = np.array([0.0, 1.0])
+    exact, published = runs.exact(case, times), runs.published(case, times)
+    np.testing.assert_array_equal(exact.positions[0], published.positions[0])
+    error = np.abs(exact.positions[1] - published.positions[1]).max()
+    assert 1e-3 < error < 1.0
+
+
+def test_ranks_of_figure_3_as_published_and_printed():
+    linear, euler = figures.figure(3, as_published=True).trajectories
+    assert "attention" in linear.how
+    ranks = euler.ranks()
+    assert 10 <= ranks[0] <= 12
+    for rank, (low, high) in zip(ranks[1:], [(11, 26), (5, 15), (1, 4)], strict=True):
+        assert low <= rank <= high
+
+
+def test_rows_that_rounding_decides_are_not_drawn():
+    case = figure_cases(11)[0]
+    run = runs.exact(case, np.array([0.0, 10.0]))
+    assert run.shown[1] == pytest.approx(runs.ROWS_END / np.linalg.eigvalsh(case.V)[-1])
+    assert run.ranks()[1] <= 4

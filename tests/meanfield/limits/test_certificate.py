@@ -1,0 +1,73 @@
+"""A certificate as a Dataset and as text, live and from a store, continued beyond the run."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import xarray as xr
+from certified import SHEAR, TIMES, certificate, random_points
+
+from meanfield import limits
+from particles import Adaptive, SelfAttention, simulate
+from particles.errors import InvalidInput
+from particles.store import write_netcdf
+
+I2 = np.eye(2)
+
+
+def test_dataset_and_text(tmp_path):
+    found = certificate(SelfAttention(1.0, 1.0, 1.0), random_points(16, 15, 1))
+    ds = found.to_dataset()
+    assert ds.distance.dims == ("time",)
+    assert ds.attention_rank.values[-1] == found.limit_set.rank
+    assert all("long_name" in ds[name].attrs and ds[name].attrs["units"] == "1" for name in ds.variables)
+    write_netcdf(ds, tmp_path / "certificate.nc")
+    with xr.open_dataset(tmp_path / "certificate.nc") as read:
+        np.testing.assert_array_equal(read.limit.values, found.limits)
+        assert read.limit_kind.values.tolist() == found.limit_kind.tolist()
+    assert "Theorem 2.1" in str(found)
+    assert "conditional" in str(found)
+
+
+def test_a_stored_run_has_the_same_certificate_in_a_new_process(tmp_path):
+    ds = simulate(SelfAttention(np.eye(2), np.eye(2), np.eye(2)), random_points(17, 20, 2), TIMES)
+    live = limits.certify(ds)
+    write_netcdf(ds, tmp_path / "run.nc")
+    script = (
+        "import sys, xarray as xr; from meanfield import limits; from particles.store import write_netcdf; "
+        "c = limits.certify(xr.open_dataset(sys.argv[1]).load()); "
+        "write_netcdf(c.to_dataset(), sys.argv[2]); open(sys.argv[3], 'w').write(str(c))"
+    )
+    paths = [str(tmp_path / name) for name in ("run.nc", "certificate.nc", "certificate.txt")]
+    subprocess.run([sys.executable, "-c", script, *paths], check=True)
+    assert (tmp_path / "certificate.txt").read_text() == str(live)
+    with xr.open_dataset(paths[1]) as stored:
+        xr.testing.assert_identical(stored.load(), live.to_dataset())
+
+
+def test_continued_tokens_follow_the_closed_form_and_the_run():
+    ds = simulate(SelfAttention(np.eye(3), np.eye(3), SHEAR).rescaled(), random_points(4, 30, 3), TIMES)
+    found = limits.certify(ds)
+    later = TIMES[found.phase_time <= TIMES]
+    np.testing.assert_allclose(found.continued(later), ds.position.sel(time=later).values, rtol=1e-5, atol=1e-5)
+    with pytest.raises(InvalidInput, match="phase_time"):
+        found.continued([0.0])
+
+
+def test_the_bound_of_a_continued_run_covers_the_truth():
+    V = np.array([[1.0, 0.4], [0.0, -0.6]])
+    x0 = np.random.default_rng(2).uniform(-1.0, 1.0, size=(8, 2))
+    model = SelfAttention(I2, I2, V)
+    found = limits.certify(simulate(model, x0, np.linspace(0, 8, 33)))
+    late = simulate(model, x0, [0.0, 9.0, 12.0], method=Adaptive(1e-12, 1e-14)).position.values[1:]
+    flow = [np.linalg.inv(_exponential(V, t)) for t in (9.0, 12.0)]
+    for x, back, z, bound in zip(
+        late, flow, found.continued([9.0, 12.0]), found.continued_bound([9.0, 12.0]), strict=True
+    ):
+        assert np.linalg.norm(x @ back.T - z, axis=1).max() <= bound < 1e-2
+
+
+def _exponential(V, t):
+    values, vectors = np.linalg.eig(V)
+    return (vectors * np.exp(t * values)) @ np.linalg.inv(vectors)

@@ -1,0 +1,45 @@
+"""Hypotheses as numbers: near-ties and rounding are undecided, resolved gaps decided."""
+
+import numpy as np
+import pytest
+
+from meanfield import limits
+from particles import SelfAttention
+
+I2, I3 = np.eye(2), np.eye(3)
+
+
+@pytest.mark.parametrize("gap", [1e-9, 1e-10, 1e-12, 1e-14])
+def test_a_near_tie_is_undecided_and_names_its_gap(gap):
+    found = limits.hypotheses(SelfAttention(I2, I2, np.diag([1.0, 1.0 - gap])))
+    assert found.theorem is None
+    assert "4.2" in found.undecided
+    apart = next(check for check in found.checks["4.2"] if "simple" in check.needs)
+    assert apart.holds is None
+    assert apart.value == pytest.approx(gap, rel=0.1)
+
+
+def test_a_resolved_gap_is_decided():
+    assert limits.hypotheses(SelfAttention(I2, I2, np.diag([1.0, 1.0 - 1e-6]))).theorem == "4.2"
+
+
+def test_barely_positive_form_is_undecided():
+    found = limits.hypotheses(SelfAttention(np.diag([1e-16, 1.0]), I2, np.diag([2.0, 1.0])))
+    assert found.theorem is None
+    assert found.undecided == ("4.2",)
+
+
+@pytest.mark.parametrize("gap", [1e-9, 1e-12])
+@pytest.mark.parametrize(("D", "name"), [([1.0, 1.0, -1.0], "5.2"), ([1.0, -1.0], "4.2")])
+def test_a_negative_eigenvalue_nearly_as_large_is_undecided(gap, D, name):
+    V = np.diag(D)
+    V[-1, -1] += gap
+    found = limits.hypotheses(SelfAttention(np.eye(len(D)), np.eye(len(D)), V))
+    assert (found.theorem, found.undecided) == (None, (name,))
+    open_checks = [check for check in found.checks[name] if check.holds is None]
+    assert [check.value for check in open_checks] == [pytest.approx(gap, rel=1e-3)]
+    assert str(open_checks[0]) in found.reason
+
+
+def test_a_negative_eigenvalue_clearly_smaller_is_decided():
+    assert limits.hypotheses(SelfAttention(I3, I3, np.diag([1.0, 1.0, -1.0 + 1e-6]))).theorem == "5.2"

@@ -1,0 +1,74 @@
+"""Limit sets: rows of asterisks, vertices, level sets."""
+
+import numpy as np
+import pytest
+from certified import certificate, random_points
+
+from meanfield import limits
+from particles import SelfAttention, simulate
+
+I2 = np.eye(2)
+
+
+def test_non_normal_hyperplanes_are_level_sets_of_the_left_eigenvector():
+    V = np.array([[1.0, 4.0], [0.0, -0.2]])
+    ds = simulate(SelfAttention(np.eye(2), np.eye(2), V).rescaled(), random_points(9, 40, 2), np.linspace(0, 16, 65))
+    found = limits.certify(ds)
+    assert found.status == "conditional"
+    last = ds.position.values[-1]
+    left = found.hypotheses.block.dual_F[0] / np.linalg.norm(found.hypotheses.block.dual_F[0])
+    for leader in np.unique(found.leaders):
+        members = last[found.leaders == leader]
+        assert np.ptp(members @ left) < 1e-6
+        assert np.ptp(members @ found.hypotheses.block.F[:, 0]) > 1.0
+
+
+def test_saddle_is_not_proved_and_its_row_of_asterisks_is_found():
+    found = certificate(SelfAttention(1.0, 1.0, 1.0).rescaled(), [-1.0, 0.0, 1.0], np.linspace(0, 1.5, 13))
+    assert not found.known
+    assert np.isinf(found.bound).all()
+    assert found.limit_set.free_row == 1
+    np.testing.assert_allclose(found.limit_set.matrix[1], [1 / 3, 1 / 3, 1 / 3], atol=1e-9)
+
+
+def test_row_of_asterisks_solves_its_equation():
+    gamma, w = np.array([-1.0, 0.0, 2.0, 2.0]), np.array([0.4, 0.1, 0.3, 0.2])
+    theta, row = limits.free_row_values(gamma, 1, w, product=1.5)
+    assert row.sum() == pytest.approx(1.0)
+    assert np.sum(w * np.exp(1.5 * gamma * theta) * gamma) == pytest.approx(0.0, abs=1e-12)
+    np.testing.assert_allclose(row, w * np.exp(1.5 * gamma * theta) / np.sum(w * np.exp(1.5 * gamma * theta)))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_vertices_of_a_limit_polytope_belong_to_its_set(seed):
+    d = 2 + seed % 2
+    found = certificate(SelfAttention(np.eye(d), np.eye(d), np.eye(d)), random_points(20 + seed, 25, d, 2.0))
+    assert found.status == "conditional"
+    K, S = found.limit_set.polytope, found.limit_set.points
+    for vertex in K.vertices:
+        assert np.linalg.norm(S - vertex, axis=1).min() < 1e-9
+    assert K.boundary_distance(S[np.linalg.norm(S, axis=1) > 1e-9]).max() < 1e-6
+
+
+@pytest.mark.parametrize("end", [8.0, 24.0, 32.0])
+def test_points_on_a_set_lie_on_it_within_their_bound(end):
+    """With −0.99 among the eigenvalues z grows like e^{0.99 t}: its last digits are no measure of the set."""
+    V = np.array([[1.0, 0.3], [0.0, -0.99]])
+    x0 = [[1.0, 0.2], [-1.0, 0.5], [0.3, -0.4]]
+    found = limits.certify(simulate(SelfAttention(I2, I2, V), x0, np.linspace(0, end, int(8 * end) + 1)))
+    assert found.status == "conditional"
+    assert (found.limit_set.distance(found.limits) <= found.bound).all()
+    assert found.bound.max() < 1e-6
+    moments = found.phase_time + np.array([0.0, 5.0, 20.0])
+    on = [found.limit_set.distance(z).max() for z in found.continued(moments)]
+    apart = np.linalg.norm(found.phase.positions - found.phase.positions[found.leaders], axis=1).max()
+    assert (on <= np.exp(found.phase_time - moments) * 2 * apart + found.continued_bound(moments)).all()
+
+
+def test_hyperplanes_that_are_not_proved_are_the_outermost_levels_and_0():
+    x0 = np.random.default_rng(12).uniform(-1.0, 1.0, size=(30, 2))
+    run = simulate(SelfAttention(I2, I2, np.diag([1.0, -0.3])).rescaled(), x0, [0.0, 0.5, 1.0])
+    found = limits.certify(run)
+    assert not found.known
+    levels = run.position.values[-1, :, 0]
+    assert sorted(found.limit_set.values) == pytest.approx([levels.min(), 0.0, levels.max()], abs=1e-14)

@@ -1,0 +1,84 @@
+"""Growth rates of the linearised particle system against differences and small perturbations."""
+
+import numpy as np
+import pytest
+from samples import heads
+
+from meanfield.studies import stability
+from meanfield.studies.growth import jacobian, labelled_rate, linear_rate, splitting_rate
+from particles import EmpiricalMeasure, SelfAttention
+
+
+@pytest.mark.parametrize("frame", [False, True])
+def test_jacobian_against_differences(frame):
+    rng = np.random.default_rng(3)
+    model, x, w = heads(5, 2, frame), rng.standard_normal((4, 2)), rng.dirichlet(np.ones(4))
+    J = jacobian(model, 0.2, x, w)
+    for k in range(8):
+        step = np.zeros(8)
+        step[k] = 1e-5
+        forward = model.particle_velocity(0.2, x + step.reshape(4, 2), w)
+        backward = model.particle_velocity(0.2, x - step.reshape(4, 2), w)
+        np.testing.assert_allclose(J[:, k], ((forward - backward) / 2e-5).ravel(), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_small_perturbation_grows_faster_than_the_labelled_rate(seed):
+    rng = np.random.default_rng(seed)
+    model, x, w = heads(seed, 2), rng.standard_normal((6, 2)), rng.dirichlet(np.ones(6))
+    rate, direction = labelled_rate(model, 0.0, x, w)
+
+    def growth(z):
+        dz = (model.particle_velocity(0, x + 1e-6 * z, w) - model.particle_velocity(0, x - 1e-6 * z, w)) / 2e-6
+        return (w @ (z * dz).sum(axis=1)) / (w @ (z * z).sum(axis=1))
+
+    assert growth(direction) == pytest.approx(rate, rel=1e-5)
+    assert max(growth(rng.standard_normal((6, 2))) for _ in range(50)) < rate
+    assert np.isnan(linear_rate(model, 0.0, np.zeros((601, 2)), np.full(601, 1 / 601))[0])
+
+
+def test_one_atom_can_split_although_it_is_attracted():
+    # V = −1, one atom: moved as a whole it is drawn back at the rate 1, but its halves feel no field that parts them.
+    model, x, w = SelfAttention(1.0, 1.0, -1.0), np.array([[0.7]]), np.ones(1)
+    assert labelled_rate(model, 0.0, x, w)[0] == -1.0
+    rate, direction = linear_rate(model, 0.0, x, w)
+    assert (rate, abs(direction[0, 0])) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("frame", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_halves_of_an_atom_part_at_the_splitting_rate(seed, frame):
+    rng = np.random.default_rng(seed)
+    model, x, w = heads(seed, 2, frame), rng.standard_normal((4, 2)), rng.dirichlet(np.ones(4))
+    rate, direction = splitting_rate(model, 0.2, x, w)
+    i = int(np.argmax(np.abs(direction).max(axis=1)))
+    assert w @ (direction**2).sum(axis=1) == pytest.approx(1.0)
+    eps = 1e-4 * direction[i] / np.linalg.norm(direction[i])
+    halves, masses = np.vstack([x, x[i] - eps]), np.append(w, w[i] / 2)
+    halves[i] += eps
+    masses[i] /= 2
+    v = model.particle_velocity(0.2, halves, masses)
+    gap = halves[i] - halves[-1]
+    assert (v[i] - v[-1]) @ gap / (gap @ gap) == pytest.approx(rate, rel=1e-6, abs=1e-7)
+    assert linear_rate(model, 0.2, x, w)[0] == max(rate, labelled_rate(model, 0.2, x, w)[0])
+
+
+def test_lanczos_agrees_with_the_dense_eigenvalues():
+    rng = np.random.default_rng(0)
+    model, x, w = heads(0, 2), 0.5 * rng.standard_normal((80, 2)), np.full(80, 1 / 80)
+    J = jacobian(model, 0.0, x, w)
+    assert labelled_rate(model, 0.0, x, w)[0] == pytest.approx(np.linalg.eigvalsh(0.5 * (J + J.T))[-1], rel=1e-9)
+    assert labelled_rate(model, 0.0, x, w)[0] == labelled_rate(model, 0.0, x, w)[0]
+
+
+def test_particles_without_mass_change_nothing():
+    model = SelfAttention(np.eye(2), np.eye(2), np.diag([1.0, -0.5]))
+    x = np.random.default_rng(4).standard_normal((5, 2))
+    w = np.array([0.2, 0.0, 0.3, 0.5, 0.0])
+    rate, direction = labelled_rate(model, 0.0, x, w)
+    alone, same = labelled_rate(model, 0.0, x[w > 0], w[w > 0])
+    assert rate == alone
+    np.testing.assert_array_equal(direction[w > 0], same)
+    assert (direction[w == 0] == 0).all()
+    ds = stability(model, EmpiricalMeasure(x, w), EmpiricalMeasure(x + 0.01), [0.0, 0.1])
+    assert (ds["verdict_run"] == 1).all()

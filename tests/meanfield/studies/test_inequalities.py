@@ -1,0 +1,24 @@
+"""The inequalities (6.7) and (6.8) in numbers."""
+
+import numpy as np
+import pytest
+from samples import heads, in_ball
+
+from meanfield.studies.inequalities import frozen_flows, orders
+from particles import EmpiricalMeasure
+
+
+def test_inequalities_6_7_and_6_8():
+    rng = np.random.default_rng(2)
+    for seed in range(5):
+        mu, nu = in_ball(rng, 15, 2, 1.0), in_ball(rng, 12, 2, 1.0)
+        first, second = orders(mu, nu)
+        assert first.holds
+        assert second.holds
+        assert second.slack >= 1
+        flows = frozen_flows(heads(seed, 2), mu, nu, 0.1)
+        assert flows.holds
+    # One atom each: all distances agree, and the diameter is that distance.
+    first, second = orders(EmpiricalMeasure([[0.0, 0.0]]), EmpiricalMeasure([[3.0, 4.0]]))
+    assert first.left == 5.0
+    assert second.right == pytest.approx(5.0, rel=1e-15)
