@@ -1,7 +1,7 @@
 """Grid and measure layer: the continuity equation, distances, limits, studies."""
 
 from meanfield.analysis.error_budget import error_budget
-from meanfield.distances import wasserstein, wasserstein_bracket
+from meanfield.distances import barycenter, transport, wasserstein, wasserstein_bracket
 from meanfield.measures.discs import Disc, Ring
 from meanfield.measures.grid import Grid, GridMeasure
 from meanfield.measures.laws import Mixture, Normal, PointMasses, Product, Uniform
@@ -34,8 +34,10 @@ __all__ = [
     "StopAtTails",
     "Uniform",
     "Upwind",
+    "barycenter",
     "error_budget",
     "solve",
+    "transport",
     "wasserstein",
     "wasserstein_bracket",
 ]

@@ -153,10 +153,14 @@ TABLE = {
                 {"store": PATHS},
             ),
         ],
+        "transport": [Call(mf.transport, {"mu": MU, "nu": MU, "p": 2})],
+        "barycenter": [Call(mf.barycenter, {"weights": [0.5, 0.5]}, free={"measures": [MU, MU]})],
         "wasserstein": [Call(mf.wasserstein, {"mu": MU, "nu": MU, "p": 2})],
         "wasserstein_bracket": [Call(mf.wasserstein_bracket, {"mu": MU, "nu": MU, "effort": "cheap"})],
     },
     "meanfield.distances": {
+        "transport": [Call(distances.transport, {"mu": MU, "nu": MU, "p": 2})],
+        "barycenter": [Call(distances.barycenter, {"weights": [0.5, 0.5]}, free={"measures": [MU, MU]})],
         "wasserstein": [Call(distances.wasserstein, {"mu": MU, "nu": MU, "p": 2})],
         "wasserstein_bracket": [Call(distances.wasserstein_bracket, {"mu": MU, "nu": MU, "effort": "cheap"})],
         "ConvexPieces": [
@@ -307,7 +311,7 @@ UNCHECKED = {
     },
     "particles.errors": {"*": "exceptions"},
     "meanfield.checkpoints": {"trained_heads": "no arguments", "sentence_embeddings": "no arguments"},
-    "meanfield.distances": {"Bracket": "a result", "DensityBracket": "a result"},
+    "meanfield.distances": {"Bracket": "a result", "DensityBracket": "a result", "Transport": "a result"},
     "meanfield.figures": {
         "Drawn": "a result",
         "boolean_pattern": "axes only",

@@ -145,7 +145,7 @@ def _in_space(x: Atoms, y: Atoms, p: float, max_bytes: float) -> float:
     n, m = len(x.weights), len(y.weights)
     if n == 1 or m == 1:
         weights = y.weights if n == 1 else x.weights
-        cost, scale = _cost_matrix(x.points, y.points, 1.0)
+        cost, scale = cost_matrix(x.points, y.points, 1.0)
         return scale * root_mean_power(cost.ravel(), weights, p)
     needed = BYTES_PER_PAIR * n * m
     if needed > max_bytes:
@@ -153,11 +153,11 @@ def _in_space(x: Atoms, y: Atoms, p: float, max_bytes: float) -> float:
             f"an exact W_{p:g} between {n} and {m} points needs {needed} bytes, {max_bytes:.0f} are allowed: "
             "use wasserstein_bracket(mu, nu), raise max_bytes, or take fewer points"
         )
-    cost, scale = _cost_matrix(x.points, y.points, p)
+    cost, scale = cost_matrix(x.points, y.points, p)
     return float(scale * max(optimal_plan(x.weights, y.weights, cost).cost, 0.0) ** (1.0 / p))
 
 
-def _cost_matrix(x: Array, y: Array, p: float) -> tuple[Array, float]:
+def cost_matrix(x: Array, y: Array, p: float) -> tuple[Array, float]:
     """(|x_i − y_j| / scale)^p and the scale; SciPy subtracts before it squares, so an offset loses nothing."""
     with np.errstate(over="ignore"):
         extent = np.maximum(x.max(axis=0), y.max(axis=0)) - np.minimum(x.min(axis=0), y.min(axis=0))

@@ -1,0 +1,216 @@
+"""Optimal plans, not only their cost: plan, potentials, barycentric map, displacement interpolation; barycentres."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from scipy.sparse import csr_array
+
+from meanfield.distances.arguments import Atoms, as_atoms, as_order, require_same_dim
+from meanfield.distances.bounds.couplings import Coupling, corner
+from meanfield.distances.exact import BYTES_PER_PAIR, cost_matrix, ground_cost, semidiscrete
+from meanfield.distances.pot import optimal_plan
+from meanfield.distances.semidiscrete.pieces import ConvexPieces
+from meanfield.measures.grid import GridMeasure
+from particles.checks import Array, as_weights, number, positive, whole
+from particles.errors import DistanceTooLarge, InvalidInput, NotConverged, NotSupported
+from particles.fields.spaces import Euclidean, Space
+from particles.measure import EmpiricalMeasure, Measure
+
+_DECREASE = 1e-10
+
+
+@dataclass(frozen=True)
+class Transport:
+    """An optimal plan between the atoms x (n, d) of μ and y (m, d) of ν, of order p.
+
+    Attributes
+    ----------
+    distance : W_p(μ, ν).
+    plan : sparse (n, m), the mass that goes from x_i to y_j; its rows add up to μ, its columns to ν.
+    potentials : f (n,), g (m,) with f_i + g_j ≤ d(x_i, y_j)^p, and equality where the plan has mass; −∞ at
+        atoms of mass zero.
+    source, target : x and y. Where one side is a density, its rows (or columns) are the power cells of the other side's
+        points: their centroids, their masses in the plan, and potential 0, the density's own being the c-transform.
+    cells : whether one side is a density.
+    """
+
+    distance: float
+    plan: csr_array
+    potentials: tuple[Array, Array]
+    source: Array
+    target: Array
+    order: float
+    ground: Space | None
+    cells: bool
+
+    @property
+    def map(self) -> Array:
+        """The barycentric projection Σ_j π_ij y_j / μ_i of each x_i, shape (n, d); NaN where μ_i is 0."""
+        self._need_flat_space("a barycentric projection")
+        mass = np.asarray(self.plan.sum(axis=1)).ravel()
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray((self.plan @ self.target) / mass[:, None])
+
+    def at(self, s: float) -> EmpiricalMeasure:
+        """The displacement interpolation at s in [0, 1]: mass π_ij at (1 − s) x_i + s y_j (McCann 1997)."""
+        share = number(s, "s")
+        if not 0.0 <= share <= 1.0:
+            raise InvalidInput(f"s must lie in [0, 1], got {s!r}: 0 is mu, 1 is nu")
+        self._need_flat_space("a displacement interpolation")
+        if self.cells:
+            raise NotSupported(
+                "between a density and points each power cell shrinks to its point, which is no cloud: take clouds, "
+                "EmpiricalMeasure(grid_measure.points, grid_measure.weights), or use .map and .plan"
+            )
+        entries = self.plan.tocoo()
+        points = (1.0 - share) * self.source[entries.row] + share * self.target[entries.col]
+        return EmpiricalMeasure(points, entries.data / entries.data.sum())
+
+    def to_dataset(self) -> xr.Dataset:
+        """Points, potentials and the plan's entries (source index, target index, mass), with distance and order."""
+        entries = self.plan.tocoo()
+        return xr.Dataset(
+            {
+                "source": (("source_point", "component"), self.source),
+                "target": (("target_point", "component"), self.target),
+                "source_potential": ("source_point", self.potentials[0]),
+                "target_potential": ("target_point", self.potentials[1]),
+                "plan_source": ("entry", entries.row.astype(np.int64)),
+                "plan_target": ("entry", entries.col.astype(np.int64)),
+                "plan_mass": ("entry", entries.data),
+                "distance": self.distance,
+                "order": self.order,
+            }
+        )
+
+    def _need_flat_space(self, what: str) -> None:
+        if self.ground is not None and not isinstance(self.ground, Euclidean):
+            raise NotSupported(f"{what} needs straight lines, {self.ground!r} has none: use .plan")
+
+
+def transport(
+    mu: Measure | GridMeasure,
+    nu: Measure | GridMeasure,
+    p: float = 2.0,
+    *,
+    ground: Space | None = None,
+    max_bytes: int = 2**30,
+) -> Transport:
+    """An optimal plan for W_p(μ, ν): clouds in any dimension, and a density of the plane with a cloud for p = 2.
+
+    Parameters, errors and limits are those of `wasserstein`, of which `.distance` is the value.
+    """
+    order, limit = as_order(p), positive(max_bytes, "max_bytes")
+    flat = ground is None or isinstance(ground, Euclidean)
+    if any(isinstance(m, (GridMeasure, ConvexPieces)) for m in (mu, nu)):
+        if not flat:
+            raise NotSupported("plans of densities are Euclidean: use wasserstein(mu, nu, ground=...) for the distance")
+        return _with_density(mu, nu, order)
+    x, y = as_atoms(mu, "mu"), as_atoms(nu, "nu")
+    require_same_dim(x.points.shape[1], y.points.shape[1])
+    if flat and x.points.shape[1] == 1:
+        coupling, potentials, distance = _monotone(x, y, order)
+    else:
+        coupling, potentials, distance = _by_simplex(x, y, order, None if flat else ground, limit)
+    rows, columns = np.flatnonzero(mu.weights > 0), np.flatnonzero(nu.weights > 0)
+    shape = (len(mu.weights), len(nu.weights))
+    plan = csr_array((coupling.mass, (rows[coupling.i], columns[coupling.j])), shape=shape)
+    # An atom of mass zero is in no plan: −∞ is a potential that it may have with any other.
+    f, g = np.full(shape[0], -np.inf), np.full(shape[1], -np.inf)
+    f[rows], g[columns] = potentials
+    return Transport(distance, plan, (f, g), mu.points, nu.points, order, ground, False)
+
+
+def barycenter(
+    measures: Sequence[Measure], weights: npt.ArrayLike | None = None, *, points: int | None = None, steps: int = 200
+) -> EmpiricalMeasure:
+    """A W₂ barycentre of clouds, on `points` atoms of equal mass: argmin over ν of Σ_k λ_k W₂(μ_k, ν)².
+
+    Each atom moves to the λ-mean of its barycentric projections onto the clouds, until the value falls no more
+    (Álvarez-Esteban et al. 2016). The value never rises; on the line with as many atoms as each cloud has it is the
+    exact barycentre, elsewhere the result is a stationary point. Starts from points of the cloud of largest weight.
+
+    Parameters: clouds of one dimension; weights λ ≥ 0 of total 1, None for equal ones; `points`, by default those of
+    the largest cloud; `steps`, after which NotConverged is raised.
+    """
+    if not measures:
+        raise InvalidInput("measures must hold one cloud at least, got none")
+    clouds = [as_atoms(m, f"measures[{k}]") for k, m in enumerate(measures)]
+    for cloud in clouds[1:]:
+        require_same_dim(clouds[0].points.shape[1], cloud.points.shape[1])
+    share = as_weights(weights, len(clouds), "weights")
+    count = max(len(c.weights) for c in clouds) if points is None else whole(points, "points")
+    first = clouds[int(np.argmax(share))]
+    middles = (np.arange(count) + 0.5) / count
+    levels = np.minimum(np.searchsorted(np.cumsum(first.weights), middles), len(first.weights) - 1)
+    support = first.points[levels].copy()
+    masses, value = np.full(count, 1.0 / count), np.inf
+    for _ in range(whole(steps, "steps")):
+        moved, total = np.zeros_like(support), 0.0
+        for lam, cloud in zip(share, clouds, strict=True):
+            found = transport(EmpiricalMeasure(support, masses), EmpiricalMeasure(cloud.points, cloud.weights))
+            moved += lam * found.map
+            total += float(lam) * found.distance**2
+        if total >= value * (1.0 - _DECREASE):
+            return EmpiricalMeasure(support, masses)
+        support, value = moved, total
+    raise NotConverged(f"the barycentre still moves after {steps} steps: raise steps")
+
+
+def _monotone(x: Atoms, y: Atoms, p: float) -> tuple[Coupling, tuple[Array, Array], float]:
+    """On the line: the monotone plan; potentials by following its entries, each shares a point with the last."""
+    order_x, order_y = np.argsort(x.points[:, 0], kind="stable"), np.argsort(y.points[:, 0], kind="stable")
+    plan = corner(x.weights[order_x], y.weights[order_y])
+    u, v = x.points[order_x, 0], y.points[order_y, 0]
+    f, g = np.zeros(len(u)), np.zeros(len(v))
+    last_i, last_j = 0, -1
+    for i, j in zip(plan.i, plan.j, strict=True):
+        if i != last_i:
+            f[i] = abs(u[i] - v[last_j]) ** p - g[last_j]
+        if j != last_j:
+            g[j] = abs(u[i] - v[j]) ** p - f[i]
+        last_i, last_j = i, j
+    back_f, back_g = np.empty_like(f), np.empty_like(g)
+    back_f[order_x], back_g[order_y] = f, g
+    cost = np.abs(u[plan.i] - v[plan.j])
+    size = float(cost.max())
+    distance = size * float(np.einsum("k,k->", plan.mass, (cost / size) ** p)) ** (1.0 / p) if size > 0.0 else 0.0
+    return Coupling(order_x[plan.i], order_y[plan.j], plan.mass), (back_f, back_g), distance
+
+
+def _by_simplex(
+    x: Atoms, y: Atoms, p: float, ground: Space | None, max_bytes: float
+) -> tuple[Coupling, tuple[Array, Array], float]:
+    needed = BYTES_PER_PAIR * len(x.weights) * len(y.weights)
+    if needed > max_bytes:
+        raise DistanceTooLarge(
+            f"an exact plan between {len(x.weights)} and {len(y.weights)} points needs {needed} bytes, {max_bytes:.0f} "
+            "are allowed: use wasserstein_bracket(mu, nu), raise max_bytes, or take fewer points"
+        )
+    cost, unit = cost_matrix(x.points, y.points, p) if ground is None else ground_cost(x, y, p, ground, max_bytes)
+    found = optimal_plan(x.weights, y.weights, cost)
+    i, j = np.nonzero(found.plan)
+    distance = float(unit * max(found.cost, 0.0) ** (1.0 / p))
+    return Coupling(i, j, found.plan[i, j]), (unit**p * found.u, unit**p * found.v), distance
+
+
+def _with_density(mu: Measure | GridMeasure, nu: Measure | GridMeasure, p: float) -> Transport:
+    """Rows, or columns, are the power cells: cell k goes to the points that lie at its site, by their weights."""
+    found = semidiscrete(mu, nu, p).require()
+    first = isinstance(mu, (GridMeasure, ConvexPieces))
+    cloud = nu if first else mu
+    held = np.flatnonzero(cloud.weights > 0)
+    masses = cloud.weights[held] * (found.mass / found.weight)[found.cell]
+    plan = csr_array((masses, (found.cell, held)), shape=(len(found.site), len(cloud.weights)))
+    potential = np.full(len(cloud.weights), -np.inf)
+    potential[held] = found.potential[found.cell]
+    own = np.zeros(len(found.site))
+    distance = float(max(found.squared, 0.0) ** 0.5)
+    if first:
+        return Transport(distance, plan, (own, potential), found.centroid, cloud.points, p, None, True)
+    return Transport(distance, plan.T.tocsr(), (potential, own), cloud.points, found.centroid, p, None, True)
