@@ -14,15 +14,16 @@ With --large only the laws in d = 2 and 3, for N up to 10 000.
 from __future__ import annotations
 
 import argparse
+import functools
 from pathlib import Path
 
 import numpy as np
 
 from meanfield import Grid, GridMeasure, Mixture, Uniform, wasserstein, wasserstein_bracket
 from meanfield.measures.quadrature import quantile_points
+from meanfield.studies import processes, sweep
 from meanfield.studies.finite_size import agreement, box_constant, box_square, clusters_square, exchange_square
 from meanfield.studies.many_particles import fit_rate, rate_of_squares, theory_slopes
-from meanfield.studies.tasks import Ledger, Runner
 from particles import EmpiricalMeasure, SelfAttention, simulate
 
 SEEDS = 20
@@ -149,17 +150,17 @@ def cluster_gaps(law, sizes, seed):
     return [abs(x[:n].mean() - y[:n].mean()) for n in sizes]
 
 
-def sample_job(sizes, task):
-    name, d, seed = task
-    return two_samples(laws(d)[name], sizes, seed)
+def sampled(sizes, *, name, d, sample, rng):
+    return {"distance": two_samples(laws(d)[name], sizes, sample)}
 
 
 def in_space(sizes, cache, first):
-    runner = Runner(1, Ledger(cache) if cache else None)
     for d in (2, 3):
         for name, law in laws(d).items():
-            tasks = {f"{name} d={d} N={sizes} seed={seed}": (name, d, seed) for seed in range(first, first + SEEDS)}
-            values = list(runner.run(sample_job, sizes, tasks, name).values())
+            over = {"name": [name], "d": [d], "sample": range(first, first + SEEDS)}
+            store = cache / f"{name}-{d}-{sizes[-1]}-{first}.zarr" if cache else None
+            ds = sweep(functools.partial(sampled, sizes), over, seeds=1, executor=processes(1), store=store)
+            values = ds["distance"].values[0, 0, :, 0]
             squares = np.square(values)
             report(f"{name}, d = {d}, t = 0", d, sizes, values, name == "clustered")
             predicted = finite(name, d, sizes, squares)
@@ -181,7 +182,7 @@ def on_the_line():
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--large", action="store_true", help="only d = 2 and 3, N up to 10 000")
-    parser.add_argument("--cache", type=Path, help="a file for the distances in d = 2 and 3, read where it is there")
+    parser.add_argument("--cache", type=Path, help="a folder for the distances in d = 2 and 3, read where it is there")
     parser.add_argument("--first", type=int, default=0, help="the first of the 20 seeds in d = 2 and 3")
     arguments = parser.parse_args()
     if arguments.large:

@@ -7,6 +7,7 @@ terms that the linearised theory leaves open.
 from __future__ import annotations
 
 import argparse
+import functools
 import time
 from pathlib import Path
 
@@ -14,8 +15,8 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import chi2
 
+from meanfield.studies import processes, sweep
 from meanfield.studies.finite_size import SQUARE, TORUS_PLANE, TORUS_SPACE, box_constant, box_square
-from meanfield.studies.tasks import Ledger, Runner
 
 SIZES = [32, 64, 128, 256, 512, 1024]
 SURFACE = -0.451570
@@ -32,25 +33,26 @@ def squared_distances(x, y, torus):
     return cost
 
 
-def batch(count, task):
+def batch(count, *, d, torus, N, batch, rng):
     """W₂² of `count` pairs of samples."""
-    d, torus, N, b = task
-    rng = np.random.default_rng([d, torus, N, b])
+    rng = np.random.default_rng([d, torus, N, batch])
     values = []
     for _ in range(count):
         cost = squared_distances(*rng.random((2, N, d)), torus)
         rows, columns = linear_sum_assignment(cost)
         values.append(float(cost[rows, columns].mean()))
-    return values
+    return {"cost": values}
 
 
-def means(runner, pairs, d, torus):
+def means(cache, pairs, d, torus):
     """Mean of W₂² and its standard error for each size; half as many pairs from N = 1024 on."""
     rows = []
     for N in SIZES:
         count = pairs // BATCHES // (2 if N > 1000 else 1)
-        tasks = {f"d={d} torus={torus} N={N} batch={b} of {count}": (d, torus, N, b) for b in range(BATCHES)}
-        values = np.concatenate(list(runner.run(batch, count, tasks, "assignments").values()))
+        over = {"d": [d], "torus": [torus], "N": [N], "batch": range(BATCHES)}
+        store = cache / f"{d}-{torus}-{N}-{count}.zarr" if cache else None
+        ds = sweep(functools.partial(batch, count), over, seeds=1, executor=processes(1), store=store)
+        values = ds["cost"].values.ravel()
         rows.append((values.mean(), values.std(ddof=1) / np.sqrt(len(values))))
     return np.array(rows).T
 
@@ -76,15 +78,14 @@ def fit(what, d, N, mean, error, columns, known=0.0):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pairs", type=int, nargs="?", default=1000, help="pairs of samples for each size")
-    parser.add_argument("--cache", type=Path, help="a file for the costs, read where it is there")
+    parser.add_argument("--cache", type=Path, help="a folder for the costs, read where it is there")
     arguments = parser.parse_args()
-    runner = Runner(1, Ledger(arguments.cache) if arguments.cache else None)
     N = np.array(SIZES, float)
     print(f"{arguments.pairs} pairs of samples for each N = {SIZES}")
     for d in (2, 3):
         for torus in (True, False):
             start = time.perf_counter()
-            mean, error = means(runner, arguments.pairs, d, torus)
+            mean, error = means(arguments.cache, arguments.pairs, d, torus)
             print(f"d = {d}, {'torus' if torus else 'box'} ({time.perf_counter() - start:.0f} s)")
             if torus and d == 2:
                 against(mean, error, (np.log(N) / (2 * np.pi) + TORUS_PLANE) / N)

@@ -190,7 +190,6 @@ TABLE = {
         "candidate_set": [Call(limits.candidate_set, {"polytope": limits.hull(X), "product": I2})],
     },
     "meanfield.studies": {
-        "Runner": [Call(studies.Runner, {"workers": 1})],
         "AtomicLaw": [Call(studies.AtomicLaw, {"points": X})],
         "stability": [
             Call(studies.stability, {"model": SA, "mu0": MU, "nu0": MU, "times": [0, 0.1], "effort": "cheap"})
@@ -321,7 +320,6 @@ UNCHECKED = {
         "polytope_edges": "drawn by figures",
     },
     "meanfield.limits": dict.fromkeys(limits.__all__, "a result"),
-    "meanfield.studies": {"Ledger": "a file of the library's own"},
     "meanfield.studies.constants": dict.fromkeys(
         ("Constants", "attention_terms", "diameter", "sharp_products", "speed"), "not checked yet"
     ),

@@ -48,7 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     study.add_argument("file", nargs="?", type=Path, help="a TOML file; the paper's 2-D example where left out")
     study.add_argument("--out", type=Path, help="a new folder for the results (default: study-NNN here)")
     study.add_argument("--seed", type=int, help="instead of the seed in the file")
-    study.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)")
+    study.add_argument("--executor", default="processes", help="processes, threads, or dask://HOST:PORT")
+    study.add_argument("--workers", type=int, help="processes or threads (default: one for each core)")
     study.add_argument("--resume", action="store_true", help="take up the interrupted study in --out")
     study.set_defaults(run=_study)
     figure = commands.add_parser("figure", help="draw the paper's figures")
@@ -62,24 +63,27 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _study(options: argparse.Namespace) -> int:
-    if options.workers < 1:
+    if options.workers is not None and options.workers < 1:
         raise InvalidInput(f"--workers must be at least 1, got {options.workers}")
     if options.seed is not None and options.seed < 0:
         raise InvalidInput(f"--seed must not be negative, got {options.seed}")
     if options.resume and options.out is None:
         raise InvalidInput("--resume needs --out: the folder of the study to take up")
     _draw_into_files()
-    from threadpoolctl import threadpool_limits
-
     from meanfield.app.config import read_study
     from meanfield.app.study import run_study
+    from meanfield.studies.executors import named_executor
+    from particles.kernels.threads import available_processors, on_one_blas_thread
 
+    workers = options.workers or available_processors()
+    executor = named_executor(options.executor, workers)
     config = read_study(_study_file(options.file), options.seed)
     folder = options.out or _new_folder("study")
-    print(f"{config.title} (seed {config.setting.seed}, {options.workers} workers)")
+    count = options.executor if options.executor.startswith("dask:") else f"{workers} {options.executor}"
+    print(f"{config.title} (seed {config.setting.seed}, {count})")
     # The products of a study are small: threads would only wait for each other, and other cores for other bits.
-    with threadpool_limits(limits=1, user_api="blas"):
-        run_study(config, folder, workers=options.workers, progress=True, resume=options.resume, show=_show)
+    run = on_one_blas_thread(run_study)
+    run(config, folder, executor=executor, progress=True, resume=options.resume, show=_show)
     print(f"\nResults, pictures and report.html are in\n{folder.resolve()}")
     return 0
 

@@ -10,7 +10,7 @@ from meanfield import limits
 from meanfield.app.config import StudyConfig
 from meanfield.app.report import Section
 from meanfield.app.workspace import Workspace, prepare_folder
-from meanfield.studies.tasks import Ledger, Runner
+from meanfield.studies.executors import Executors
 from particles.errors import StoreError
 
 log = logging.getLogger(__name__)
@@ -20,19 +20,19 @@ def run_study(
     config: StudyConfig,
     folder: Path,
     *,
-    workers: int = 1,
+    executor: Executors | None = None,
     progress: bool = False,
     resume: bool = False,
     show: Callable[[str], object] = log.info,
 ) -> Path:
     """Run every part that the configuration names, and write Datasets, pictures and report.html into a new folder.
 
-    With `resume` the folder of an interrupted study is taken up: finished tasks are not done again. Whatever was done
-    before an error or Ctrl-C stays. Refused: a folder that exists, or with `resume` one that holds anything else.
+    Tasks run on `executor`, as in `studies.sweep`; None is this process. With `resume` the folder of an interrupted
+    study is taken up: finished tasks are not done again. Whatever was done before an error or Ctrl-C stays. Refused: a
+    folder that exists, or with `resume` one that holds anything else.
     """
     prepare_folder(folder, config.source, resume=resume)
-    runner = Runner(workers, Ledger(folder / "tasks.jsonl"), progress)
-    study = Workspace(config.title, config.about, config.setting, folder, runner, show)
+    study = Workspace(config.title, config.about, config.setting, folder, executor, progress, show)
     try:
         study.add(_model(study))
         for part in config.parts:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from meanfield.app.parts.setting import Setting
 from meanfield.app.report import Section, html_report
-from meanfield.studies.tasks import Runner
+from meanfield.studies.executors import Executors
 from particles import write_netcdf
 from particles.errors import StoreError
 
@@ -24,13 +24,14 @@ _UNFINISHED = f".{_SOURCE}.partial"
 
 @dataclass
 class Workspace:
-    """What a part of a study works with; `show` receives every line meant for the terminal."""
+    """What a part of a study works with: where its tasks run, and `show`, which receives each line for the terminal."""
 
     title: str
     about: str
     setting: Setting
     folder: Path
-    runner: Runner
+    executor: Executors | None
+    progress: bool
     show: Callable[[str], object]
     sections: list[Section] = field(default_factory=list)
 
@@ -48,6 +49,11 @@ class Workspace:
         """Write a Dataset into the folder."""
         write_netcdf(ds, self.folder / f"{name}.nc", overwrite=True)
         return ds
+
+    def tasks(self, name: str) -> Path:
+        """The store of the tasks of a part: a study that is taken up does not run again what stands there."""
+        (self.folder / "tasks").mkdir(exist_ok=True)
+        return self.folder / "tasks" / f"{name}.zarr"
 
     @contextmanager
     def picture(self, name: str, size: tuple[float, float]) -> Iterator[tuple[Figure, Path]]:

@@ -9,12 +9,9 @@ from meanfield.studies.pairs import stability_of_law
 from meanfield.studies.refinement import order
 from meanfield.studies.stability_bounds import stability
 from meanfield.studies.sweep import stream, sweep
-from meanfield.studies.tasks import Ledger, Runner
 
 __all__ = [
     "AtomicLaw",
-    "Ledger",
-    "Runner",
     "clustered_limit",
     "constants",
     "convergence",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,12 +17,14 @@ from meanfield.distances import wasserstein, wasserstein_bracket
 from meanfield.measures.grid import GridMeasure
 from meanfield.solve import measure_at
 from meanfield.studies.atoms import AtomicLaw
+from meanfield.studies.executors import Executors
 from meanfield.studies.finite_size import uniform_sample
-from meanfield.studies.tasks import Runner, by_index, seeded
+from meanfield.studies.tasks import complete, run_all, seeded
 from particles import EmpiricalMeasure, VelocityField, simulate
 from particles.checks import Array, as_finite, as_times, not_negative, whole
 from particles.dataset import COMPLETED, as_dataset, provenance, variable
 from particles.errors import DistanceTooLarge, InvalidInput
+from particles.progress import Progress
 
 CONFIDENCE = 0.95
 
@@ -58,7 +62,9 @@ def convergence(
     sizes: Sequence[int],
     seeds: int,
     seed: int,
-    runner: Runner | None = None,
+    executor: Executors | None = None,
+    store: str | os.PathLike[str] | None = None,
+    progress: Progress = False,
     reference_error: float | None = None,
 ) -> xr.Dataset:
     """W₂ between N particles drawn from `law` and moved by `model`, and the solution μ_t of (6.1), for growing N.
@@ -69,6 +75,8 @@ def convergence(
     `reference_error` in W₂; the true distance lies within that of `distance`. For a particle reference that error is
     the caller's to state, NaN where it is not (0 where its particles are the law). Distances that need too much memory
     are brackets, and their middle is taken.
+
+    `executor`, `store` and `progress` are those of `sweep`: one task a size and seed, whose distances the store keeps.
 
     Seed s draws one cloud of max(sizes) points and takes its first N for each N: common random numbers across sizes
     and times. The slope is that of log RMS over seeds against log N, with the interval of `fit_rate`.
@@ -81,7 +89,8 @@ def convergence(
     Returns a Dataset with `distance`, `half_width` (time, size, seed), `rms` (time, size), `slope`, `slope_low`,
     `slope_high`, `reference_error` (time), `theory_connected`, `theory_clustered`, `theory_atoms`, and, NaN where no
     law is known, `finite_rms` (size), `theory_finite`, `finite_constant`, `finite_constant_error`, `finite_p_value`.
-    Refused: fewer than two sizes or five seeds, times at which the reference is not saved.
+    Refused: fewer than two sizes or five seeds, times at which the reference is not saved. Raises RunStopped where a
+    task fails.
     """
     saves = as_times(times)
     sizes = [whole(n, "each of sizes") for n in np.atleast_1d(as_finite(sizes, "sizes"))]
@@ -94,10 +103,14 @@ def convergence(
     reference_error = None if reference_error is None else not_negative(reference_error, "reference_error")
     clouds, errors = _reference_clouds(reference, saves, reference_error)
     job = _Job(model, law, float(reference["time"][0]), saves, clouds, seed, max(sizes))
-    keys = [[f"convergence N={n} seed={s}" for s in range(seeds)] for n in sizes]
-    tasks = {key: (n, s) for n, row in zip(sizes, keys, strict=True) for s, key in enumerate(row)}
-    results = (runner or Runner()).run(_distances, job, tasks, "convergence in N")
-    return _dataset(job, by_index(results, keys), np.array(sizes), errors)
+    axes = {"size": tuple(sizes), "seed": tuple(range(seeds))}
+    made = provenance("studies.convergence", _call(job) | axes | {"reference": _digest(clouds)}, str(seed))
+    found = complete(
+        run_all(
+            _Distances(job), axes, made, label="convergence in N", store=store, executor=executor, progress=progress
+        )
+    )
+    return _dataset(job, found, np.array(sizes), errors)
 
 
 def theory_slopes(sizes: npt.ArrayLike, d: int, *, atomic: bool = False) -> dict[str, float]:
@@ -115,14 +128,35 @@ def theory_slopes(sizes: npt.ArrayLike, d: int, *, atomic: bool = False) -> dict
     return {"connected": float(_slope(N, connected)), "clustered": -min(0.25, 1.0 / d), "atoms": np.nan}
 
 
-def _distances(job: _Job, task: tuple[int, int]) -> list[list[float]]:
-    n, s = task
-    x0 = job.law.sample(job.largest, seeded(job.seed, 0, s))[:n]
-    if job.times[0] == job.start:
-        moved = simulate(job.model, x0, job.times)["position"].values if len(job.times) > 1 else [x0]
-    else:
-        moved = simulate(job.model, x0, [job.start, *job.times])["position"].values[1:]
-    return [_bounds(x, mu) for x, mu in zip(moved, job.reference, strict=True)]
+@dataclass(frozen=True, eq=False)
+class _Distances:
+    """The distances of one cloud at all times, as a task."""
+
+    job: _Job
+
+    def __call__(self, place: tuple[int, ...], parameters: Mapping[str, Any]) -> xr.Dataset:
+        job, n, s = self.job, parameters["size"], parameters["seed"]
+        x0 = job.law.sample(job.largest, seeded(job.seed, 0, s))[:n]
+        if job.times[0] == job.start:
+            moved = simulate(job.model, x0, job.times)["position"].values if len(job.times) > 1 else [x0]
+        else:
+            moved = simulate(job.model, x0, [job.start, *job.times])["position"].values[1:]
+        bounds = np.array([_bounds(x, mu) for x, mu in zip(moved, job.reference, strict=True)])
+        return xr.Dataset(
+            {"distance": ("time", bounds[:, 0]), "half_width": ("time", bounds[:, 1])}, {"time": job.times}
+        )
+
+
+def _call(job: _Job) -> dict[str, Any]:
+    return {"model": job.model, "law": repr(job.law), "seed": job.seed}
+
+
+def _digest(clouds: Sequence[EmpiricalMeasure | GridMeasure]) -> str:
+    """What tells the references of two studies apart."""
+    found = blake2b(digest_size=16)
+    for mu in clouds:
+        found.update(np.ascontiguousarray(mu.points).tobytes() + np.ascontiguousarray(mu.weights).tobytes())
+    return found.hexdigest()
 
 
 def _bounds(x: Array, mu: EmpiricalMeasure | GridMeasure) -> list[float]:
@@ -188,16 +222,15 @@ def _slope(sizes: Array, rms: Array) -> Array:
     return np.asarray(np.log(rms) @ x / (x @ x))
 
 
-def _dataset(job: _Job, results: Array, sizes: npt.NDArray[Any], errors: Array) -> xr.Dataset:
-    distance, half_width = np.moveaxis(results, (2, 3), (0, 1)).swapaxes(0, 1)
+def _dataset(job: _Job, found: xr.Dataset, sizes: npt.NDArray[Any], errors: Array) -> xr.Dataset:
+    distance, half_width = (found[name].transpose("time", "size", "seed").values for name in ("distance", "half_width"))
     rms, slope, low, high = fit_rate(sizes.astype(float), distance)
     atomic = isinstance(job.law, AtomicLaw)
     theory = theory_slopes(sizes, job.reference[0].dim, atomic=atomic)
     law = job.law if job.times[0] == job.start else None
-    finite, found = uniform_sample(law, sizes, np.transpose(distance[0]) ** 2)
+    finite, fitted = uniform_sample(law, sizes, np.transpose(distance[0]) ** 2)
     finite_slope = float(_slope(sizes.astype(float), np.sqrt(finite)))
-    call = {"model": job.model, "law": repr(job.law), "seed": job.seed}
-    out = provenance("studies.convergence", call, str(job.seed))
+    out = provenance("studies.convergence", _call(job), str(job.seed))
     percent, every = f"{100 * CONFIDENCE:g}%", ("time", "size", "seed")
     data = {
         "distance": variable(every, distance, "W2 between N particles and the solution"),
@@ -212,9 +245,9 @@ def _dataset(job: _Job, results: Array, sizes: npt.NDArray[Any], errors: Array) 
         "theory_atoms": variable((), np.array(theory["atoms"]), "slope of the rate for laws of finitely many atoms"),
         "theory_finite": variable((), np.array(finite_slope), "slope over these sizes of the law at finite N, t = 0"),
         "finite_rms": variable("size", np.sqrt(finite), "root of the expected square at finite N, t = 0"),
-        "finite_constant": variable((), np.array(found.constant), "constant of that law beside log N, fitted"),
-        "finite_constant_error": variable((), np.array(found.error), "standard error of that constant"),
-        "finite_p_value": variable((), np.array(found.p_value), "p-value of the law at finite N over all sizes"),
+        "finite_constant": variable((), np.array(fitted.constant), "constant of that law beside log N, fitted"),
+        "finite_constant_error": variable((), np.array(fitted.error), "standard error of that constant"),
+        "finite_p_value": variable((), np.array(fitted.p_value), "p-value of the law at finite N over all sizes"),
     }
     coords = {
         "time": variable("time", job.times, "time"),

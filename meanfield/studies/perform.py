@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -14,8 +14,8 @@ from secrets import token_hex
 from typing import Any, cast
 
 from meanfield.studies.executors import AnyExecutor, Executors, maker
-from meanfield.studies.results import DONE, Outcome, as_pieces, failure, record
-from particles.errors import LibraryError, NotSupported, StoreError
+from meanfield.studies.results import DONE, Outcome, Piece, as_pieces, failure, record
+from particles.errors import LibraryError, NotSupported, RunStopped, StoreError
 from particles.kernels.threads import available_processors, threads
 
 IN_FLIGHT = 4096
@@ -77,6 +77,19 @@ def performed(job: Job, tasks: Iterable[Task], executor: Executors | None) -> It
     if executor is None:
         return (call(job, task) for task in tasks)
     return _Run(job, deque(tasks), executor).outcomes()
+
+
+def results_of(
+    function: Callable[[Place, Mapping[str, Any]], Any], parameters: Sequence[Mapping[str, Any]], executor: Executors
+) -> list[Mapping[str, Piece]]:
+    """The results of a few tasks in their order, without a store; RunStopped with the message of one that fails."""
+    tasks = [Task((k,), given) for k, given in enumerate(parameters)]
+    found: dict[int, Mapping[str, Piece]] = {}
+    for outcome in performed(Job(function, frozenset(), None), tasks, executor):
+        if outcome.status != DONE:
+            raise RunStopped(f"task {outcome.place[0]} of {len(tasks)} failed: {outcome.message}")
+        found[outcome.place[0]] = outcome.pieces
+    return [found[k] for k in range(len(tasks))]
 
 
 class _Run:

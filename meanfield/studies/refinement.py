@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from numbers import Integral
+from typing import Any, cast
 
 import numpy as np
 import xarray as xr
@@ -19,10 +21,13 @@ from meanfield.measures.laws import Normal, ProbabilityLaw
 from meanfield.schemes.base import Scheme
 from meanfield.schemes.finite_volume import WENO
 from meanfield.solve import measure_at, solve
+from meanfield.studies.executors import Executors, as_executor
+from meanfield.studies.perform import results_of
 from particles.checks import Array, positive
 from particles.dataset import COMPLETED, provenance, variable
 from particles.errors import InvalidInput
 from particles.fields.field import VelocityField, as_field
+from particles.kernels.threads import on_one_blas_thread
 from particles.measure import EmpiricalMeasure
 
 MAX_ATOMS = 2500
@@ -41,13 +46,15 @@ def order(
     bounds: Sequence[tuple[float, float]] | None = None,
     final_time: float = 1.0,
     reference: Callable[[float], Law] | None = None,
+    executor: Executors | None = None,
 ) -> xr.Dataset:
     """Errors of `scheme` at `final_time` on grids of the given shapes, and the observed orders between them.
 
     Parameters: initial, a law, or a density with `bounds`; shapes, two or more, from coarse to fine, an integer is that
     many cells along every axis; bounds of the box, None for eight standard deviations about the mean; reference, the
     exact law as a function of time. None takes the normal law of the Gaussian closure where it holds, else WENO on the
-    coarsest grid that refines all of them and is at least twice as fine as the finest.
+    coarsest grid that refines all of them and is at least twice as fine as the finest; executor, as in `sweep`, runs
+    one task a grid.
 
     Returns a Dataset over `level` with `cells` (along the first axis), `width` h, `error_l1` = Σ|m − m_ref|,
     `error_w1`, `w1_lower`, `w1_upper`, `order_l1`, `order_w1` = log(error ratio)/log(h ratio), `order_w1_lower`,
@@ -67,12 +74,14 @@ def order(
     grids = _grids(initial, shapes, bounds)
     positive(final_time, "final_time")
     exact, name = _reference(model, initial, grids, final_time, reference)
-    gaps, seconds = [], []
-    for grid in grids:
-        start = time.perf_counter()
-        ds = solve(model, grid.measure(initial), [0.0, final_time], scheme)
-        seconds.append(time.perf_counter() - start)
-        gaps.append(measure_at(ds, -1).masses - exact(grid))
+    solved = _Solved(model, initial, scheme, final_time)
+    if as_executor(executor) is None:
+        found = [on_one_blas_thread(solved)((), {"grid": grid}) for grid in grids]
+    else:
+        pieces = results_of(solved, [{"grid": grid} for grid in grids], cast(Executors, executor))
+        found = [{name: piece.values for name, piece in row.items()} for row in pieces]
+    seconds = [float(row["seconds"]) for row in found]
+    gaps = [np.asarray(row["masses"]) - exact(grid) for row, grid in zip(found, grids, strict=True)]
     l1 = [float(np.abs(gap).sum()) for gap in gaps]
     lower, upper = np.array(signed_w1(grids, gaps)).T
     call = {
@@ -101,6 +110,22 @@ def order(
     }
     data = {key: variable("level", values, long_name) for key, (values, long_name) in columns.items()}
     return out.assign(data).assign_attrs(status=COMPLETED, reference=name)
+
+
+@dataclass(frozen=True, eq=False)
+class _Solved:
+    """The masses at the final time on one grid, as a task."""
+
+    model: VelocityField
+    initial: ProbabilityLaw | Density
+    scheme: Scheme
+    final_time: float
+
+    def __call__(self, place: tuple[int, ...], parameters: Mapping[str, Any]) -> dict[str, Any]:
+        start = time.perf_counter()
+        measure = parameters["grid"].measure(self.initial)
+        ds = solve(self.model, measure, [0.0, self.final_time], self.scheme)
+        return {"seconds": time.perf_counter() - start, "masses": measure_at(ds, -1).masses}
 
 
 def signed_w1(grids: Sequence[Grid], gaps: Sequence[Array]) -> list[tuple[float, float]]:

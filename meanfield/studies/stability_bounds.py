@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +12,14 @@ import xarray as xr
 from meanfield.distances import wasserstein_bracket
 from meanfield.distances.bracket import EFFORTS
 from meanfield.studies.constants import constants, speed
+from meanfield.studies.executors import Executors, as_executor
 from meanfield.studies.growth import linear_rate
+from meanfield.studies.perform import results_of
 from particles import Adaptive, EmpiricalMeasure, VelocityField, simulate
 from particles.checks import Array, as_times, one_of
 from particles.dataset import COMPLETED, provenance, variable
 from particles.errors import InvalidInput
+from particles.kernels.threads import on_one_blas_thread
 
 VERDICTS = ("undecided", "verified", "violated")
 """What the numbers 0, 1, 2 of a verdict mean."""
@@ -44,6 +48,7 @@ def stability(
     *,
     effort: str = "dual",
     progress: bool = False,
+    executor: Executors | None = None,
 ) -> xr.Dataset:
     """W₂(μ_t, ν_t) along two solutions of (6.1), bracketed, against the bound e^{∫C} W₂(μ₀, ν₀) of (6.6).
 
@@ -54,7 +59,8 @@ def stability(
     that is moved nowhere far, so it carries no verdict. Each distance is a `wasserstein_bracket` of this `effort`
     widened by both solver errors, each ten times the difference from an integration of a thousandth of the tolerance. A
     bound is verified at t where upper(t) ≤ e^{∫C} lower(0), violated where lower(t) > e^{∫C} upper(0), undecided
-    between; a verified bound can still be vacuous, see `informative_until`.
+    between; a verified bound can still be vacuous, see `informative_until`. `executor`, as in `sweep`, runs one task a
+    distance.
 
     Returns a Dataset over time: `lower`, `upper`, `distance` (their middle), `log_bound`, `log_bound_run`, `verdict`
     and `verdict_run` (0 undecided, 1 verified, 2 violated), `growth_rate` (of `distance` up to the next save),
@@ -71,7 +77,7 @@ def stability(
                 f"{name} must be an EmpiricalMeasure, got {type(measure).__name__}: write EmpiricalMeasure(points)"
             )
     runs = [_solve(model, measure, saves, progress) for measure in (mu0, nu0)]
-    lower, upper = _brackets(runs, effort)
+    lower, upper = _brackets(runs, effort, as_executor(executor))
     error = runs[0].error + runs[1].error
     lower, upper = np.maximum(lower - error, 0.0), upper + error
     points = np.concatenate([run.position for run in runs], axis=1)
@@ -155,15 +161,29 @@ def _solve(model: VelocityField, measure: EmpiricalMeasure, saves: Array, progre
     return _Run(runs[1], measure.weights, SAFETY * np.sqrt(squares))
 
 
-def _brackets(runs: list[_Run], effort: str) -> tuple[Array, Array]:
-    labelled = np.array_equal(runs[0].weights, runs[1].weights)
-    brackets = [
-        wasserstein_bracket(
-            EmpiricalMeasure(x, runs[0].weights), EmpiricalMeasure(y, runs[1].weights), effort, labelled=labelled
-        )
-        for x, y in zip(runs[0].position, runs[1].position, strict=True)
-    ]
-    return np.array([b.lower for b in brackets]), np.array([b.upper for b in brackets])
+def _brackets(runs: list[_Run], effort: str, executor: Executors | None) -> tuple[Array, Array]:
+    bracket = _Bracket(runs[0].weights, runs[1].weights, effort)
+    pairs = [{"x": x, "y": y} for x, y in zip(runs[0].position, runs[1].position, strict=True)]
+    if executor is None:
+        found = [on_one_blas_thread(bracket)((), pair) for pair in pairs]
+    else:
+        rows = results_of(bracket, pairs, executor)
+        found = [{name: float(piece.values) for name, piece in row.items()} for row in rows]
+    return np.array([row["lower"] for row in found]), np.array([row["upper"] for row in found])
+
+
+@dataclass(frozen=True, eq=False)
+class _Bracket:
+    """A distance between both solutions at one time, as a task."""
+
+    mu: Array
+    nu: Array
+    effort: str
+
+    def __call__(self, place: tuple[int, ...], parameters: Mapping[str, Array]) -> dict[str, float]:
+        x, y = EmpiricalMeasure(parameters["x"], self.mu), EmpiricalMeasure(parameters["y"], self.nu)
+        found = wasserstein_bracket(x, y, self.effort, labelled=np.array_equal(self.mu, self.nu))
+        return {"lower": found.lower, "upper": found.upper}
 
 
 def _exponent(model: VelocityField, saves: Array, radius: Array, points: Array | None) -> Array:

@@ -56,7 +56,9 @@ class ConvergencePart(Part):
             sizes=self.sizes,
             seeds=self.seeds,
             seed=setting.seed,
-            runner=study.runner,
+            executor=study.executor,
+            store=study.tasks("convergence"),
+            progress=study.progress,
             reference_error=0.0 if isinstance(setting.law, AtomicLaw) else None,
         )
         study.keep(ds, "convergence")
@@ -79,7 +81,7 @@ def _sizes(value: Any) -> tuple[int, ...]:
 
 def _reference(study: Workspace, times: Array) -> xr.Dataset:
     """The solution of (6.1): on the grid, or of an atomic law by the run of its own atoms, or of many particles."""
-    setting, progress = study.setting, study.runner.progress
+    setting, progress = study.setting, study.progress
     saves = np.unique(np.concatenate([[0.0], times]))
     if setting.grid is None:
         return simulate(setting.model, setting.tokens(_CLOUD, 2), saves, progress=progress)

@@ -61,7 +61,7 @@ class LimitPart(Part):
         """Simulate, certify the limit, and fit the rate at which it is approached."""
         setting = study.setting
         tokens = setting.tokens(self.particles, 6)
-        ds = study.keep(simulate(setting.model, tokens, self.times, progress=study.runner.progress), "limit_run")
+        ds = study.keep(simulate(setting.model, tokens, self.times, progress=study.progress), "limit_run")
         certificate = limits.certify(ds)
         summary = study.keep(certificate.to_dataset(), "limit")
         with study.picture("limit", (9.0, 4.2)) as (figure, path):

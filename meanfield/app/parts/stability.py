@@ -52,7 +52,9 @@ class StabilityPart(Part):
             shift=self.shift,
             seeds=self.seeds,
             seed=setting.seed,
-            runner=study.runner,
+            executor=study.executor,
+            store=study.tasks("stability"),
+            progress=study.progress,
         )
         study.keep(ds, "stability")
         with study.picture("stability", (6.0, 4.2)) as (figure, path):

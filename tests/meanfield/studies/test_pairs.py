@@ -1,10 +1,12 @@
-"""Stability over many pairs: as if each were alone, the same bits for any number of workers, a ledger."""
+"""Stability over many pairs: as if each were alone, the same bits for any executor, a store."""
+
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from meanfield import Uniform
-from meanfield.studies import Ledger, Runner, stability, stability_of_law
+from meanfield.studies import stability, stability_of_law
 from meanfield.studies.tasks import seeded
 from particles import EmpiricalMeasure, SelfAttention
 from particles.errors import InvalidInput
@@ -19,19 +21,19 @@ def same(a, b):
     return all(np.array_equal(a[name], b[name], equal_nan=True) for name in SERIES)
 
 
-def test_the_number_of_workers_changes_no_bit_and_the_ledger_is_read(tmp_path):
-    ledger = Ledger(tmp_path / "tasks.jsonl")
-    one = stability_of_law(MODEL, LAW, seeds=3, runner=Runner(1, ledger), **CALL)
-    two = stability_of_law(MODEL, LAW, seeds=3, runner=Runner(2), **CALL)
+def test_an_executor_changes_no_bit_and_a_store_is_read(tmp_path):
+    store = tmp_path / "pairs.zarr"
+    one = stability_of_law(MODEL, LAW, seeds=3, store=store, **CALL)
+    with ThreadPoolExecutor(2) as pool:
+        two = stability_of_law(MODEL, LAW, seeds=3, executor=pool, **CALL)
     assert same(one, two)
-    assert len(ledger.read()) == 3
-    # A pair in the ledger is taken from it, as a marked one shows, and more seeds leave the first ones alone.
-    marked = ledger.read()["stability N=12 seed=1"]
-    marked["lower"]["values"][0] = -5.0
-    ledger.write("stability N=12 seed=1", marked)
-    more = stability_of_law(MODEL, LAW, seeds=4, runner=Runner(1, ledger), **CALL)
-    assert float(more["lower"][1, 0]) == -5.0
-    assert same(one.isel(seed=[0, 2]), more.isel(seed=[0, 2]))
+    calls = []
+    again = stability_of_law(MODEL, LAW, seeds=3, store=store, progress=lambda *done: calls.append(done), **CALL)
+    assert calls == []
+    assert same(one, again)
+    assert one["verdict_run"].attrs == again["verdict_run"].attrs
+    # More pairs leave the first ones alone.
+    assert same(one, stability_of_law(MODEL, LAW, seeds=4, **CALL).isel(seed=slice(3)))
 
 
 def test_a_pair_is_that_of_stability_and_the_shift_its_first_distance():
