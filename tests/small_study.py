@@ -1,4 +1,6 @@
-"""The text of a small study in d = 1 with all its parts, which runs in seconds."""
+"""A small study in d = 1 with all its parts, which runs in seconds."""
+
+from meanfield.app.cli import main
 
 SMALL = """
 title = "A small study"
@@ -29,3 +31,8 @@ particles = 10
 until = 6.0
 every = 0.5
 """
+
+
+def run(*arguments):
+    """The exit status of `meanfield study` with these arguments."""
+    return main(["study", *map(str, arguments)])

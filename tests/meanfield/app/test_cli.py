@@ -7,35 +7,11 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
 import xarray as xr
-from small_study import SMALL
+from small_study import SMALL, run
 
 from meanfield.app.cli import main
-
-
-@pytest.fixture
-def small(tmp_path):
-    path = tmp_path / "small.toml"
-    path.write_text(SMALL)
-    return path
-
-
-def run(*arguments):
-    return main(["study", *map(str, arguments)])
-
-
-def numbers(folder):
-    out = {}
-    for path in sorted(folder.glob("*.nc")):
-        with xr.open_dataset(path, engine="h5netcdf") as ds:
-            out |= {f"{path.stem}.{name}": ds[name].values for name in ds.variables if ds[name].dtype.kind in "fi"}
-    return out
-
-
-def differing(a, b):
-    return [name for name in a if not np.array_equal(a[name], b[name], equal_nan=True)]
 
 
 def test_a_study_writes_datasets_pictures_and_a_report_and_ends_with_the_folder(small, tmp_path, capsys):
@@ -66,33 +42,6 @@ def test_a_grid_too_coarse_for_the_field_is_named_in_the_report_and_on_the_termi
     warning = "Warning: from t = 0 on attention scores change by more than 1 across a cell"
     assert warning in capsys.readouterr().out
     assert warning in (out / "report.html").read_text()
-
-
-def test_the_same_seed_gives_the_same_bits_and_another_seed_others(small, tmp_path):
-    for name, seed, workers in (("a", 5, 2), ("b", 5, 1), ("c", 6, 2)):
-        assert run(small, "--out", tmp_path / name, "--seed", seed, "--workers", workers) == 0
-    a, b, c = (numbers(tmp_path / name) for name in "abc")
-    assert a.keys() == b.keys()
-    assert differing(a, b) == []
-    assert not np.array_equal(a["convergence.distance"], c["convergence.distance"])
-
-
-def test_a_study_killed_on_its_way_is_taken_up_and_ends_with_the_same_numbers(small, tmp_path, capsys):
-    small.write_text(SMALL.replace("seeds = 5", "seeds = 40"))
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    assert run(small, "--out", whole, "--workers", 1) == 0
-    command = [sys.executable, "-m", "meanfield", "study", str(small), "--out", str(cut), "--workers", "1"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    records = cut / "tasks" / "convergence.zarr" / "tasks"
-    while process.poll() is None and len(list(records.glob("[0-9]*"))) <= 3:
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    done = {file: file.stat().st_mtime_ns for file in records.glob("[0-9]*")}
-    assert 0 < len(done) < 80
-    assert run(small, "--out", cut, "--executor", "threads", "--workers", 1, "--resume") == 0
-    assert f"{len(done)}/80" in capsys.readouterr().err
-    assert differing(numbers(whole), numbers(cut)) == []
 
 
 def test_ctrl_c_keeps_what_is_done_and_says_so_in_one_line(small, tmp_path):
