@@ -14,6 +14,7 @@ import xarray as xr
 from scipy.stats import t as student
 
 from meanfield.distances import wasserstein, wasserstein_bracket
+from meanfield.distances.semidiscrete.pieces import ConvexPieces, pieces_of_mesh
 from meanfield.measures.grid import GridMeasure
 from meanfield.solve import measure_at
 from meanfield.studies.atoms import AtomicLaw
@@ -42,13 +43,17 @@ class Law(Protocol):
         """n independent points, shape (n, d)."""
 
 
+Reference = EmpiricalMeasure | GridMeasure | ConvexPieces
+"""The solution at one time, as distances take it."""
+
+
 @dataclass(frozen=True, eq=False)
 class _Job:
     model: VelocityField
     law: Law
     start: float
     times: Array
-    reference: tuple[EmpiricalMeasure | GridMeasure, ...]
+    reference: tuple[Reference, ...]
     seed: int
     largest: int
 
@@ -70,11 +75,12 @@ def convergence(
     """W₂ between N particles drawn from `law` and moved by `model`, and the solution μ_t of (6.1), for growing N.
 
     `reference` is the Dataset of `solve`, or of `simulate` (from `quantile_points` or `gauss_nodes` of the law, say),
-    that starts from `law` at its first time and is saved at least at `times`. On the line a grid solution is a density
-    and the distance to it exact. In d ≥ 2 its cells are atoms at their centres, which moves the mass by at most
-    `reference_error` in W₂; the true distance lies within that of `distance`. For a particle reference that error is
-    the caller's to state, NaN where it is not (0 where its particles are the law). Distances that need too much memory
-    are brackets, and their middle is taken.
+    that starts from `law` at its first time and is saved at least at `times`. On the line and in the plane a grid
+    solution is a density, on its moving mesh where it has one, and the distance to it exact; `reference_error` is then
+    what the run recorded of its own error, an estimate, and 0 where it recorded none. In d ≥ 3 its cells are atoms at
+    their centres, which moves the mass by at most `reference_error` in W₂; the true distance lies within that of
+    `distance`. For a particle reference that error is the caller's to state, NaN where it is not (0 where its particles
+    are the law). Distances that need too much memory are brackets, and their middle is taken.
 
     `executor`, `store` and `progress` are those of `sweep`: one task a size and seed, whose distances the store keeps.
 
@@ -84,7 +90,7 @@ def convergence(
     see `theory_slopes`; NaN where they belong to another kind of law. No slope is asymptotic yet at the N of practice:
     where the expected square is known at finite N (`uniform_sample`: `Uniform` laws on an interval or a rectangle, at
     t = 0), `finite_rms` is its root, `theory_finite` its slope over these sizes, and `finite_p_value` tests it against
-    the distances as they are, those to the atoms of a grid included; NaN where the seeds are too few for the test.
+    the distances as they are; NaN where the seeds are too few for the test.
 
     Returns a Dataset with `distance`, `half_width` (time, size, seed), `rms` (time, size), `slope`, `slope_low`,
     `slope_high`, `reference_error` (time), `theory_connected`, `theory_clustered`, `theory_atoms`, and, NaN where no
@@ -159,7 +165,7 @@ def _digest(clouds: Sequence[EmpiricalMeasure | GridMeasure]) -> str:
     return found.hexdigest()
 
 
-def _bounds(x: Array, mu: EmpiricalMeasure | GridMeasure) -> list[float]:
+def _bounds(x: Array, mu: Reference) -> list[float]:
     """The middle and half the width of an interval that holds W₂; of width 0 where the distance is computed exactly."""
     cloud = EmpiricalMeasure(x)
     try:
@@ -169,9 +175,7 @@ def _bounds(x: Array, mu: EmpiricalMeasure | GridMeasure) -> list[float]:
         return [0.5 * (bracket.lower + bracket.upper), 0.5 * bracket.width]
 
 
-def _reference_clouds(
-    reference: xr.Dataset, times: Array, error: float | None
-) -> tuple[tuple[EmpiricalMeasure | GridMeasure, ...], Array]:
+def _reference_clouds(reference: xr.Dataset, times: Array, error: float | None) -> tuple[tuple[Reference, ...], Array]:
     saved = reference["time"].values
     missing = [t for t in times if not np.isclose(saved, t, rtol=0, atol=1e-12).any()]
     if missing:
@@ -181,13 +185,24 @@ def _reference_clouds(
     if "position" in reference:
         weights = reference["weight"].values
         return tuple(EmpiricalMeasure(reference["position"].values[row], weights) for row in rows), stated
-    cells = [measure_at(reference, row) for row in rows]
-    if cells[0].dim == 1:
-        return tuple(cells), np.zeros(len(times)) if error is None else stated
+    cells = [_density_at(reference, row) for row in rows]
+    if "space_error" in reference and error is None:
+        stated = (reference["space_error"] + reference["time_error"]).values[rows]
+    if cells[0].dim < 3:
+        return tuple(cells), np.zeros(len(times)) if np.isnan(stated).all() else stated
     # W₂² between a uniform cell and its centre is Σ h²/12; the widest cells bound the mixture.
     radius = float(np.sqrt(sum(np.max(w) ** 2 for w in cells[0].grid.widths) / 12))
     atoms = tuple(EmpiricalMeasure(mu.points, mu.weights) for mu in cells)
     return atoms, np.full(len(times), radius + (error or 0.0))
+
+
+def _density_at(reference: xr.Dataset, row: int) -> GridMeasure | ConvexPieces:
+    """The solution at a saved time: in the plane on its moving mesh where that has one and none has turned over."""
+    if reference.sizes["component"] == 2 and "vertex" in reference and "patch" not in reference.dims:
+        at = reference.isel(time=row)
+        if float(at["folded_mass"]) == 0:
+            return pieces_of_mesh(at["vertex"].values, at["cell_mass"].values)
+    return measure_at(reference, row)
 
 
 def fit_rate(sizes: Array, distance: Array) -> tuple[Array, Array, Array, Array]:
@@ -239,7 +254,7 @@ def _dataset(job: _Job, found: xr.Dataset, sizes: npt.NDArray[Any], errors: Arra
         "slope": variable("time", slope, "slope of log rms against log N"),
         "slope_low": variable("time", low, f"lower end of the {percent} jackknife t interval of the slope"),
         "slope_high": variable("time", high, f"upper end of the {percent} jackknife t interval of the slope"),
-        "reference_error": variable("time", errors, "bound on the error of the distance from the reference"),
+        "reference_error": variable("time", errors, "error of the distance from that of the reference"),
         "theory_connected": variable((), np.array(theory["connected"]), "slope of the rate for connected laws"),
         "theory_clustered": variable((), np.array(theory["clustered"]), "slope of the rate for separated clusters"),
         "theory_atoms": variable((), np.array(theory["atoms"]), "slope of the rate for laws of finitely many atoms"),
