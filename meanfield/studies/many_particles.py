@@ -157,7 +157,7 @@ def _call(job: _Job) -> dict[str, Any]:
     return {"model": job.model, "law": repr(job.law), "seed": job.seed}
 
 
-def _digest(clouds: Sequence[EmpiricalMeasure | GridMeasure]) -> str:
+def _digest(clouds: Sequence[Reference]) -> str:
     """What tells the references of two studies apart."""
     found = blake2b(digest_size=16)
     for mu in clouds:
@@ -185,11 +185,12 @@ def _reference_clouds(reference: xr.Dataset, times: Array, error: float | None) 
     if "position" in reference:
         weights = reference["weight"].values
         return tuple(EmpiricalMeasure(reference["position"].values[row], weights) for row in rows), stated
-    cells = [_density_at(reference, row) for row in rows]
-    if "space_error" in reference and error is None:
-        stated = (reference["space_error"] + reference["time_error"]).values[rows]
-    if cells[0].dim < 3:
-        return tuple(cells), np.zeros(len(times)) if np.isnan(stated).all() else stated
+    if reference.sizes["component"] < 3:
+        if "space_error" in reference and error is None:
+            stated = (reference["space_error"] + reference["time_error"]).values[rows]
+        densities = tuple(_density_at(reference, row) for row in rows)
+        return densities, np.zeros(len(times)) if np.isnan(stated).all() else stated
+    cells = [measure_at(reference, row) for row in rows]
     # W₂² between a uniform cell and its centre is Σ h²/12; the widest cells bound the mixture.
     radius = float(np.sqrt(sum(np.max(w) ** 2 for w in cells[0].grid.widths) / 12))
     atoms = tuple(EmpiricalMeasure(mu.points, mu.weights) for mu in cells)
