@@ -240,6 +240,18 @@ class Frozen:
             _make_read_only(self.__dict__[name])
 
 
+class Immutable(Frozen):
+    """What cannot be changed once it is made, for classes that are no dataclass; `hold` gives it its attributes."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Refused."""
+        raise AttributeError(f"{type(self).__name__} cannot be changed (.{name} = …): make another one")
+
+    def __delattr__(self, name: str) -> None:
+        """Refused."""
+        raise AttributeError(f"{type(self).__name__} cannot be changed (del .{name}): make another one")
+
+
 def _read_only(value: object) -> bool:
     if isinstance(value, tuple):
         return bool(value) and all(map(_read_only, value))

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from particles.checks import Array, as_points, as_weights, frozen
+from particles.checks import Array, Immutable, as_points, as_weights, frozen, hold
 from particles.errors import InvalidInput
 
 
@@ -28,18 +28,19 @@ class Measure(Protocol):
         """Masses of the atoms, shape (n,), non-negative, total 1."""
 
 
-class EmpiricalMeasure:
+class EmpiricalMeasure(Immutable):
     """The measure μ = Σ_j w_j δ_{x_j}.
 
     Parameters: points, shape (n, d) or (n,) on the line; weights, shape (n,), None for 1/n each.
     Refused: NaN, infinity, no points, negative weights, a total mass off 1 by more than 1e-9.
     """
 
-    __slots__ = ("_points", "_weights")
+    _points: Array
+    _weights: Array
 
     def __init__(self, points: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> None:
-        self._points = frozen(as_points(points))
-        self._weights = frozen(as_weights(weights, len(self._points)))
+        atoms = frozen(as_points(points))
+        hold(self, _points=atoms, _weights=frozen(as_weights(weights, len(atoms))))
 
     @property
     def points(self) -> Array:
@@ -55,10 +56,6 @@ class EmpiricalMeasure:
     def dim(self) -> int:
         """The dimension d of the space."""
         return int(self._points.shape[1])
-
-    def __reduce__(self) -> tuple[type[EmpiricalMeasure], tuple[Array, Array]]:
-        """Pickled as its arguments, so that a copy is as frozen as the original."""
-        return EmpiricalMeasure, (self._points, self._weights)
 
     def __len__(self) -> int:
         return len(self._points)

@@ -6,19 +6,23 @@ import numpy as np
 import numpy.typing as npt
 
 from meanfield.measures.cells import Edges
-from meanfield.measures.laws import ProbabilityLaw
-from particles.checks import Array, Rng, as_finite, as_generator, as_points, frozen, number, positive, whole
+from meanfield.measures.laws import ConstantLaw
+from particles.checks import Array, Rng, as_finite, as_generator, as_points, frozen, hold, number, positive, whole
 from particles.errors import InvalidInput
 
 
-class Ring(ProbabilityLaw):
+class Ring(ConstantLaw):
     """The uniform law on the ring inner ≤ |x − centre| ≤ outer of the plane; a disc where inner = 0."""
 
+    centre: Array
+    inner: float
+    outer: float
+
     def __init__(self, centre: npt.ArrayLike, inner: float, outer: float) -> None:
-        self.centre = frozen(as_finite(centre, "centre"))
-        if self.centre.shape != (2,):
-            raise InvalidInput(f"centre must be a point of the plane, got shape {self.centre.shape}")
-        self.outer, self.inner = positive(outer, "outer"), number(inner, "inner")
+        middle = frozen(as_finite(centre, "centre"))
+        if middle.shape != (2,):
+            raise InvalidInput(f"centre must be a point of the plane, got shape {middle.shape}")
+        hold(self, centre=middle, inner=number(inner, "inner"), outer=positive(outer, "outer"))
         if not 0 <= self.inner < self.outer:
             raise InvalidInput(f"0 ≤ inner < outer must hold, got inner = {self.inner:g}, outer = {self.outer:g}")
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from meanfield.measures.cells import Density, Edges, cell_integrals, deposit
-from particles.checks import Array, as_finite, as_weights, frozen
+from particles.checks import Array, Immutable, as_finite, as_weights, frozen, hold
 from particles.errors import InvalidInput
 from particles.measure import EmpiricalMeasure
 
@@ -32,12 +32,15 @@ class Law(Protocol):
         """Masses of the cells of a tensor grid, shape (N_1, …, N_d), not normalised."""
 
 
-class Grid:
+class Grid(Immutable):
     """A tensor grid of cells on a box, in 'ij' order.
 
     Parameters: bounds, d pairs (low, high); shape, cells along each axis, at least 2 each. `Grid.from_edges` takes
     edges of any spacing. Refused: empty or infinite intervals, edges that do not increase, axes of one cell.
     """
+
+    _edges: Edges
+    _uniform: bool
 
     def __init__(self, bounds: Sequence[tuple[float, float]], shape: Sequence[int] | int) -> None:
         pairs = as_finite(bounds, "bounds")
@@ -49,7 +52,7 @@ class Grid:
         if (counts != np.round(counts)).any() or (counts < 2).any():
             raise InvalidInput(f"shape must be whole numbers of at least 2 cells along each axis, got {shape!r}")
         self._set(tuple(np.linspace(low, high, int(n) + 1) for (low, high), n in zip(pairs, counts, strict=True)))
-        self._uniform = True
+        hold(self, _uniform=True)
 
     @classmethod
     def from_edges(cls, edges: Sequence[npt.ArrayLike]) -> Self:
@@ -58,7 +61,7 @@ class Grid:
             raise InvalidInput(f"edges must be a list of arrays, one an axis, got {type(edges).__name__}")
         grid = cls.__new__(cls)
         grid._set(tuple(as_finite(e, f"edges[{k}]") for k, e in enumerate(edges)))
-        grid._uniform = all(np.ptp(w) <= 1e-9 * w[0] for w in grid.widths)
+        hold(grid, _uniform=all(np.ptp(w) <= 1e-9 * w[0] for w in grid.widths))
         return grid
 
     def _set(self, edges: Edges) -> None:
@@ -70,7 +73,7 @@ class Grid:
             if (np.diff(e) <= 0).any():
                 i = int(np.argmax(np.diff(e) <= 0))
                 raise InvalidInput(f"edges[{k}] must increase strictly, got {e[i]:g} then {e[i + 1]:g}: low < high")
-        self._edges = tuple(frozen(e) for e in edges)
+        hold(self, _edges=tuple(frozen(e) for e in edges))
 
     def __repr__(self) -> str:
         return f"Grid(bounds={list(self.bounds)}, shape={self.shape})"
@@ -228,7 +231,7 @@ class Cells(NamedTuple):
         return np.asarray(weights / weights.sum())
 
 
-class GridMeasure:
+class GridMeasure(Immutable):
     """A probability measure given by its cell masses; to a field it is atoms at the cell centres.
 
     Parameters: grid; masses, shape grid.shape, non-negative, total 1 within 1e-9; captured, the mass that a law or
@@ -236,7 +239,11 @@ class GridMeasure:
     source, the law or point cloud that the masses were made from, None where they are all that is known.
     """
 
-    __slots__ = ("_masses", "captured", "error", "grid", "source")
+    grid: Grid
+    _masses: Array
+    captured: float
+    error: float
+    source: Law | EmpiricalMeasure | None
 
     def __init__(
         self,
@@ -252,11 +259,8 @@ class GridMeasure:
         array = as_finite(masses, "masses")
         if array.shape != grid.shape:
             raise InvalidInput(f"masses must have the shape {grid.shape} of the grid, got {array.shape}")
-        self.grid = grid
-        self._masses = frozen(as_weights(array.ravel(), array.size, "masses").reshape(grid.shape))
-        self.captured = captured
-        self.error = error
-        self.source = source
+        masses = frozen(as_weights(array.ravel(), array.size, "masses").reshape(grid.shape))
+        hold(self, grid=grid, _masses=masses, captured=captured, error=error, source=source)
 
     def __repr__(self) -> str:
         return f"GridMeasure({self.grid!r}, captured={self.captured:.6g})"

@@ -10,7 +10,19 @@ import numpy.typing as npt
 from scipy.special import ndtr
 
 from meanfield.measures.cells import Edges, cell_integrals, outer
-from particles.checks import Array, Rng, as_finite, as_generator, as_matrix, as_points, as_weights, frozen, whole
+from particles.checks import (
+    Array,
+    Immutable,
+    Rng,
+    as_finite,
+    as_generator,
+    as_matrix,
+    as_points,
+    as_weights,
+    frozen,
+    hold,
+    whole,
+)
 from particles.errors import InvalidInput, NotSupported
 
 
@@ -43,8 +55,22 @@ class ProbabilityLaw(ABC):
         """n independent points, shape (n, d)."""
 
 
-class Uniform(ProbabilityLaw):
+class ConstantLaw(Immutable, ProbabilityLaw):
+    """A law of this library: it cannot be changed, its copies neither, and it equals one of the same parameters."""
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        mine, others = vars(self), vars(other)
+        return all(np.array_equal(value, others[name]) for name, value in mine.items())
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Uniform(ConstantLaw):
     """The uniform law on a box: `Uniform([(-1, 1), (-1, 1)])`, or `Uniform((-1, 1))` on the line."""
+
+    bounds: Array
 
     def __init__(self, bounds: npt.ArrayLike) -> None:
         pairs = np.atleast_2d(as_finite(bounds, "bounds"))
@@ -52,7 +78,7 @@ class Uniform(ProbabilityLaw):
             raise InvalidInput(f"bounds must be d pairs (low, high), got shape {pairs.shape}")
         if (pairs[:, 0] >= pairs[:, 1]).any():
             raise InvalidInput(f"bounds must have low < high along each axis, got {pairs.tolist()}")
-        self.bounds = frozen(pairs)
+        hold(self, bounds=frozen(pairs))
 
     def __repr__(self) -> str:
         return f"Uniform({self.bounds.tolist()})"
@@ -88,20 +114,23 @@ class Uniform(ProbabilityLaw):
         return np.asarray(rng.uniform(self.bounds[:, 0], self.bounds[:, 1], size=(n, self.dim)))
 
 
-class Normal(ProbabilityLaw):
+class Normal(ConstantLaw):
     """The normal law N(mean, covariance): mean (d,), covariance (d, d) positive definite, or two scalars on the line.
 
     The second argument is the covariance, a variance on the line, not a standard deviation.
     """
 
+    _mean: Array
+    _covariance: Array
+    _root: Array
+
     def __init__(self, mean: npt.ArrayLike, covariance: npt.ArrayLike) -> None:
-        self._mean = frozen(np.atleast_1d(as_finite(mean, "mean")))
-        d = len(self._mean)
+        centre = frozen(np.atleast_1d(as_finite(mean, "mean")))
+        d = len(centre)
         S = as_matrix(covariance, "covariance", shape=(d, d))
-        if self._mean.ndim != 1 or not np.allclose(S, S.T, rtol=1e-12, atol=0) or np.linalg.eigvalsh(S)[0] <= 0:
+        if centre.ndim != 1 or not np.allclose(S, S.T, rtol=1e-12, atol=0) or np.linalg.eigvalsh(S)[0] <= 0:
             raise InvalidInput(f"covariance must be symmetric positive definite, got {S.tolist()}")
-        self._covariance = frozen(S)
-        self._root = np.linalg.cholesky(S)
+        hold(self, _mean=centre, _covariance=frozen(S), _root=frozen(np.asarray(np.linalg.cholesky(S))))
 
     def __repr__(self) -> str:
         return f"Normal({self._mean.tolist()}, {self._covariance.tolist()})"
@@ -149,12 +178,15 @@ def _normal_cells(z: Array) -> Array:
     return np.asarray(np.where(z[:-1] > 0, above, below))
 
 
-class PointMasses(ProbabilityLaw):
+class PointMasses(ConstantLaw):
     """Σ_k a_k δ_{x_k}, as a part of a mixture: points (n, d), weights (n,), None for equal parts."""
 
+    points: Array
+    weights: Array
+
     def __init__(self, points: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> None:
-        self.points = frozen(as_points(points, "points"))
-        self.weights = frozen(as_weights(weights, len(self.points)))
+        atoms = frozen(as_points(points, "points"))
+        hold(self, points=atoms, weights=frozen(as_weights(weights, len(atoms))))
 
     def __repr__(self) -> str:
         return f"PointMasses({self.points.tolist()}, {self.weights.tolist()})"
@@ -194,11 +226,13 @@ def _laws(value: Sequence[ProbabilityLaw], name: str) -> tuple[ProbabilityLaw, .
     return tuple(value)
 
 
-class Product(ProbabilityLaw):
+class Product(ConstantLaw):
     """The product of laws, `Product([Uniform((-1, 1)), Normal(0, 0.25)])`: independent blocks of coordinates."""
 
+    factors: tuple[ProbabilityLaw, ...]
+
     def __init__(self, factors: Sequence[ProbabilityLaw]) -> None:
-        self.factors = _laws(factors, "factors")
+        hold(self, factors=_laws(factors, "factors"))
 
     def __repr__(self) -> str:
         return f"Product({list(self.factors)})"
@@ -239,15 +273,17 @@ class Product(ProbabilityLaw):
         return np.concatenate([f.sample(n, rng) for f in self.factors], axis=1)
 
 
-class Mixture(ProbabilityLaw):
+class Mixture(ConstantLaw):
     """The mixture Σ_k a_k law_k of laws of one dimension; weights None for equal parts."""
 
+    laws: tuple[ProbabilityLaw, ...]
+    weights: Array
+
     def __init__(self, laws: Sequence[ProbabilityLaw], weights: npt.ArrayLike | None = None) -> None:
-        laws = _laws(laws, "laws")
-        if len({law.dim for law in laws}) > 1:
-            raise InvalidInput(f"laws that mix must have one dimension, got {[law.dim for law in laws]}")
-        self.laws = laws
-        self.weights = frozen(as_weights(weights, len(laws)))
+        parts = _laws(laws, "laws")
+        if len({law.dim for law in parts}) > 1:
+            raise InvalidInput(f"laws that mix must have one dimension, got {[law.dim for law in parts]}")
+        hold(self, laws=parts, weights=frozen(as_weights(weights, len(parts))))
 
     def __repr__(self) -> str:
         return f"Mixture({list(self.laws)}, {self.weights.tolist()})"

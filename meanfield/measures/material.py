@@ -26,6 +26,10 @@ SHARES = 4
 """Parts along each axis into which the mass of a cell is resolved."""
 
 
+MAX_MISSED = 1e-3
+"""The largest difference of the mass that a mesh finds in a density from the mass of its law."""
+
+
 class Chart(Protocol):
     """Coordinates of a part of R^d in which its mesh is a tensor mesh."""
 
@@ -191,6 +195,11 @@ def material(measure: GridMeasure, nodes: int, cells: Sequence[int] | None = Non
         raise InvalidInput(f"cells must be even along each axis, got {counts}: the error is told from half as many")
     patches = [_cut(part, tuple(n // coarser for n in counts)) for part in parts]
     total = sum(float(p.cell_mass.sum()) for p in patches) + float(np.concatenate(masses).sum())
+    if coarser == 1 and abs(total - measure.captured) > MAX_MISSED:
+        raise InvalidInput(
+            f"a mesh of {counts} cells finds the mass {total:.6g} of {measure.captured:.6g} of {law!r}, whose density "
+            "is too narrow for it: use a finer grid, more `cells`, PointMasses in its place, or FiniteVolume()"
+        )
     return Material(
         tuple(replace(p, cell_mass=p.cell_mass / total) for p in patches),
         np.concatenate(atoms),

@@ -42,6 +42,16 @@ OBJECTS = [
 ]
 
 
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))])
+def test_a_measure_and_its_copies_cannot_be_changed(copied):
+    for measure in (EmpiricalMeasure(X), copied(EmpiricalMeasure(X))):
+        for name in ("_points", "_weights", "other"):
+            with pytest.raises(AttributeError, match="cannot be changed"):
+                setattr(measure, name, X)
+        with pytest.raises(AttributeError, match="cannot be changed"):
+            del measure._points
+
+
 def arrays(value):
     """All arrays that an object holds, at any depth."""
     if isinstance(value, np.ndarray):

@@ -4,7 +4,7 @@ import pytest
 from meanfield import Disc, Grid, Mixture, Normal, PointMasses, Product, Ring, Uniform
 from meanfield.measures.material import SHARES, material
 from particles import EmpiricalMeasure
-from particles.errors import NotSupported
+from particles.errors import InvalidInput, NotSupported
 
 PLANE = Grid([(-1.5, 1.5)] * 2, (24, 24))
 LAWS = {
@@ -75,3 +75,13 @@ def test_a_cloud_is_its_own_nodes():
 def test_a_disc_that_the_box_cuts_is_refused():
     with pytest.raises(NotSupported, match="must hold all of"):
         material(Grid([(-1, 1), (-1.01, 1)], (20, 20)).measure(Disc([0, 0], 1.001)), 2)
+
+
+@pytest.mark.parametrize("variance", [1e-12, 1e-5])
+def test_a_density_too_narrow_for_the_mesh_is_refused(variance):
+    # Its mass lay between the nodes: the nodes had none, or the wrong one, and a run saved NaN.
+    law = Product([Normal(0.3, variance), Uniform((-1, 1))])
+    with pytest.raises(InvalidInput, match="too narrow"):
+        material(PLANE.measure(law), 2)
+    wide = Product([Normal(0.3, 0.01), Uniform((-1, 1))])
+    assert material(PLANE.measure(wide), 2).nodes(2)[1].sum() == pytest.approx(1)
