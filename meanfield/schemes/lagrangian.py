@@ -288,7 +288,8 @@ class LagrangianState:
         out = {"node_weight": variable("mass_point", self.fine.w[: self._count], "mass of a node")}
         if self.mesh.patches:
             masses = _stacked([patch.cell_mass for patch in self.mesh.patches])
-            out["cell_mass"] = variable(self._mesh_dims("c"), masses, "mass of a moved cell")
+            source = "the law" if self.mesh.by_law else "cells of the grid, a staircase at the edge of the support"
+            out["cell_mass"] = variable(self._mesh_dims("c"), masses, f"mass of a moved cell, cut from {source}")
         if self.mesh.patches and not self.mesh.by_law:
             axes = tuple(f"x{k + 1}" for k in range(self.grid.dim))
             out["initial_mass"] = variable(axes, self.initial.masses, "masses of the grid's cells at the start")
