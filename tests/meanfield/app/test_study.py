@@ -24,7 +24,7 @@ def differing(a, b):
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(small, tmp_path):
-    for name, seed, workers in (("a", 5, 2), ("b", 5, 1), ("c", 6, 2)):
+    for name, seed, workers in (("a", 5, 2), ("b", 5, 1), ("c", 6, 1)):
         assert run(small, "--out", tmp_path / name, "--seed", seed, "--workers", workers) == 0
     a, b, c = (numbers(tmp_path / name) for name in "abc")
     assert a.keys() == b.keys()
