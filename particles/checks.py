@@ -12,12 +12,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from particles.errors import InvalidInput
+from particles.errors import InvalidInput, TooLarge
 
 Array = npt.NDArray[np.float64]
 
 Rng = np.random.Generator | int | None
 """Where random numbers come from: a Generator, a seed, or fresh entropy."""
+
+MOST = 2**31
+"""Most points, cells or runs that one call is asked for."""
 
 MASS_TOLERANCE = 1e-9
 """Largest deviation of a total mass from 1 that is taken for rounding and normalised away."""
@@ -158,12 +161,32 @@ def whole(value: int, name: str, least: int = 1) -> int:
     return int(value) if isinstance(value, Integral) else int(array)
 
 
+def count(value: int, name: str, least: int = 1) -> int:
+    """A whole number of things that are kept in memory; TooLarge above MOST."""
+    found = whole(value, name, least)
+    if found > MOST:
+        raise TooLarge(f"{name} must be at most {MOST}, so that the numbers fit into memory, got {_short(value)}")
+    return found
+
+
 def place(value: int, size: int, name: str) -> int:
     """A place in a sequence of that size, −1 the last, as Python counts."""
     found = whole(value, name, least=-size)
     if found >= size:
         raise InvalidInput(f"{name} must lie in {-size} … {size - 1}, got {_short(value)}")
     return found
+
+
+def as_labels(value: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
+    """An array of labels: numbers, text or truth values, of one kind, none of them NaN."""
+    try:
+        labels = np.asarray(value)
+    # A conversion of somebody else's class may raise what it likes.
+    except Exception as error:
+        raise InvalidInput(f"{name} must be an array of labels, got {_short(value)} ({_short(error, 120)})") from None
+    if labels.dtype.kind not in "biufU" or (labels.dtype.kind == "f" and not np.isfinite(labels).all()):
+        raise InvalidInput(f"{name} must be labels, numbers or text, none of them NaN, got {_short(value)}")
+    return labels
 
 
 def flag(value: bool, name: str) -> bool:
@@ -182,12 +205,10 @@ def one_of(value: str, allowed: Collection[str], name: str) -> str:
 
 def as_generator(rng: Rng) -> np.random.Generator:
     """A Generator from a Generator, a seed or None (fresh entropy from the system)."""
-    try:
-        return np.random.default_rng(rng)
-    except (TypeError, ValueError):
-        raise InvalidInput(
-            f"rng must be a numpy Generator, a non-negative integer or None, got {_short(rng)}"
-        ) from None
+    known = rng is None or isinstance(rng, np.random.Generator | Integral)
+    if not known or (isinstance(rng, Integral) and rng < 0):
+        raise InvalidInput(f"rng must be a numpy Generator, a non-negative integer or None, got {_short(rng)}")
+    return np.random.default_rng(rng)
 
 
 def as_path(value: str | os.PathLike[str], name: str) -> Path:

@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import cdist
 
 from meanfield.measures.polytope import hull
-from particles.checks import Array, as_generator, as_points, positive, whole
+from particles.checks import Array, as_generator, as_points, count, positive, whole
 from particles.dataset import as_dataset, model_of, variable
 from particles.errors import InvalidInput, NotSupported
 from particles.fields.field import VelocityField
@@ -139,7 +139,7 @@ def fit_flats(points: npt.ArrayLike, k: int = 3, restarts: int = 20, rng: int | 
     principal axes and `restarts` random directions; the best end is returned. Refused: k < 1.
     """
     x = as_points(points)
-    k, restarts, generator = whole(k, "k"), whole(restarts, "restarts", least=0), as_generator(rng)
+    k, restarts, generator = whole(k, "k"), count(restarts, "restarts", least=0), as_generator(rng)
     d = x.shape[1]
     if len(x) == 1:
         return Flats(np.eye(d)[0], x[:, 0], np.zeros(1, dtype=int), 0.0)

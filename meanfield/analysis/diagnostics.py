@@ -18,7 +18,7 @@ from scipy.spatial import ConvexHull
 from meanfield.measures.grid import Cells, grid_of
 from meanfield.schemes.sources import smooth_sources
 from meanfield.velocity.on_grid import cell_velocity
-from particles.checks import Array, as_finite, not_negative, place, whole
+from particles.checks import Array, as_finite, count, not_negative, place
 from particles.dataset import as_dataset, model_of
 from particles.errors import InvalidInput, NotSupported
 from particles.fields.field import VelocityField, as_field
@@ -158,7 +158,8 @@ class Wave:
 
 def waves(dim: int) -> list[Wave]:
     """The default test functions: sine and cosine of wave number 1 along each axis and along the diagonal."""
-    dim = whole(dim, "dim")
+    dim = count(dim, "dim")
+    count(dim * dim, "the square of dim")
     numbers = [tuple(float(i == k) for i in range(dim)) for k in range(dim)]
     if dim > 1:
         numbers.append((1.0,) * dim)

@@ -11,7 +11,7 @@ from meanfield.distances.bracket import wasserstein_bracket
 from meanfield.distances.line import quantile_of_cells, refine, wasserstein_line
 from meanfield.distances.sinkhorn import Axes, entropic, entropic_self, soft_transform
 from meanfield.measures.grid import GridMeasure
-from particles.checks import Array, positive
+from particles.checks import Array, positive, whole
 from particles.errors import InvalidInput, NotSupported
 
 EPSILON_SHARE = 1 / 600
@@ -48,8 +48,7 @@ def density_bracket(
     for name, measure in (("mu", mu), ("nu", nu)):
         if not isinstance(measure, GridMeasure) or measure.dim != 2:
             raise NotSupported(f"density_bracket takes two measures on plane grids, {name} is {measure!r}")
-    if max_steps < 1:
-        raise InvalidInput(f"max_steps must be at least 1, got {max_steps!r}")
+    tolerance, max_steps = positive(tolerance, "tolerance"), whole(max_steps, "max_steps")
     x, y, centre = _centred(mu, nu)
     extents = [float(max(u[-1], v[-1]) - min(u[0], v[0])) for u, v in zip(x, y, strict=True)]
     extent2, least = sum(e * e for e in extents), EPSILON_SHARE * max(extents) ** 2

@@ -13,7 +13,7 @@ from matplotlib.gridspec import GridSpec
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from meanfield.limits import LimitSet, Polytope
-from particles.checks import as_matrix, as_points
+from particles.checks import as_labels, as_matrix, as_points
 from particles.errors import InvalidInput
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D00", "#5D3A9B", "#000000")
@@ -60,7 +60,7 @@ def cloud(x: npt.ArrayLike, ax: Any | None = None, *, groups: npt.ArrayLike | No
     if d > 3:
         raise InvalidInput(f"tokens are drawn for d = 1, 2, 3, got d = {d}: choose three components")
     axes = figure_with(1, 1, dim=d)[0] if ax is None else ax
-    names = np.zeros(len(points)) if groups is None else np.asarray(groups)
+    names = np.zeros(len(points)) if groups is None else as_labels(groups, "groups")
     if names.shape != (len(points),):
         raise InvalidInput(f"groups must have one entry for each of {len(points)} tokens, got shape {names.shape}")
     labels = np.unique(names, return_inverse=True)[1]
@@ -114,6 +114,8 @@ def leaders_graph(queries: npt.ArrayLike, keys: npt.ArrayLike, P: npt.ArrayLike,
 
 def polytope_edges(polytope: Polytope, ax: Any) -> Any:
     """The edges of a polytope in dimension 2 or 3, thin and grey."""
+    if not isinstance(polytope, Polytope):
+        raise InvalidInput(f"polytope must be a Polytope, from limits.hull(points), got {type(polytope).__name__}")
     for edge in polytope.edges:
         ax.plot(*edge.T, color=GREY, linewidth=0.7, zorder=0)
     return ax

@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 from meanfield.limits.candidates import candidate_set
 from meanfield.limits.spectrum import LeadingBlock
 from meanfield.measures.polytope import QHULL_DIM, Polytope, hull
-from particles.checks import Array, as_points
+from particles.checks import Array, as_points, as_weights, place, positive
 from particles.dataset import variable
 from particles.errors import InvalidInput
 
@@ -236,13 +236,14 @@ def free_row_values(
     """θ₀ and the limit of the row of a token that stays bounded in d = 1, Lemma 7.8.
 
     `gamma` (n,): lim e^{−λt} x_j for the other tokens (entry `row` is ignored, its limit is 0), both signs among them;
-    θ₀ is the root of Σ_{i≠row} w_i e^{Bγ_iθ} γ_i = 0 with B = `product` > 0; the row is ∝ w_j e^{Bγ_jθ₀}.
+    θ₀ is the root of Σ_{i≠row} w_i e^{Bγ_iθ} γ_i = 0 with B = `product` > 0; the row is ∝ w_j e^{Bγ_jθ₀}. Refused: a
+    row that is none of the tokens, weights that are no masses of total 1, limits of one sign.
     """
-    values = np.array(gamma, dtype=float)
-    values[row] = 0.0
-    w = np.asarray(weights, dtype=float)
-    if product <= 0 or not (values.min() < 0.0 < values.max()):
-        raise InvalidInput("a row of asterisks needs product > 0 and tokens with limits of both signs")
+    values = as_points(gamma, "gamma", dim=1)[:, 0].copy()
+    values[place(row, len(values), "row")] = 0.0
+    w, product = as_weights(weights, len(values)), positive(product, "product")
+    if not (values.min() < 0.0 < values.max()):
+        raise InvalidInput("a row of asterisks needs other tokens with limits of both signs: `gamma` has one only")
 
     def slope(theta: float) -> float:
         exponent = product * values * theta

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from meanfield.measures.cells import Edges
 from meanfield.measures.laws import ConstantLaw
-from particles.checks import Array, Rng, as_finite, as_generator, as_points, frozen, hold, number, positive, whole
+from particles.checks import Array, Rng, as_finite, as_generator, as_points, count, frozen, hold, number, positive
 from particles.errors import InvalidInput
 
 
@@ -63,7 +63,7 @@ class Ring(ConstantLaw):
 
     def sample(self, n: int, rng: Rng) -> Array:
         """n independent points, shape (n, 2)."""
-        n, rng = whole(n, "n", least=0), as_generator(rng)
+        n, rng = count(n, "n", least=0), as_generator(rng)
         radius = np.sqrt(rng.uniform(self.inner**2, self.outer**2, n))
         angle = rng.uniform(0, 2 * np.pi, n)
         return np.asarray(self.centre + radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1))

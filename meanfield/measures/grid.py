@@ -12,7 +12,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from meanfield.measures.cells import Density, Edges, cell_integrals, deposit
-from particles.checks import Array, Immutable, as_finite, as_weights, frozen, hold
+from particles.checks import Array, Immutable, as_finite, as_weights, count, frozen, hold
 from particles.errors import InvalidInput
 from particles.measure import EmpiricalMeasure
 
@@ -51,6 +51,7 @@ class Grid(Immutable):
             raise InvalidInput(f"shape must have one entry an axis: got {shape!r} for {len(pairs)} bounds")
         if (counts != np.round(counts)).any() or (counts < 2).any():
             raise InvalidInput(f"shape must be whole numbers of at least 2 cells along each axis, got {shape!r}")
+        count(math.prod(int(n) for n in counts), "the number of cells")
         self._set(tuple(np.linspace(low, high, int(n) + 1) for (low, high), n in zip(pairs, counts, strict=True)))
         hold(self, _uniform=True)
 

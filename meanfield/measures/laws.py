@@ -19,9 +19,9 @@ from particles.checks import (
     as_matrix,
     as_points,
     as_weights,
+    count,
     frozen,
     hold,
-    whole,
 )
 from particles.errors import InvalidInput, NotSupported
 
@@ -110,7 +110,7 @@ class Uniform(ConstantLaw):
 
     def sample(self, n: int, rng: Rng) -> Array:
         """n independent points, shape (n, d)."""
-        n, rng = whole(n, "n", least=0), as_generator(rng)
+        n, rng = count(n, "n", least=0), as_generator(rng)
         return np.asarray(rng.uniform(self.bounds[:, 0], self.bounds[:, 1], size=(n, self.dim)))
 
 
@@ -168,7 +168,7 @@ class Normal(ConstantLaw):
 
     def sample(self, n: int, rng: Rng) -> Array:
         """n independent points, shape (n, d)."""
-        n, rng = whole(n, "n", least=0), as_generator(rng)
+        n, rng = count(n, "n", least=0), as_generator(rng)
         return np.asarray(self._mean + rng.standard_normal((n, self.dim)) @ self._root.T)
 
 
@@ -216,7 +216,7 @@ class PointMasses(ConstantLaw):
 
     def sample(self, n: int, rng: Rng) -> Array:
         """n independent points, shape (n, d)."""
-        n, rng = whole(n, "n", least=0), as_generator(rng)
+        n, rng = count(n, "n", least=0), as_generator(rng)
         return np.asarray(self.points[rng.choice(len(self.points), size=n, p=self.weights)])
 
 
@@ -316,7 +316,7 @@ class Mixture(ConstantLaw):
 
     def sample(self, n: int, rng: Rng) -> Array:
         """n independent points, shape (n, d)."""
-        n, rng = whole(n, "n", least=0), as_generator(rng)
+        n, rng = count(n, "n", least=0), as_generator(rng)
         which = rng.choice(len(self.laws), size=n, p=self.weights)
         out = np.empty((n, self.dim))
         for k, law in enumerate(self.laws):

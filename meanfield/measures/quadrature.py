@@ -17,7 +17,7 @@ import xarray as xr
 from meanfield.measures.cells import outer
 from meanfield.measures.grid import tensor_points
 from meanfield.measures.laws import Mixture, Normal, ProbabilityLaw, Product, Uniform
-from particles.checks import Array, as_times, as_weights, whole
+from particles.checks import Array, as_times, as_weights, count
 from particles.dataset import variable, with_call
 from particles.errors import InvalidInput, NotSupported
 from particles.fields.field import VelocityField, as_field
@@ -37,7 +37,10 @@ def gauss_nodes(law: ProbabilityLaw, n: int) -> EmpiricalMeasure:
     Uniform: Gauss–Legendre. Normal: Gauss–Hermite along the columns of the Cholesky factor. Products take the tensor
     product of their factors' nodes, mixtures the union. Other laws are refused.
     """
-    return _nodes(law, whole(n, "the number of nodes along an axis"))
+    n = count(n, "the number of nodes along an axis")
+    # They are the eigenvalues of a full matrix.
+    count(n * n, "the square of the number of nodes along an axis")
+    return _nodes(law, n)
 
 
 @_nodes.register
@@ -73,7 +76,7 @@ def _law(value: ProbabilityLaw) -> ProbabilityLaw:
 
 def quantile_points(law: ProbabilityLaw, n: int) -> EmpiricalMeasure:
     """The quantiles of a law on the line at (i − ½)/n, i = 1…n, of equal weight: nearly the best n points in W_p."""
-    n = whole(n, "the number of points")
+    n = count(n, "the number of points")
     if _law(law).dim != 1:
         raise InvalidInput(f"quantile points exist on the line, got a law of dimension {law.dim}: use product_measure")
     levels = (np.arange(n) + 0.5) / n

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy.typing as npt
 
-from particles.checks import Array, Rng, as_generator, as_points, frozen, whole
+from particles.checks import Array, Rng, as_generator, as_points, count, frozen
 
 
 class AtomicLaw:
@@ -30,7 +30,7 @@ class AtomicLaw:
 
     def sample(self, n: int, rng: Rng) -> Array:
         """n independent points, shape (n, d)."""
-        return self.points[as_generator(rng).integers(len(self.points), size=whole(n, "n"))]
+        return self.points[as_generator(rng).integers(len(self.points), size=count(n, "n"))]
 
     def __reduce__(self) -> tuple[type[AtomicLaw], tuple[Array]]:
         """Pickled as its arguments, so that a copy is as frozen as the original."""

@@ -25,6 +25,7 @@ from particles import EmpiricalMeasure, VelocityField, simulate
 from particles.checks import Array, as_finite, as_times, not_negative, whole
 from particles.dataset import COMPLETED, as_dataset, provenance, variable
 from particles.errors import DistanceTooLarge, InvalidInput
+from particles.fields.field import as_field
 from particles.progress import Progress
 
 CONFIDENCE = 0.95
@@ -45,6 +46,13 @@ class Law(Protocol):
 
 Reference = EmpiricalMeasure | GridMeasure | ConvexPieces
 """The solution at one time, as distances take it."""
+
+
+def as_law(value: Law, name: str = "law") -> Law:
+    """A law that can be drawn from, and nothing else."""
+    if isinstance(value, type) or not callable(getattr(value, "sample", None)):
+        raise InvalidInput(f"{name} must be a law with sample(n, rng), Uniform(...) say, got {type(value).__name__}")
+    return value
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +116,7 @@ def convergence(
     seeds, seed = int(seeds), whole(seed, "seed", 0)
     reference_error = None if reference_error is None else not_negative(reference_error, "reference_error")
     clouds, errors = _reference_clouds(reference, saves, reference_error)
-    job = _Job(model, law, float(reference["time"][0]), saves, clouds, seed, max(sizes))
+    job = _Job(as_field(model), as_law(law), float(reference["time"][0]), saves, clouds, seed, max(sizes))
     axes = {"size": tuple(sizes), "seed": tuple(range(seeds))}
     made = provenance("studies.convergence", _call(job) | axes | {"reference": _digest(clouds)}, str(seed))
     found = complete(

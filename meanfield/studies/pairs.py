@@ -12,12 +12,13 @@ import numpy.typing as npt
 import xarray as xr
 
 from meanfield.studies.executors import Executors
-from meanfield.studies.many_particles import Law
+from meanfield.studies.many_particles import Law, as_law
 from meanfield.studies.stability_bounds import stability
 from meanfield.studies.tasks import complete, run_all, seeded
 from particles import EmpiricalMeasure, VelocityField
 from particles.checks import Array, as_times, positive, whole
 from particles.dataset import COMPLETED, provenance, variable
+from particles.fields.field import as_field
 from particles.progress import Progress
 
 
@@ -56,7 +57,7 @@ def stability_of_law(
     one pair or one particle. Raises RunStopped where a pair fails.
     """
     particles, seeds, seed = whole(particles, "particles"), whole(seeds, "seeds"), whole(seed, "seed", 0)
-    job = _Job(model, law, as_times(times), particles, positive(shift, "shift"), seed, effort)
+    job = _Job(as_field(model), as_law(law), as_times(times), particles, positive(shift, "shift"), seed, effort)
     call = {
         "model": model,
         "law": repr(law),

@@ -14,15 +14,18 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from particles.checks import (
+    MOST,
     Frozen,
     as_finite,
     as_generator,
+    as_labels,
     as_matrix,
     as_path,
     as_points,
     as_times,
     as_weights,
     callable_name,
+    count,
     flag,
     frozen,
     hold,
@@ -33,7 +36,7 @@ from particles.checks import (
     positive,
     whole,
 )
-from particles.errors import InvalidInput, LibraryError
+from particles.errors import InvalidInput, LibraryError, TooLarge
 
 
 class Refuses:
@@ -366,3 +369,24 @@ def test_frozen_arrays_cannot_be_written_and_share_nothing():
 
 def test_a_readable_name_of_a_function():
     assert callable_name(test_a_readable_name_of_a_function).endswith("test_checks.test_a_readable_name_of_a_function")
+
+
+def test_a_count_of_what_is_kept_in_memory_is_bounded():
+    assert count(MOST, "n") == MOST
+    with pytest.raises(TooLarge, match="n must be at most 2147483648"):
+        count(MOST + 1, "n")
+    with pytest.raises(TooLarge):
+        count(1e308, "n")
+    with pytest.raises(InvalidInput):
+        count(0, "n")
+
+
+@pytest.mark.parametrize("labels", [[0, 1], ["a", "b"], [True, False], [0.5]])
+def test_labels_are_numbers_or_text(labels):
+    assert as_labels(labels, "groups").tolist() == labels
+
+
+@pytest.mark.parametrize("wrong", [[[1], [1, 2]], [None], [np.nan], np.array(["2020"], "M8[Y]"), 1j, b"x"])
+def test_other_labels_are_refused(wrong):
+    with pytest.raises(InvalidInput, match="groups must be"):
+        as_labels(wrong, "groups")
