@@ -362,8 +362,9 @@ def judge(outcomes):
     failed = [f"{group} {k}: {what}" for group, k, what in outcomes if what not in ("right", "refused")]
     assert not failed, "\n" + "\n".join(failed[:40])
     for name in GROUPS:
-        # A group in which all is refused tests nothing.
-        assert [what for group, _, what in outcomes if group == name].count("right") > 0
+        found = [what for group, _, what in outcomes if group == name]
+        # A group in which nearly all is refused tests nothing.
+        assert len(found) < 50 or found.count("right") > len(found) / 3
 
 
 def test_a_few_generated_inputs_are_answered_rightly_or_refused(tmp_path):
