@@ -13,6 +13,8 @@ from small_study import SMALL, run
 
 from meanfield.app.cli import main
 
+FIXED = '\n[grid.scheme]\nname = "FiniteVolume"'
+
 
 def test_a_study_writes_datasets_pictures_and_a_report_and_ends_with_the_folder(small, tmp_path, capsys):
     out = tmp_path / "results"
@@ -37,7 +39,8 @@ def test_a_study_writes_datasets_pictures_and_a_report_and_ends_with_the_folder(
 
 def test_a_grid_too_coarse_for_the_field_is_named_in_the_report_and_on_the_terminal(tmp_path, capsys):
     path, out = tmp_path / "coarse.toml", tmp_path / "out"
-    path.write_text(SMALL[: SMALL.index("[stability]")].replace("Q = 1.0", "Q = 4.0").replace("[40]", "[6]"))
+    coarse = SMALL[: SMALL.index("[stability]")].replace("Q = 1.0", "Q = 4.0").replace('"rescaled"', '"original"')
+    path.write_text(coarse.replace("[[-1.5, 1.5]]\nshape = [40]", "[[-3.0, 3.0]]\nshape = [12]" + FIXED))
     assert run(path, "--out", out, "--workers", 1) == 0
     warning = "Warning: from t = 0 on attention scores change by more than 1 across a cell"
     assert warning in capsys.readouterr().out
@@ -80,7 +83,9 @@ def test_a_study_of_another_model(small, tmp_path):
         SMALL.replace(
             'name = "SelfAttention"\nframe = "rescaled"\nQ = 1.0\nK = 1.0\nV = 1.0',
             'name = "HegselmannKrause"\nradius = 0.3',
-        ).split("[stability]")[0]
+        )
+        .replace("[40]", "[40]" + FIXED)
+        .split("[stability]")[0]
     )
     assert run(small, "--out", tmp_path / "out", "--workers", 1) == 0
     with xr.open_dataset(tmp_path / "out" / "solution.nc", engine="h5netcdf") as ds:
