@@ -37,6 +37,10 @@ def test_non_uniform_spacing_has_no_single_cell_volume():
         (lambda: Grid([(-1, np.inf)], (4,)), "finite"),
         (lambda: Grid([(-1, 1)], (4, 4)), "one entry an axis"),
         (lambda: Grid([(-1, 1)], (4.5,)), "whole numbers"),
+        (lambda: Grid([(-1, 0, 1)], (4,)), "d pairs"),
+        (lambda: Mixture([Normal(0, 1), "law"]), "list of one or more laws"),
+        (lambda: Product([Normal(0, 1), "law"]), "list of one or more laws"),
+        (lambda: Mixture([Normal(0, 1), Normal([0, 0], np.eye(2))]), "one dimension"),
         (lambda: Grid.from_edges([[0, 1, 1]]), "increase strictly"),
         (lambda: Grid.from_edges([]), "at least one axis"),
     ],
@@ -106,6 +110,12 @@ def test_density_gives_cell_averages_and_records_its_normalisation():
     e = grid.edges[0] + 1
     np.testing.assert_allclose(mu.masses, np.diff(e**2) / 4, rtol=1e-13)
     assert mu.captured == pytest.approx(6.0)
+
+
+@pytest.mark.parametrize("end", [-0.75, 0.75])
+def test_a_point_on_the_outermost_centre_is_held_by_its_cell(end):
+    mu = Grid([(-1, 1)], (4,)).measure(EmpiricalMeasure([end]))
+    np.testing.assert_array_equal(mu.masses, np.array([-0.75, -0.25, 0.25, 0.75]) == end)
 
 
 @pytest.mark.parametrize(

@@ -27,3 +27,12 @@ def test_weno_faces_are_exact_for_quartics_away_from_walls():
     exact = primitive.deriv()(edges)
     np.testing.assert_allclose(left[4:-3], exact[4:-3], rtol=1e-12)
     np.testing.assert_allclose(right[3:-4], exact[3:-4], rtol=1e-12)
+
+
+def test_weno_faces_do_not_overshoot_a_jump():
+    """The blend turns to the parabolas that do not cross the jump; a blend of all of them overshoots by a sixth."""
+    edges = np.linspace(0.0, 1.0, 21)
+    averages = (np.arange(20) >= 10).astype(float)
+    for side in central_weno(averages, edges):
+        assert side[1:-1].min() >= -1e-12
+        assert side[1:-1].max() <= 1 + 1e-12

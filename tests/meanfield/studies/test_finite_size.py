@@ -163,6 +163,7 @@ def test_a_sample_against_its_law_on_a_rectangle():
     assert agreement(squares[:, :1], wrong[:1]).p_value < 0.01
     assert np.isnan(uniform_sample(Normal([0.0], [[1.0]]), sizes, squares)[0]).all()
     assert np.isnan(uniform_sample(law, sizes, squares[:4])[0]).all()
+    assert np.isnan(uniform_sample(Uniform([(0, 1)] * 3), sizes, squares)[0]).all()
     exact, _ = uniform_sample(Uniform((0.0, 2.0)), sizes, squares)
     _, found = uniform_sample(Uniform((0.0, 2.0)), sizes[:1], squares[:, :1])
     np.testing.assert_allclose(exact, 4 / (6 * np.array(sizes)), rtol=1e-14)

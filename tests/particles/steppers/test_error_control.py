@@ -6,7 +6,7 @@ from oracles import gaussian
 from user_fields import Clock, Spin
 from user_methods import HeunEuler
 
-from particles import Adaptive, HardmaxAttention, PowerAttraction, SelfAttention, VelocityField, simulate
+from particles import RK4, Adaptive, Euler, HardmaxAttention, PowerAttraction, SelfAttention, VelocityField, simulate
 from particles.errors import InvalidInput, NotSupported, RunStopped
 
 I2 = np.eye(2)
@@ -132,7 +132,7 @@ class LateNoise(VelocityField):
 
 
 def test_noise_that_starts_late_is_noise():
-    for method in (None, HeunEuler()):
+    for method in (None, HeunEuler(), Euler(0.5), RK4(0.5)):
         with pytest.raises(NotSupported, match="no rule for noise"):
             simulate(LateNoise(), [0.0], [0, 2], method)
 

@@ -28,3 +28,10 @@ def test_neighbours_enclose(value):
     assert below(value) < value < above(value)
     assert below(above(value)) == value
     assert (below(0.0), above(0.0)) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("k", [1, 1000, 2**40, 2**52])
+def test_gamma_is_ku_over_one_less_ku(k):
+    ku = k * Fraction(UNIT)
+    assert abs(Fraction(gamma(k)) - ku / (1 - ku)) <= 4 * Fraction(UNIT) * Fraction(gamma(k))
+    assert Fraction(gamma(2**52)) == 1
