@@ -6,6 +6,7 @@ centroid x̄. Within the group b is continued to second order with the map betwe
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from meanfield.distances.semidiscrete.groups import nested
 from meanfield.distances.semidiscrete.newton import newton
 from meanfield.distances.semidiscrete.pieces import PieceTree
 from particles.checks import Array
+from particles.kernels.compiling import compiled
 
 COARSEST = 5
 """Depth of the tree up to which every level is taken: 32 groups."""
@@ -55,29 +57,58 @@ class Solved(NamedTuple):
 
 
 def solve_levels(y: Array, nu: Array, pieces: PieceTree, box: Array, tolerance: float, most: int) -> Solved:
-    """The dual solution for distinct sites y (n, 2) of masses nu > 0."""
+    """The dual solution for distinct sites y (n, 2) of masses nu > 0.
+
+    From cells of affine images of the sites, which serves clouds that fill their box, or of the ranks of their
+    coordinates, which serves clusters; else level by level.
+    """
     depths = [d for d in (*range(COARSEST), *range(COARSEST, 64, STRIDE)) if 2 ** (d + 1) <= len(y)]
     first, starts = nested(y, depths)
     sites = Level(y[first], nu[first], np.zeros((len(y), 3)), np.arange(len(y)))
-    levels = [_group(sites, start) for start in starts if len(start) < len(y)] + [sites]
-    total = pieces.moments[0]
-    whole, cell = _group(levels[-1], np.array([0])), Moments(total[None, 1:3], total[None, 3:] / total[0])
+    problem, order = _problem(sites, pieces, box)
+    filled = problem._replace(background=FULLEST)
+    begun = [evaluate(filled, *b) for b in (spread_out(problem), by_ranks(problem))]
+    # The better start first: the one whose least cell is larger for its weight.
+    begun.sort(key=lambda state: -float((state.cells.mass / problem.nu).min()))
+    state, steps = _descend(problem, begun[0].high, begun[0].low, tolerance, True, most)
+    if state.error > GOOD:
+        other, more = _descend(problem, begun[1].high, begun[1].low, tolerance, True, most)
+        state, steps = (other if other.error < state.error else state), steps + more
+    if state.error > GOOD:
+        high, low, more = _by_levels(sites, starts, pieces, box, tolerance, most)
+        other, last = _descend(problem, high[order], low[order], tolerance, True, most)
+        state, steps = (other if other.error < state.error else state), steps + more + last
+    return Solved(problem, state, steps, first[order])
+
+
+def _problem(level: Level, pieces: PieceTree, box: Array) -> tuple[Problem, Index]:
+    tree = build(level.y, LEAF)
+    y = np.ascontiguousarray(level.y[tree.order])
+    return Problem(tree, y, level.nu[tree.order], pieces, box), tree.order
+
+
+def _by_levels(
+    sites: Level, starts: list[Index], pieces: PieceTree, box: Array, tolerance: float, most: int
+) -> tuple[Array, Array, int]:
+    """b for all sites, continued from groups that were solved coarsely, and the steps it took."""
+    levels = [_group(sites, start) for start in starts if len(start) < len(sites.y)] + [sites]
+    total, steps = pieces.moments[0], 0
+    whole, cell = _group(sites, np.array([0])), Moments(total[None, 1:3], total[None, 3:] / total[0])
     high, low = _continue(whole, levels[0], np.zeros(1), np.zeros(1), cell)
-    for k, level in enumerate(levels):
-        last = k == len(levels) - 1
-        inner = build(level.y, LEAF)
-        order = inner.order
-        problem = Problem(inner, np.ascontiguousarray(level.y[order]), level.nu[order], pieces, box)
-        state, steps = _descend(problem, high[order], low[order], tolerance, last, most)
-        if state.error > (GOOD if last else 0.3):
-            other, more = _fade(problem, *spread_out(problem), tolerance, last)
-            state, steps = (other if other.error < state.error else state), steps + more
-        if last:
-            break
+    for level, finer in pairwise(levels):
+        problem, order = _problem(level, pieces, box)
+        state, more = _descend(problem, *spread_out(problem), tolerance, False, most)
+        if state.error > 0.3:
+            other, again = _descend(problem, *by_ranks(problem), tolerance, False, most)
+            state, more = (other if other.error < state.error else state), more + again
+        if state.error > 0.3:
+            other, again = _descend(problem, high[order], low[order], tolerance, False, most)
+            state, more = (other if other.error < state.error else state), more + again
+        steps += more
         back = np.argsort(order)
         cell = Moments(*(part[back] for part in _filled(problem, state)))
-        high, low = _continue(level, levels[k + 1], state.high[back], state.low[back], cell)
-    return Solved(problem, state, steps, first[order])
+        high, low = _continue(level, finer, state.high[back], state.low[back], cell)
+    return high, low, steps
 
 
 def _descend(problem: Problem, high: Array, low: Array, tolerance: float, last: bool, most: int) -> tuple[State, int]:
@@ -98,7 +129,7 @@ def _fade(problem: Problem, high: Array, low: Array, tolerance: float, last: boo
         filled = problem._replace(background=background)
         begun = evaluate(filled, high, low)
         if (begun.cells.mass <= 0.0).any():
-            break
+            return evaluate(problem, high, low), steps
         done, more = newton(filled, begun, tolerance, 0.5 if background > 1e-11 else 0.0, 25)
         steps += more
         high, low = done.high, done.low
@@ -109,17 +140,51 @@ def _fade(problem: Problem, high: Array, low: Array, tolerance: float, last: boo
 def spread_out(problem: Problem) -> tuple[Array, Array]:
     """b for which the cells are those of the sites' affine images in the box: none is empty there."""
     low, high = problem.y.min(axis=0), problem.y.max(axis=0)
-    half = np.maximum(0.5 * (high - low), 1e-12 * max(float((high - low).max()), 1e-300))
+    extent = float((high - low).max())
+    half = np.maximum(0.5 * (high - low), 1e-12 * extent if extent > 0.0 else 1.0)
     centre, room = 0.5 * (problem.box[:2] + problem.box[2:]), 0.45 * (problem.box[2:] - problem.box[:2])
     step = problem.y - 0.5 * (low + high)
     b = -step @ centre - 0.5 * np.einsum("nk,k,nk->n", step, room / half, step)
     return b, np.zeros(len(b))
 
 
+def by_ranks(problem: Problem) -> tuple[Array, Array]:
+    """b for which cell i holds the point of the box at the ranks of y_i's coordinates, so that clusters spread out.
+
+    b = −V_1(y_1) − V_2(y_2), V_k convex with the rank among the k-th coordinates, by number and by mass, for its slope.
+    """
+    high, low = np.zeros(len(problem.y)), np.zeros(len(problem.y))
+    for k in range(2):
+        value, place = np.unique(problem.y[:, k], return_inverse=True)
+        share = 0.5 * np.bincount(place) / len(place) + 0.5 * np.bincount(place, problem.nu)
+        rank = np.cumsum(share) - 0.5 * share
+        bottom, top = problem.box[k], problem.box[2 + k]
+        slope = bottom + (0.05 + 0.9 * rank) * (top - bottom)
+        part = _integral(value, slope)
+        high, low = add(*add(high, low, -part[0][place]), -part[1][place])
+    return high, low
+
+
+@compiled()
+def _integral(value, slope):  # type: ignore[no-untyped-def]
+    """∫ of the piecewise linear function through (value, slope) up to each value, as pairs of floats."""
+    high, low = np.zeros(len(value)), np.zeros(len(value))
+    for k in range(1, len(value)):
+        step = 0.5 * (slope[k] + slope[k - 1]) * (value[k] - value[k - 1])
+        total = high[k - 1] + step
+        part = total - high[k - 1]
+        high[k] = total
+        low[k] = low[k - 1] + ((high[k - 1] - (total - part)) + (step - part))
+    return high, low
+
+
 GOOD = 1e-10
 """L¹ error of the masses at which nothing else is tried."""
 
-BACKGROUNDS = (0.9, 0.5, 0.2, 0.1, 0.03, 0.01, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-11, 2e-12)
+FULLEST = 0.9
+"""Share of the mass that fills the vacuum while starts are compared."""
+
+BACKGROUNDS = (FULLEST, 0.5, 0.2, 0.1, 0.03, 0.01, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-11, 2e-12)
 """Shares of the mass that fill the vacuum, one after the other; the last is below what is left undone anyway."""
 
 FINISH = 10
@@ -163,7 +228,8 @@ def _continue(groups: Level, finer: Level, high: Array, low: Array, cell: Moment
     for c in (parent, *candidates.T):
         step = finer.y - groups.y[c]
         along = np.abs(np.einsum("nik,ni->nk", axes[c], step))
-        bent = np.minimum(along, reach[c] / slope[c])
+        with np.errstate(over="ignore"):
+            bent = np.minimum(along, reach[c] / slope[c])
         beyond = along - bent
         with np.errstate(divide="ignore", invalid="ignore"):
             extra = np.where(beyond > 0.0, along * np.log(along / np.maximum(bent, 1e-300)) - beyond, 0.0)
