@@ -7,7 +7,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from argument_table import SA, TABLE, UNCHECKED, UNIT, Call, X, public_modules, public_names
+from argument_table import SA, TABLE, UNCHECKED, UNIT, Call, X
+from public_names import public_modules, public_names
 
 from particles import (
     CuckerSmale,
