@@ -82,7 +82,7 @@ def test_a_study_of_another_model(small, tmp_path):
     small.write_text(
         SMALL.replace(
             'name = "SelfAttention"\nframe = "rescaled"\nQ = 1.0\nK = 1.0\nV = 1.0',
-            'name = "HegselmannKrause"\nradius = 0.3',
+            'name = "PowerAttraction"\nexponent = 3.0',
         )
         .replace("[40]", "[40]" + FIXED)
         .split("[stability]")[0]
