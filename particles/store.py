@@ -127,9 +127,13 @@ class ZarrRecorder:
 
     def __init__(self, path: Path, lock: Lock, head: Head, attributes: Mapping[str, Any]) -> None:
         self._path, self._lock, self._head, self._attributes = path, lock, head, attributes
-        group = zarr.open_group(WholeFiles(path), mode="r+")
-        self._blocks = {name: _Block(group[name], series.axis, series.missing) for name, series in head.series.items()}
-        self._sums = _Block(group[f"{CHECKSUMS}/rows"], 0, 0)
+        # Chunks that hold nothing but the fill value are files too (no token has met another): a store lacks none. What
+        # an array was created with does not outlive it.
+        with zarr.config.set({"array.write_empty_chunks": True}):
+            group = zarr.open_group(WholeFiles(path), mode="r+")
+            series = head.series.items()
+            self._blocks = {name: _Block(group[name], kind.axis, kind.missing) for name, kind in series}
+            self._sums = _Block(group[f"{CHECKSUMS}/rows"], 0, 0)
 
     @classmethod
     def create(

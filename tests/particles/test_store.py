@@ -12,7 +12,7 @@ from stores import cut
 from user_fields import Burst
 
 from meanfield import Grid, Normal, solve
-from particles import RK4, SelfAttention, open_store, resume, simulate, write_netcdf
+from particles import RK4, PowerAttraction, SelfAttention, open_store, resume, simulate, write_netcdf
 from particles.errors import RunStopped, StoreError
 from particles.files import Lock
 from particles.store import ZarrRecorder, read_commit
@@ -197,3 +197,13 @@ def test_a_folder_that_cannot_be_made_is_an_error_of_the_store(tmp_path):
         stored(place)
     with pytest.raises(StoreError, match="cannot be made"):
         write_netcdf(simulate(HEAD, X, TIMES, RK4(0.25)), place)
+
+
+def test_chunks_of_nothing_but_missing_values_are_written(tmp_path):
+    """Tokens that have not met: all meeting times are NaN, the fill value, and their file stands nevertheless."""
+    model = PowerAttraction(1.0, dim=1)
+    ds = simulate(model, [0.0, 5.0], [0.0, 0.05, 0.1], store=tmp_path / "run.zarr")
+    assert np.isnan(ds.meeting_time).all()
+    assert same(ds, open_store(tmp_path / "run.zarr"))
+    cut(tmp_path / "run.zarr", 2)
+    np.testing.assert_array_equal(resume(tmp_path / "run.zarr").position, ds.position)
