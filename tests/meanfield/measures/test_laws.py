@@ -60,3 +60,9 @@ def test_a_grid_its_measures_and_their_copies_cannot_be_changed(copied):
 def test_laws_draw_from_a_seed_as_from_its_generator():
     for law in (LAW, Uniform((0, 1)), Product([LAW, LAW]), Mixture([LAW, LAW])):
         np.testing.assert_array_equal(law.sample(5, 7), law.sample(5, np.random.default_rng(7)))
+
+
+def test_the_box_of_a_uniform_law_is_closed():
+    corners = [(-1, 0), (-1, 1), (1, 0), (1, 1)]
+    np.testing.assert_array_equal(BOX.density(corners), 0.5)
+    np.testing.assert_array_equal(BOX.density([(1.0001, 0.5), (0, -0.0001)]), 0.0)
