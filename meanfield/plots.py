@@ -11,7 +11,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from meanfield.studies.stability_bounds import BOUNDS, informative_until
-from particles.checks import number
+from particles.checks import default_error_state, number
 from particles.dataset import as_dataset
 from particles.errors import InvalidInput
 
@@ -19,6 +19,7 @@ from particles.errors import InvalidInput
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
+@default_error_state()
 def density(ds: xr.Dataset, time: float, ax: Axes | None = None) -> Artist:
     """The density of a grid solution at the saved time nearest to `time`: a curve for d = 1, a map for d ≥ 2.
 
@@ -40,6 +41,7 @@ def density(ds: xr.Dataset, time: float, ax: Axes | None = None) -> Artist:
     return drawn
 
 
+@default_error_state()
 def particles(ds: xr.Dataset, time: float, ax: Axes | None = None, **style: Any) -> Artist:
     """The particles of a run at the saved time nearest to `time`; d = 1 on a line, d = 2 and 3 in space.
 
@@ -58,6 +60,7 @@ def particles(ds: xr.Dataset, time: float, ax: Axes | None = None, **style: Any)
     return drawn
 
 
+@default_error_state()
 def trajectories(ds: xr.Dataset, ax: Axes | None = None, **style: Any) -> list[Artist]:
     """The path of every particle in the first two components (against time for d = 1). Of an ensemble, run 0."""
     x = _require(ds, "position")
@@ -73,6 +76,7 @@ def trajectories(ds: xr.Dataset, ax: Axes | None = None, **style: Any) -> list[A
     return list(ax.plot(values[:, :, 0], values[:, :, 1], **style))
 
 
+@default_error_state()
 def convergence(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
     """W₂ against N for every time: seeds as dots, their root mean square and slope, and the slopes that theory knows.
 
@@ -101,6 +105,7 @@ def convergence(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
     return drawn
 
 
+@default_error_state()
 def stability(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
     """W₂ between two solutions, its largest growth to first order, and both bounds (6.6) where they fit the picture.
 
@@ -130,6 +135,7 @@ def stability(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
     return drawn
 
 
+@default_error_state()
 def limit_distance(certificate: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
     """The distance of every token to the predicted set over time, the largest in black, and the rank of P(t)."""
     _require(certificate, "token_distance")
@@ -151,6 +157,7 @@ def limit_distance(certificate: xr.Dataset, ax: Axes | None = None) -> list[Arti
     return drawn
 
 
+@default_error_state()
 def order(ds: xr.Dataset, ax: Axes | None = None, *, label: str | None = None) -> list[Artist]:
     """Errors of a refinement study against h on logarithmic axes, the last observed order in the legend."""
     ax = _axes(ax)

@@ -13,7 +13,7 @@ from meanfield.schemes.base import Options, Run, Scheme
 from meanfield.schemes.default import default_scheme
 from meanfield.schemes.steps import TimeControl
 from meanfield.schemes.tails import MAX_CONTRAST, Tails
-from particles.checks import Array, as_times, place
+from particles.checks import Array, as_times, default_error_state, place
 from particles.dataset import Layout, as_dataset, provenance, variable
 from particles.errors import InvalidInput, NotSupported
 from particles.evolution import evolve, refuse_existing, state_name
@@ -25,6 +25,7 @@ PROBES = 8
 """Most cells at which the field is looked at before the run."""
 
 
+@default_error_state()
 def solve(
     model: VelocityField,
     initial: GridMeasure,

@@ -33,7 +33,7 @@ from scipy.fft import dctn, idctn
 from meanfield.distances.bounds.rounding import above, below, gamma
 from meanfield.distances.bracket import Bracket
 from meanfield.measures.grid import Grid, GridMeasure
-from particles.checks import Array, positive
+from particles.checks import Array, default_error_state, positive
 from particles.errors import InvalidInput, NotSupported
 from particles.kernels.compiling import compiled
 
@@ -47,6 +47,7 @@ SHARE = 0.1
 """The lower problem's source against that of the upper one (measured: 0.05 to 0.3 are alike)."""
 
 
+@default_error_state()
 def beckmann_bracket(mu: GridMeasure, nu: GridMeasure, rtol: float = 0.05) -> Bracket:
     """lower ≤ W₁(μ, ν) ≤ upper for the densities, constant on the cells of one uniform grid in d ≤ 3 dimensions.
 

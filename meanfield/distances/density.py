@@ -11,7 +11,7 @@ from meanfield.distances.bracket import wasserstein_bracket
 from meanfield.distances.line import quantile_of_cells, refine, wasserstein_line
 from meanfield.distances.sinkhorn import Axes, entropic, entropic_self, soft_transform
 from meanfield.measures.grid import GridMeasure
-from particles.checks import Array, positive, whole
+from particles.checks import Array, default_error_state, positive, whole
 from particles.errors import InvalidInput, NotSupported
 
 EPSILON_SHARE = 1 / 600
@@ -29,6 +29,7 @@ class DensityBracket:
     marginal_error: float
 
 
+@default_error_state()
 def density_bracket(
     mu: GridMeasure, nu: GridMeasure, epsilon: float | None = None, tolerance: float = 1e-7, max_steps: int = 5000
 ) -> DensityBracket:

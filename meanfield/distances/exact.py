@@ -23,12 +23,12 @@ from meanfield.distances.line import (
     wasserstein_line,
     wasserstein_sorted,
 )
-from meanfield.distances.pot import optimal_plan
+from meanfield.distances.pot import DensePlan, optimal_plan
 from meanfield.distances.semidiscrete.pieces import ConvexPieces
 from meanfield.distances.semidiscrete.solution import SemiDiscrete, solve
 from meanfield.measures.grid import GridMeasure
-from particles.checks import Array, positive
-from particles.errors import DistanceTooLarge, NotSupported
+from particles.checks import Array, default_error_state, positive
+from particles.errors import DistanceTooLarge, NotConverged, NotSupported
 from particles.fields.spaces import Euclidean, Space, Torus
 from particles.measure import Measure
 
@@ -36,6 +36,11 @@ BYTES_PER_PAIR = 48
 """Peak memory of the exact solver for each pair of points: cost matrix, plan and the simplex's own arcs."""
 
 
+_LEAST_COST = 1e-280
+"""Mean p-th power of the lengths, relative to that of the largest distance, below which powers underflow."""
+
+
+@default_error_state()
 def wasserstein(
     mu: Measure | GridMeasure,
     nu: Measure | GridMeasure,
@@ -49,7 +54,8 @@ def wasserstein(
     On the line: closed form through quantiles for any two of weighted points and piecewise-constant densities (a
     measure on a grid is such a density). In the plane, p = 2, points against a density, on a grid or on convex pieces:
     by power cells, whose masses are right to 1e-10 in L¹. In R^d, d ≥ 2, points against points: by a network simplex on
-    the full cost matrix, 48 bytes for each pair; W_p^p then carries a rounding error of about 1e-15 diameter^p.
+    the full cost matrix, 48 bytes for each pair; W_p^p then carries a rounding error of about 1e-11 of the p-th power
+    of the longest way that any mass goes.
 
     Parameters
     ----------
@@ -154,7 +160,19 @@ def _in_space(x: Atoms, y: Atoms, p: float, max_bytes: float) -> float:
             "use wasserstein_bracket(mu, nu), raise max_bytes, or take fewer points"
         )
     cost, scale = cost_matrix(x.points, y.points, p)
-    return float(scale * max(optimal_plan(x.weights, y.weights, cost).cost, 0.0) ** (1.0 / p))
+    return scale * root_of_cost(optimal_plan(x.weights, y.weights, cost), x, y, p)
+
+
+def root_of_cost(found: DensePlan, x: Atoms, y: Atoms, p: float) -> float:
+    """The p-th root of the cost of a plan between points of R^d; refused where the powers of the lengths underflow."""
+    if found.cost < _LEAST_COST:
+        i, j = np.nonzero(found.plan)
+        if (x.points[i] != y.points[j]).any():
+            raise NotConverged(
+                f"the points move so little, compared with the largest distance between them, that the power p = {p:g} "
+                "of it leaves float64: use wasserstein_bracket(mu, nu, p=p), or a smaller p"
+            )
+    return float(max(found.cost, 0.0) ** (1.0 / p))
 
 
 def cost_matrix(x: Array, y: Array, p: float) -> tuple[Array, float]:

@@ -12,11 +12,11 @@ from scipy.sparse import csr_array
 
 from meanfield.distances.arguments import Atoms, as_atoms, as_order, require_same_dim
 from meanfield.distances.bounds.couplings import Coupling, corner
-from meanfield.distances.exact import BYTES_PER_PAIR, cost_matrix, ground_cost, semidiscrete
+from meanfield.distances.exact import BYTES_PER_PAIR, cost_matrix, ground_cost, root_of_cost, semidiscrete
 from meanfield.distances.pot import optimal_plan
 from meanfield.distances.semidiscrete.pieces import ConvexPieces
 from meanfield.measures.grid import GridMeasure
-from particles.checks import Array, as_weights, number, positive, whole
+from particles.checks import Array, as_weights, default_error_state, number, positive, whole
 from particles.errors import DistanceTooLarge, InvalidInput, NotConverged, NotSupported
 from particles.fields.spaces import Euclidean, Space
 from particles.measure import EmpiricalMeasure, Measure
@@ -93,6 +93,7 @@ class Transport:
             raise NotSupported(f"{what} needs straight lines, {self.ground!r} has none: use .plan")
 
 
+@default_error_state()
 def transport(
     mu: Measure | GridMeasure,
     nu: Measure | GridMeasure,
@@ -126,6 +127,7 @@ def transport(
     return Transport(distance, plan, (f, g), mu.points, nu.points, order, ground, False)
 
 
+@default_error_state()
 def barycenter(
     measures: Sequence[Measure], weights: npt.ArrayLike | None = None, *, points: int | None = None, steps: int = 200
 ) -> EmpiricalMeasure:
@@ -195,7 +197,7 @@ def _by_simplex(
     cost, unit = cost_matrix(x.points, y.points, p) if ground is None else ground_cost(x, y, p, ground, max_bytes)
     found = optimal_plan(x.weights, y.weights, cost)
     i, j = np.nonzero(found.plan)
-    distance = float(unit * max(found.cost, 0.0) ** (1.0 / p))
+    distance = unit * root_of_cost(found, x, y, p)
     return Coupling(i, j, found.plan[i, j]), (unit**p * found.u, unit**p * found.v), distance
 
 

@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 from meanfield.distances.arguments import as_atoms, as_order, require_same_dim
 from meanfield.distances.line import root_mean_power
 from meanfield.measures.polytope import hull
-from particles.checks import as_finite, as_points
+from particles.checks import as_finite, as_points, default_error_state
 from particles.errors import InvalidInput
 from particles.measure import Measure
 
@@ -21,6 +21,7 @@ _FLAT = 1e-12
 """Extent, relative to the largest, below which a polytope counts as flat here."""
 
 
+@default_error_state()
 def distance_to_atoms(mu: Measure, atoms: npt.ArrayLike, p: float = 2.0) -> float:
     """Least W_p from μ to a measure on the atoms (k, d), their masses free: (Σ w_i min_k |x_i − a_k|^p)^{1/p}.
 
@@ -33,6 +34,7 @@ def distance_to_atoms(mu: Measure, atoms: npt.ArrayLike, p: float = 2.0) -> floa
     return root_mean_power(np.asarray(distance), x.weights, order)
 
 
+@default_error_state()
 def distance_to_hyperplanes(mu: Measure, normal: npt.ArrayLike, offsets: npt.ArrayLike, p: float = 2.0) -> float:
     """Least W_p from μ to a measure on the parallel hyperplanes {⟨normal, x⟩ = c}, c in `offsets` (k,).
 
@@ -54,6 +56,7 @@ def distance_to_hyperplanes(mu: Measure, normal: npt.ArrayLike, offsets: npt.Arr
     return root_mean_power(gap / float(np.linalg.norm(direction)), x.weights, order)
 
 
+@default_error_state()
 def distance_to_polytope(mu: Measure, vertices: npt.ArrayLike, p: float = 2.0, boundary: bool = False) -> float:
     """Least W_p from μ to a measure on the convex hull K of `vertices` (k, d), or on its boundary.
 

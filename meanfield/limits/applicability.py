@@ -10,6 +10,7 @@ from meanfield.limits.conditions import Check, conclusion
 from meanfield.limits.head import Head, head_of, outside
 from meanfield.limits.spectrum import LeadingBlock
 from meanfield.limits.theorems import THEOREMS, theorem
+from particles.checks import default_error_state
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField, as_field
 from particles.kernels.threads import on_one_blas_thread
@@ -58,6 +59,7 @@ class Hypotheses:
 
 
 @on_one_blas_thread
+@default_error_state()
 def hypotheses(model: VelocityField | DiscreteMap) -> Hypotheses:
     """Decide which theorem of arXiv 2305.05465 applies to `model`: single-head attention with constant Q, K, V.
 

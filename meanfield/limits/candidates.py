@@ -7,13 +7,14 @@ import numpy.typing as npt
 from scipy.optimize import nnls
 
 from meanfield.measures.polytope import Polytope, hull
-from particles.checks import Array, as_matrix
+from particles.checks import Array, as_matrix, default_error_state
 from particles.errors import InvalidInput
 
 ORIGIN_INSIDE = 1e-8
 """Distance from 0 to K, relative to the size of K, below which 0 counts as a point of K."""
 
 
+@default_error_state()
 def candidate_set(polytope: Polytope, product: npt.ArrayLike, tolerance: float = 1e-9) -> Array:
     """S = {x ∈ K : ‖Ax‖² = max_j ⟨Ax, Av_j⟩}, A² = QᵀK = `product` (d, d) positive definite; Claim 1 of the paper.
 

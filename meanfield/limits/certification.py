@@ -13,8 +13,10 @@ from meanfield.limits.conjecture import by_conjecture
 from meanfield.limits.finding import Finding, nothing_known
 from meanfield.limits.run import Run, read_run
 from meanfield.limits.theorems import theorem
+from particles.checks import default_error_state
 
 
+@default_error_state()
 def certify(ds: xr.Dataset) -> LimitCertificate:
     """What the run in `ds`, made by simulate, tends to as t → ∞, with what is proved about it.
 

@@ -6,8 +6,8 @@ from samples import cloud
 from scipy.optimize import linprog
 from scipy.stats import norm
 
-from meanfield import wasserstein
-from particles.errors import DistanceTooLarge, InvalidInput
+from meanfield import transport, wasserstein, wasserstein_bracket
+from particles.errors import DistanceTooLarge, InvalidInput, NotConverged
 from particles.measure import EmpiricalMeasure
 
 
@@ -123,3 +123,47 @@ def test_a_tight_cluster_far_from_the_origin(spread):
     centre = np.array([3.0, 4.0])
     value = wasserstein(EmpiricalMeasure(centre + spread * x), EmpiricalMeasure(centre + spread * y))
     assert value == pytest.approx(spread * wasserstein(EmpiricalMeasure(x), EmpiricalMeasure(y)), rel=1e-12)
+
+
+@pytest.mark.parametrize("p", [1.5, 2.0, 3.0])
+@pytest.mark.parametrize("spread", [2.0**-20, 2.0**-30])
+def test_clusters_far_apart_have_the_distances_of_their_parts(p, spread):
+    # The costs inside a cluster lie below 1e-15 of those between clusters, where the simplex stops.
+    rng = np.random.default_rng(0)
+    x, y = (np.round(2**16 * rng.normal(size=(2, 10, 2))) / 2**16 for _ in range(2))
+    parts = [wasserstein(EmpiricalMeasure(a), EmpiricalMeasure(b), p=p) for a, b in zip(x, y, strict=True)]
+    centres = np.array([[[0.0, 0.0]], [[1.0, 0.0]]])
+    mu, nu = (EmpiricalMeasure((centres + spread * z).reshape(-1, 2)) for z in (x, y))
+    expected = spread * (np.mean(np.power(parts, p))) ** (1 / p)
+    assert wasserstein(mu, nu, p=p) == pytest.approx(expected, rel=1e-9)
+    assert transport(mu, nu, p=p).distance == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("p", [20.0, 200.0])
+def test_a_translation_has_its_length_for_every_order(p):
+    x = np.random.default_rng(0).normal(size=(20, 2))
+    assert wasserstein(EmpiricalMeasure(x), EmpiricalMeasure(x + 1), p=p) == pytest.approx(np.sqrt(2), rel=1e-12)
+
+
+def test_powers_that_underflow_are_refused():
+    x = np.random.default_rng(0).normal(size=(20, 2))
+    mu, nu = EmpiricalMeasure(x), EmpiricalMeasure(x + 1)
+    for call in (wasserstein, transport):
+        with pytest.raises(NotConverged, match="leaves float64"):
+            call(mu, nu, p=1000)
+    assert wasserstein(mu, EmpiricalMeasure(x[::-1]), p=1000) == 0.0
+    with pytest.raises(NotConverged, match="leaves float64"):
+        wasserstein(EmpiricalMeasure([[0, 0], [1e200, 0]]), EmpiricalMeasure([[1e-200, 0], [1e200, 1.0]]))
+
+
+@pytest.mark.parametrize("call", [wasserstein, transport, wasserstein_bracket])
+def test_the_error_state_of_the_caller_does_not_matter(call):
+    rng = np.random.default_rng(0)
+    for scale in (1e-160, 1.0, 1e100):
+        mu, nu = (EmpiricalMeasure(scale * rng.normal(size=(20, 2))) for _ in range(2))
+        plain = call(mu, nu)
+        with np.errstate(all="raise"):
+            strict = call(mu, nu)
+        assert getattr(plain, "distance", getattr(plain, "lower", plain)) == getattr(
+            strict, "distance", getattr(strict, "lower", strict)
+        )
