@@ -125,7 +125,7 @@ def test_few_wide_cells_converge_with_the_default_epsilon(cells):
 
 def test_no_steps_are_refused():
     mu = Grid([(0, 1), (0, 1)], (8, 8)).measure(Uniform([(0, 1), (0, 1)]))
-    with pytest.raises(InvalidInput, match="max_steps must be at least 1, got 0"):
+    with pytest.raises(InvalidInput, match="max_steps must be a whole number of at least 1, got 0"):
         density_bracket(mu, mu, max_steps=0)
 
 
