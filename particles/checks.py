@@ -204,8 +204,8 @@ def one_of(value: str, allowed: Collection[str], name: str) -> str:
 
 
 def as_generator(rng: Rng) -> np.random.Generator:
-    """A Generator from a Generator, a seed or None (fresh entropy from the system)."""
-    known = rng is None or isinstance(rng, np.random.Generator | Integral)
+    """A Generator from a Generator or RandomState, a seed or None (fresh entropy from the system)."""
+    known = rng is None or isinstance(rng, np.random.Generator | np.random.RandomState | Integral)
     if not known or (isinstance(rng, Integral) and rng < 0):
         raise InvalidInput(f"rng must be a numpy Generator, a non-negative integer or None, got {_short(rng)}")
     return np.random.default_rng(rng)

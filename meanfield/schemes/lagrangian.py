@@ -18,7 +18,7 @@ from meanfield.measures.material import Material, material
 from meanfield.measures.mesh import centres, mean_density
 from meanfield.measures.remap import push_forward
 from meanfield.schemes.base import Options, Scheme
-from particles.checks import Array, as_finite, whole
+from particles.checks import Array, as_finite, hold, whole
 from particles.dataset import Series, variable
 from particles.errors import InvalidInput, NotSupported, RunStopped
 from particles.evolution import resumable
@@ -68,14 +68,14 @@ class Lagrangian(Scheme):
 
     def __post_init__(self) -> None:
         """Refuse what is no number of nodes or cells, or no method."""
-        whole(self.nodes, "nodes")
+        hold(self, nodes=whole(self.nodes, "nodes"))
         if not isinstance(self.method, Method):
             raise InvalidInput(f"method must be a Method, Adaptive() or RK4(dt), got {self.method!r}")
         if self.cells is not None:
             given = np.atleast_1d(as_finite(self.cells, "cells"))
             if given.ndim != 1 or not given.size or (given < 4).any() or (given % 4).any():
                 raise InvalidInput(f"cells must be a multiple of four along each axis, got {self.cells!r}")
-            object.__setattr__(self, "cells", tuple(map(int, given)))
+            hold(self, cells=tuple(map(int, given)))
 
     def check_problem(self, model: VelocityField, initial: GridMeasure) -> None:
         """Refuse noise, grids beyond three axes, and counts of cells for another dimension."""
