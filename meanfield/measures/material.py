@@ -179,15 +179,17 @@ def material(measure: GridMeasure, nodes: int, cells: Sequence[int] | None = Non
     """
     law, grid = measure.source, measure.grid
     if isinstance(law, EmpiricalMeasure):
-        return Material((), law.points, law.weights, True)
+        full = law.weights > 0
+        return Material((), law.points[full], law.weights[full], True)
     if not isinstance(law, ProbabilityLaw):
         patch = _of_cells(measure, coarser)
         return Material((patch,), np.empty((0, grid.dim)), np.empty(0), False)
     parts, atoms, masses = [], [np.empty((0, grid.dim))], [np.empty(0)]
     for share, piece in _pieces(law):
         if isinstance(piece, PointMasses):
-            atoms.append(piece.points)
-            masses.append(share * piece.weights)
+            full = piece.weights > 0
+            atoms.append(piece.points[full])
+            masses.append(share * piece.weights[full])
         else:
             parts.append(_part(piece, grid, share))
     counts = _counts(parts, grid, nodes) if cells is None else tuple(cells)

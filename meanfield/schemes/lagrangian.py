@@ -216,10 +216,12 @@ class LagrangianState:
         vertices = self._vertices()
         pairs = list(zip(self.mesh.patches, vertices, strict=True))
         pushed = push_forward(pairs, self.grid, self._periods)
-        masses = pushed.masses + self._atoms()
+        atoms = self._atoms()
+        outside = pushed.outside + float(self.mesh.atom_masses.sum() - atoms.sum())
+        masses = pushed.masses + atoms
         out = {
             "density": masses / self.grid.cell_volumes,
-            "outside_mass": np.array(max(0.0, pushed.outside)),
+            "outside_mass": np.array(max(0.0, outside)),
             "node": self.fine.x[0, : self._count],
             "error_node": np.concatenate([self.coarse.x[0], self.timed.x[0]]),
             "space_error": np.array(self._distance(_shared(self.mesh, vertices), self.coarse) / 3),
@@ -236,12 +238,13 @@ class LagrangianState:
         return out
 
     def _atoms(self) -> Array:
-        """The masses of the atoms in the cells of the grid."""
-        count = len(self.mesh.atoms)
-        points, weights = (
-            self.fine.x[0, self._count - count : self._count],
-            self.fine.w[self._count - count : self._count],
-        )
+        """The masses of the atoms in the cells of the grid; along a periodic axis the grid is one period."""
+        mine = slice(self._count - len(self.mesh.atoms), self._count)
+        points, weights = self.fine.x[0, mine].copy(), self.fine.w[mine]
+        for k, period in enumerate(self._periods):
+            if period is not None:
+                low = self.grid.bounds[k][0]
+                points[:, k] = low + np.mod(points[:, k] - low, period)
         masses, _ = np.histogramdd(points, bins=list(self.grid.edges), weights=weights)
         return np.asarray(masses)
 

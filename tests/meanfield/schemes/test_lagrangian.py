@@ -176,6 +176,30 @@ def test_mixtures_discs_atoms_densities_and_clouds_are_served():
     np.testing.assert_array_equal(moved.node[-1].values, direct.position[-1].values)
 
 
+def test_atoms_without_mass_take_none_from_the_others():
+    grid, model = Grid([(-1, 1)], (10,)), SelfAttention(1.0, 1.0, 1.0).rescaled()
+    for source in (
+        EmpiricalMeasure([[0.3], [-0.5], [0.1]], [0.0, 0.5, 0.5]),
+        Mixture([Uniform((-0.5, 0)), PointMasses([[0.5], [0.7]], [1.0, 0.0])]),
+    ):
+        ds = solve(model, grid.measure(source), [0, 0.1], Lagrangian())
+        np.testing.assert_allclose(ds.density.values.sum(axis=1) * 0.2, 1, atol=1e-12)
+
+
+def test_atoms_beyond_the_box_are_told_and_those_of_a_periodic_box_are_taken_in():
+    law = Mixture([Uniform((-0.5, 0)), PointMasses([[0.5]])])
+    with pytest.warns(UserWarning, match="has left the box"):
+        ds = solve(
+            SelfAttention(0.0, 0.0, 1.0), Grid([(-1, 1)], (10,)).measure(law), [0, 2], Lagrangian(may_leave=True)
+        )
+    # All move by the mean's 0.125 (e² − 1) = 0.799: the atom is out, the interval is [0.299, 0.799].
+    assert float(ds.outside_mass[-1]) == pytest.approx(0.5, abs=1e-12)
+    assert float(ds.density[-1].sum()) * 0.2 == pytest.approx(0.5, abs=1e-12)
+    turned = solve(Drift(), Grid([(-1, 1)], (10,)).measure(law), [0, 1.2], Lagrangian())
+    np.testing.assert_allclose(turned.density[-1].values, np.roll(turned.density[0].values, 6), atol=1e-9)
+    assert float(turned.outside_mass[-1]) < 1e-12
+
+
 def test_errors_are_recorded_and_honest():
     model, grid = SelfAttention(1.0, 1.0, 1.0).rescaled(), Grid([(-1.2, 1.2)], (12,))
     initial = grid.measure(Uniform((-1, 1)))
