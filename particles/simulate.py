@@ -15,7 +15,7 @@ from particles.checks import Array, Rng, as_finite, as_generator, as_times, as_w
 from particles.dataset import Layout, Series, provenance, variable
 from particles.errors import InvalidInput
 from particles.evolution import evolve, refuse_existing, resumable, state_name
-from particles.fields.breakpoints import landing_times, pieces
+from particles.fields.breakpoints import landing_times
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField
 from particles.fields.start import check_start
@@ -24,7 +24,7 @@ from particles.randomness import restored_generator, saved_generator, spawned
 from particles.steppers.adaptive import Adaptive
 from particles.steppers.collisions import begin
 from particles.steppers.iterate import Iterate
-from particles.steppers.method import Method, Model
+from particles.steppers.method import Method, Model, advance_over_jumps
 from particles.steppers.state import Groups, Particles
 
 PROBES = 4
@@ -45,12 +45,7 @@ class ParticleState:
         """The ensemble at t1; the method lands on every breakpoint of the field, and starts afresh there."""
         if not isinstance(self.model, VelocityField):
             return replace(self, particles=self.method.advance(self.model, t0, t1, self.particles))
-        particles = self.particles
-        for piece in pieces(self.model, t0, t1):
-            particles = self.method.advance(piece.field, piece.start, piece.end, particles)
-            if piece.jumps:
-                particles = replace(particles, memory=None)
-        return replace(self, particles=particles)
+        return replace(self, particles=advance_over_jumps(self.method, self.model, t0, t1, self.particles))
 
     def record(self) -> Mapping[str, Array]:
         """The positions, ([run,] particle, component), and the groups of a model with events."""

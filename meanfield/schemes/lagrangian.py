@@ -22,13 +22,12 @@ from particles.checks import Array, as_finite, hold, whole
 from particles.dataset import Series, variable
 from particles.errors import InvalidInput, NotSupported, RunStopped
 from particles.evolution import resumable
-from particles.fields.breakpoints import pieces
 from particles.fields.field import VelocityField
 from particles.measure import EmpiricalMeasure
 from particles.steppers.adaptive import Adaptive
 from particles.steppers.error_control import ErrorControlled
 from particles.steppers.fixed_step import FixedStep
-from particles.steppers.method import Method
+from particles.steppers.method import Method, advance_over_jumps
 from particles.steppers.state import Particles
 
 DEFAULT_METHOD = Adaptive(1e-7, 1e-9)
@@ -92,15 +91,6 @@ class Lagrangian(Scheme):
         fine, coarse = (material(initial, self.nodes, self.cells, coarser=k) for k in (1, 2))
         moving = tuple(_particles(mesh, self.nodes) for mesh in (fine, coarse, coarse))
         return LagrangianState(model, scheme, initial, fine, coarse, *moving)
-
-
-def _advanced(method: Method, model: VelocityField, t0: float, t1: float, particles: Particles) -> Particles:
-    """The particles at t1; the method lands on the breakpoints of the field and starts afresh there."""
-    for piece in pieces(model, t0, t1):
-        particles = method.advance(piece.field, piece.start, piece.end, particles)
-        if piece.jumps:
-            particles = replace(particles, memory=None)
-    return particles
 
 
 def _particles(mesh: Material, nodes: int) -> Particles:
@@ -183,9 +173,9 @@ class LagrangianState:
         method, tight = self.scheme.method, finer(self.scheme.method)
         moved = replace(
             self,
-            fine=_advanced(method, self.model, t0, t1, self.fine),
-            coarse=_advanced(method, self.model, t0, t1, self.coarse),
-            timed=self.timed if tight is None else _advanced(tight, self.model, t0, t1, self.timed),
+            fine=advance_over_jumps(method, self.model, t0, t1, self.fine),
+            coarse=advance_over_jumps(method, self.model, t0, t1, self.coarse),
+            timed=self.timed if tight is None else advance_over_jumps(tight, self.model, t0, t1, self.timed),
         )
         outside = moved._outside()
         if outside > MAX_OUTSIDE:

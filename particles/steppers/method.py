@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
 
 from particles.checks import Array, Frozen
 from particles.errors import NotSupported, RunStopped
+from particles.fields.breakpoints import pieces
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField
 from particles.steppers.state import Particles
@@ -40,6 +42,15 @@ class Method(Frozen, ABC):
     @abstractmethod
     def advance(self, model: Model, t0: float, t1: float, state: Particles) -> Particles:
         """The ensemble at t1 from the ensemble at t0 < t1; `state` is left as it is."""
+
+
+def advance_over_jumps(method: Method, field: VelocityField, t0: float, t1: float, particles: Particles) -> Particles:
+    """The ensemble at t1; the method lands on every breakpoint of the field, and starts afresh there."""
+    for piece in pieces(field, t0, t1):
+        particles = method.advance(piece.field, piece.start, piece.end, particles)
+        if piece.jumps:
+            particles = replace(particles, memory=None)
+    return particles
 
 
 def check_finite(x: Array, t: float, variable: str = "position", first_run: int = 0) -> None:
