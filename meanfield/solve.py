@@ -19,7 +19,9 @@ from particles.errors import InvalidInput, NotSupported
 from particles.evolution import evolve, refuse_existing, state_name
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField, as_field
+from particles.progress import Progress
 from particles.simulate import check_velocity
+from particles.watching import Callback, Observables, Stop, as_watch
 
 PROBES = 8
 """Most cells at which the field is looked at before the run."""
@@ -36,9 +38,12 @@ def solve(
     max_step: float | None = None,
     wall_tolerance: float = 1e-6,
     tails: Tails | None = None,
-    progress: bool = False,
+    progress: Progress = False,
     store: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
+    observables: Observables | None = None,
+    stop: Stop | None = None,
+    callback: Callback | None = None,
 ) -> xr.Dataset:
     """Solve the continuity equation ∂_t μ + div(X_t[μ] μ) = div(D∇μ), (6.1), on the grid of `initial`.
 
@@ -66,6 +71,7 @@ def solve(
     v1, …, vd, component), `cell_mass`, `mesh_density` with its coordinates `mesh_x1`, …, and `folded_mass`.
     A field that depends on the density itself or on its gradient, as in the porous medium equation, is neither promised
     nor refused: a field is given cell masses at cell centres, and no scheme here is made for what it does with them.
+    `observables`, `stop`, `callback` and `progress` are those of `simulate`.
     Raises RunStopped, with the Dataset so far; NotSupported for models whose particles are no point masses of R^d.
     """
     if scheme is not None and not isinstance(scheme, Scheme):
@@ -76,13 +82,14 @@ def solve(
     model = model.in_dimension(initial.dim)
     scheme = default_scheme(model, initial) if scheme is None else scheme
     scheme.check_problem(model, initial)
-    saves = as_times(times)
+    saves, watch = as_times(times), as_watch(observables, stop, callback)
     options = Options(wall_tolerance, tails, TimeControl(time_tolerance, max_step))
     probe = some_centres(initial, PROBES)
     check_velocity(model, float(saves[0]), probe[None], np.full(len(probe), 1 / len(probe)))
     refuse_existing(store, overwrite=overwrite)
     state = scheme.start(model, initial, float(saves[0]), options)
-    return evolve(state, _layout(state, saves), label="solve", progress=progress, store=store, overwrite=overwrite)
+    layout = _layout(state, saves)
+    return evolve(state, layout, label="solve", watch=watch, progress=progress, store=store, overwrite=overwrite)
 
 
 def check_model(model: VelocityField, initial: GridMeasure) -> None:

@@ -27,12 +27,14 @@ from particles.steppers.method import Method
 from particles.steppers.runge_kutta import RK4, Euler
 from particles.steppers.splitting import LieTrotter, StrangMarchuk
 from particles.store import open_store, write_netcdf
+from particles.watching import ClusterCount, SteadyState
 
 __all__ = [
     "RK4",
     "Adaptive",
     "CausalAttention",
     "Circle",
+    "ClusterCount",
     "CuckerSmale",
     "Derived",
     "Diffusion",
@@ -60,6 +62,7 @@ __all__ = [
     "SoftmaxField",
     "Space",
     "Sphere",
+    "SteadyState",
     "StrangMarchuk",
     "Torus",
     "UnnormalizedAttention",

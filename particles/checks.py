@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Collection
 from decimal import Decimal
 from numbers import Integral, Real
@@ -221,6 +222,8 @@ def as_path(value: str | os.PathLike[str], name: str) -> Path:
         raise InvalidInput(f"{name} must be a path, text or pathlib.Path, got {_short(value)}")
     if not path or "\0" in path:
         raise InvalidInput(f"{name} must be a path that a file can have, got {_short(value)}")
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", path):
+        raise InvalidInput(f"{name} must be a path on this machine, got the URL {_short(value)}: copy it there later")
     try:
         return Path(path).expanduser()
     except RuntimeError as error:

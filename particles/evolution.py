@@ -8,25 +8,28 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
-from tqdm import tqdm
 
-from particles.checks import Array, default_error_state, flag
+from particles.checks import Array, as_times, default_error_state, flag
 from particles.dataset import COMPLETED, Layout, config_of, unwritten
 from particles.errors import Interrupted, InvalidInput, LibraryError, RunStopped, StoreError
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField
 from particles.files import Lock, as_target, recover
+from particles.progress import Progress, as_progress, progress_of
 from particles.store import (
     MemoryRecorder,
     Recorder,
     ZarrRecorder,
     check_rows,
     check_target,
+    extend,
     open_store,
-    planned_times,
+    planned,
     read_commit,
 )
+from particles.watching import Callback, Observables, Stop, Watch, Watched, as_watch
 
 Model = VelocityField | DiscreteMap
 
@@ -57,6 +60,9 @@ class State(Protocol):
 
 S = TypeVar("S", bound=State)
 
+HALVINGS = 10
+"""Halvings of a save interval that locate the time at which a stop condition begins to hold."""
+
 SAME = 1e-9
 """Relative difference of velocities up to which two models are taken for one."""
 
@@ -84,7 +90,8 @@ def evolve(
     layout: Layout,
     *,
     label: str,
-    progress: bool = False,
+    watch: Watch | None = None,
+    progress: Progress = False,
     store: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
 ) -> xr.Dataset:
@@ -93,17 +100,23 @@ def evolve(
     A run that cannot go on keeps all that it had: RunStopped names the reason and carries the Dataset. So does
     Interrupted, the KeyboardInterrupt of Ctrl-C; a store then has the status "interrupted".
     """
-    flag(progress, "progress")
+    progress = as_progress(progress)
     velocities = None if store is None or not unwritten(layout.static) else state.probe(float(layout.times[0])).tolist()
-    recorder = _begin(state, layout, store, overwrite, velocities)
-    return _loop(state, layout.times, recorder, 1, progress, label, velocities)
+    watched = Watched(watch or Watch(), layout)
+    first = watched.first(state.record())
+    recorder = _begin(state, watched.layout, first, store, overwrite, velocities)
+    return _loop(state, recorder, 1, watched, progress, label, velocities, first)
 
 
 def _begin(
-    state: State, layout: Layout, store: str | os.PathLike[str] | None, overwrite: bool, velocities: Any
+    state: State,
+    layout: Layout,
+    first: Mapping[str, Array],
+    store: str | os.PathLike[str] | None,
+    overwrite: bool,
+    velocities: Any,
 ) -> Recorder:
     """A recorder that holds the first record."""
-    first = state.record()
     if store is None:
         recorder = MemoryRecorder(layout, first)
         recorder.save(0, first, {})
@@ -133,31 +146,47 @@ def refuse_existing(store: str | os.PathLike[str] | None, *, overwrite: bool) ->
 
 
 @default_error_state()
-def resume(store: str | os.PathLike[str], *, model: Model | None = None, progress: bool = False) -> xr.Dataset:
+def resume(
+    store: str | os.PathLike[str],
+    *,
+    times: npt.ArrayLike | None = None,
+    model: Model | None = None,
+    progress: Progress = False,
+    observables: Observables | None = None,
+    stop: Stop | None = None,
+    callback: Callback | None = None,
+) -> xr.Dataset:
     """Carry an interrupted run to its last time, bitwise as if it had not been interrupted; then the whole Dataset.
 
-    Parameters: `store`, the path of the run; `model`, the model of a run that was made with functions or classes that
-    no file can hold: it is accepted where its velocities at a few tokens, at the first and at the last save, are those
-    that the store holds. A completed run is returned as it is.
+    Parameters: `store`, the path of the run; `times`, further save times, all later than those of the run: it goes on
+    to the last of them, bitwise as if they had been asked for at once (the store is copied for it, then replaced);
+    `model`, the model of a run that was made with functions or classes that no file can hold: it is accepted where its
+    velocities at a few tokens, at the first and at the last save, are those that the store holds; `observables`, the
+    functions of a run that has any, again; `stop` and `callback` as in simulate: a run that a condition has stopped
+    goes on without it. A completed run is returned as it is, unless there are `times`.
     Raises StoreError for a folder that is no store, is damaged, is being written by another process, or holds a run
     whose model it cannot rebuild; InvalidInput for another model; RunStopped and Interrupted as simulate and solve.
     """
     path = as_target(store, "store")
-    flag(progress, "progress")
-    if read_commit(path).status == COMPLETED:
+    progress, watch = as_progress(progress), as_watch(observables, stop, callback)
+    more = None if times is None else as_times(times)
+    if more is None and read_commit(path).status == COMPLETED:
         return open_store(path)
     lock = Lock(path)
     try:
         recover(path)
         head = read_commit(path)
-        if head.status == COMPLETED:
+        if more is None and head.status == COMPLETED:
             return open_store(path)
         saved = open_store(path)
         check_rows(path, head)
         call = config_of(saved) if model is None else _call_with(model, saved, head.memo)
         state = _state(call).restore(saved.isel(time=-1).load(), call, head.memo["state"])
+        watched = Watched.anew(watch, planned(path), state.record())
+        if more is not None:
+            watched.layout = extend(path, lock, more)
         recorder = ZarrRecorder.reopened(path, lock)
-        return _loop(state, planned_times(path), recorder, head.saved, progress, call["function"], head.memo["start"])
+        return _loop(state, recorder, head.saved, watched, progress, call["function"], head.memo["start"])
     finally:
         lock.release()
 
@@ -190,28 +219,78 @@ def _call_with(model: Model, saved: xr.Dataset, memo: Mapping[str, Any]) -> dict
 
 
 def _loop(
-    state: State, times: Array, recorder: Recorder, start: int, progress: bool, label: str, velocities: Any = None
+    state: State,
+    recorder: Recorder,
+    start: int,
+    watched: Watched,
+    progress: Progress,
+    label: str,
+    velocities: Any = None,
+    first: Mapping[str, Array] | None = None,
 ) -> xr.Dataset:
-    bar = tqdm(range(start, len(times)), desc=label, disable=not progress, unit="save", initial=start, total=len(times))
+    times = watched.layout.times
     try:
-        for k in bar:
-            t0, t1 = float(times[k - 1]), float(times[k])
-            try:
-                state = state.advance(t0, t1)
-                record, memo = state.record(), _memo(state, t1, velocities)
-            except LibraryError as error:
-                reason = f"stopped between t = {t0:g} and t = {t1:g}: {error}"
-                known = getattr(error, "time", None)
-                found = recorder.finish("stopped", reason)
-                raise RunStopped(reason, time=t0 if known is None else known, dataset=found) from error
-            except KeyboardInterrupt:
-                reason = f"interrupted between t = {t0:g} and t = {t1:g}"
-                raise Interrupted(reason, dataset=recorder.finish("interrupted", reason)) from None
-            try:
-                recorder.save(k, record, memo)
-            except StoreError as error:
-                reason = f"stopped at t = {t1:g}, which could not be saved: {error}"
-                raise RunStopped(reason, time=t1, dataset=recorder.rescue(reason)) from error
+        with progress_of(progress, label, "save", len(times), start) as advance:
+            if first is not None and (reason := _seen(watched, recorder, float(times[0]), first, None)):
+                return recorder.finish("stopped", reason)
+            for k in range(start, len(times)):
+                before, t0, t1 = state, float(times[k - 1]), float(times[k])
+                try:
+                    state = before.advance(t0, t1)
+                    record, memo = watched.record(t1, state.record()), _memo(state, t1, velocities)
+                except LibraryError as error:
+                    reason = f"stopped between t = {t0:g} and t = {t1:g}: {error}"
+                    known = getattr(error, "time", None)
+                    found = recorder.finish("stopped", reason)
+                    raise RunStopped(reason, time=t0 if known is None else known, dataset=found) from error
+                except KeyboardInterrupt:
+                    reason = f"interrupted between t = {t0:g} and t = {t1:g}"
+                    raise Interrupted(reason, dataset=recorder.finish("interrupted", reason)) from None
+                try:
+                    recorder.save(k, record, memo)
+                except StoreError as error:
+                    reason = f"stopped at t = {t1:g}, which could not be saved: {error}"
+                    raise RunStopped(reason, time=t1, dataset=recorder.rescue(reason)) from error
+                advance()
+                if reason := _seen(watched, recorder, t1, record, (before, t0)):
+                    return recorder.finish("stopped", reason)
         return recorder.finish(COMPLETED)
     finally:
         recorder.close()
+
+
+def _seen(
+    watched: Watched, recorder: Recorder, t: float, record: Mapping[str, Array], before: tuple[State, float] | None
+) -> str:
+    """Show a save to the observers; why the run stops after it, nothing where it goes on."""
+    try:
+        watched.report(t, record)
+        if not watched.stops(t, record):
+            return ""
+        low, high = (t, t) if before is None else _located(watched, *before, t)
+    except LibraryError as error:
+        reason = f"stopped at t = {t:g}: {error}"
+        raise RunStopped(reason, time=t, dataset=recorder.finish("stopped", reason)) from error
+    except KeyboardInterrupt:
+        reason = f"interrupted after the save at t = {t:g}"
+        raise Interrupted(reason, dataset=recorder.finish("interrupted", reason)) from None
+    where = f"at t = {t:g}" if low == high else f"between t = {low:.9g} and t = {high:.9g}"
+    return f"stopped at t = {t:g}: {watched.reason()} holds first {where}"
+
+
+def _located(watched: Watched, state: State, t0: float, t1: float) -> tuple[float, float]:
+    """Ends of a 2^−HALVINGS of a save interval, between which a condition begins that holds at t1 and not at t0.
+
+    The pieces are run again from t0 and dropped. A noisy run, whose path would be another, and a map, which has no
+    state between two times, are not: the ends are those of the interval.
+    """
+    if ("rngs" in state.memo() and state.memo()["rngs"]) or isinstance(getattr(state, "model", None), DiscreteMap):
+        return t0, t1
+    low, high = t0, t1
+    for _ in range(HALVINGS):
+        middle = 0.5 * (low + high)
+        if watched.stops(middle, watched.record(middle, state.advance(t0, middle).record())):
+            high = middle
+        else:
+            low = middle
+    return low, high

@@ -20,12 +20,14 @@ from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField
 from particles.fields.start import check_start
 from particles.measure import EmpiricalMeasure
+from particles.progress import Progress
 from particles.randomness import restored_generator, saved_generator, spawned
 from particles.steppers.adaptive import Adaptive
 from particles.steppers.collisions import begin
 from particles.steppers.iterate import Iterate
 from particles.steppers.method import Method, Model, advance_over_jumps
 from particles.steppers.state import Groups, Particles
+from particles.watching import Callback, Observables, Stop, as_watch
 
 PROBES = 4
 """Tokens of a run whose velocities are kept where the model itself cannot be."""
@@ -96,16 +98,25 @@ def simulate(
     *,
     weights: npt.ArrayLike | None = None,
     rng: Rng = None,
-    progress: bool = False,
+    progress: Progress = False,
     store: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
+    observables: Observables | None = None,
+    stop: Stop | None = None,
+    callback: Callback | None = None,
 ) -> xr.Dataset:
     """Move particles along a model: x_i' = X_t[μ](x_i), μ = Σ_j w_j δ_{x_j}, saved at `times`.
 
     Parameters: x0 (n, d), (n,) where d = 1, (run, n, d) for an ensemble of independent runs, or an EmpiricalMeasure;
     times strictly increasing, the first is that of x0; `method` None is Adaptive(1e-8, 1e-10) for fields and Iterate()
     for maps; weights (n,), None for 1/n; `rng` a Generator, a seed or None, used only by random methods, and run r
-    of an ensemble draws from its r-th child; `store` a path for a Zarr store that is written while the run goes on.
+    of an ensemble draws from its r-th child; `store` a path for a Zarr store that is written while the run goes on;
+    `progress` a flag, or a function of (done, total).
+    Three kinds of observers, none of which can change a number: each is given the Dataset of one save, with a `time` of
+    length one, and a copy of its own. `observables`, functions of it by name, are saved beside the positions;
+    diagnostics are such functions. `stop`, a function of (t, ds), SteadyState or ClusterCount, ends the run after the
+    first save at which it is true; the attribute `status` holds the reason, and between which times it began to hold.
+    `callback`, a function of (t, ds), is called after each save.
 
     Returns a Dataset with `position` (time, particle, component), or (run, time, particle, component), and `weight`.
     Raises RunStopped, with the Dataset so far, where the run cannot go on; InvalidInput for a wrong argument.
@@ -116,7 +127,7 @@ def simulate(
     model = model.in_dimension(x.shape[-1])
     saves = as_times(times)
     check_start(model, float(saves[0]), x[0] if single else x)
-    generator = as_generator(rng)
+    generator, watch = as_generator(rng), as_watch(observables, stop, callback)
     method = _default_method(model) if method is None else method
     if not isinstance(method, Method):
         raise InvalidInput(f"method must be Euler, RK4, Adaptive, EulerMaruyama or Iterate, got {method!r}")
@@ -132,9 +143,8 @@ def simulate(
         entropy, rngs = spawned(generator, len(x))
         particles = replace(particles, rngs=rngs)
     state = ParticleState(model, method, particles, single)
-    return evolve(
-        state, _layout(state, saves, entropy), label="simulate", progress=progress, store=store, overwrite=overwrite
-    )
+    layout = _layout(state, saves, entropy)
+    return evolve(state, layout, label="simulate", watch=watch, progress=progress, store=store, overwrite=overwrite)
 
 
 def check_velocity(field: VelocityField, t: float, x: Array, w: Array) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 from collections.abc import Mapping
@@ -274,11 +275,37 @@ def check_rows(path: Path, head: Head) -> None:
         CheckedRows(path, head, name).check()
 
 
-def planned_times(path: Path) -> Array:
-    """All save times of a run, also those that are still to come."""
+def planned(path: Path) -> Layout:
+    """The layout of a run: what does not change, its series, and all save times, also those that are still to come."""
+    head, attributes = read_head(path)
+    static = read_static(path, head)
+    static.attrs = attributes
+    return Layout(static, head.series, static["time"].values)
+
+
+def extend(path: Path, lock: Lock, times: Array) -> Layout:
+    """Give the run in a store further save times, under its lock; the store is copied, and replaced at once."""
     head, _ = read_head(path)
-    times: Array = read_static(path, head)["time"].values
-    return times
+    layout = planned(path)
+    if times[0] <= layout.times[-1]:
+        raise InvalidInput(f"times must be later than the last one of the run, {layout.times[-1]:g}, got {times[0]:g}")
+    every = np.concatenate([layout.times, times])
+    static = layout.static.drop_vars("time").assign_coords(time=variable("time", every, "time"))
+    longer = Layout(static, layout.series, every)
+    saved = open_store(path)
+    records = ({name: saved[name].isel(time=k).values for name in head.series} for k in range(head.saved))
+    partial = beside(path, "partial")
+    try:
+        with storing(path):
+            first = next(records)
+            new_store(partial, longer, first)
+            recorder = ZarrRecorder(partial, lock, first_head(partial, token_hex(16), longer), static.attrs)
+            for k, record in enumerate(itertools.chain([first], records)):
+                recorder.save(k, record, head.memo)
+            replace_folder(partial, path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return longer
 
 
 def read_commit(path: str | os.PathLike[str]) -> Head:

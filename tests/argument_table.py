@@ -103,6 +103,8 @@ TABLE = {
         "model_of": [Call(ps.model_of, {"ds": RUN})],
         "open_store": [Call(ps.open_store, {"path": "stored.zarr"})],
         "resume": [Call(ps.resume, {"store": "stored.zarr"})],
+        "ClusterCount": [Call(ps.ClusterCount, {"k": 1, "distance": 0.1})],
+        "SteadyState": [Call(ps.SteadyState, {"speed": 1e-3})],
         "threads": [Call(ps.threads, {"k": 1}, runs=False)],
         "write_netcdf": [
             Call(ps.write_netcdf, {"ds": RUN}, {"path": "run.nc", "overwrite": True}),

@@ -15,6 +15,7 @@ LAYERS = [
     # Three wings that know nothing of each other; `randomness` is drawn from by steppers and runs.
     ["particles.models", "particles.randomness", "particles.encoding", "particles.dataset", "particles.files"],
     ["particles.steppers", "particles.catalogue", "particles.records", "particles.store"],
+    ["particles.watching"],
     ["particles.evolution"],
     ["particles.simulate"],
     ["particles"],

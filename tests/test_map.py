@@ -11,6 +11,7 @@ from source_tree import PACKAGES, ROOT, modules
 ENTRY = {"__init__.py", "__main__.py"}
 
 THEMES = {
+    "particles/test_extending.py",
     "meanfield/limits/test_examples.py",
     "meanfield/schemes/test_memory.py",
     "meanfield/schemes/test_published_flows.py",

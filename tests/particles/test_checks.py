@@ -302,6 +302,12 @@ class BytesPath:
         return b"folder"
 
 
+@pytest.mark.parametrize("url", ["s3://bucket/run.zarr", "memory://run", "file:///tmp/run", "s3:/bucket"])
+def test_a_url_is_no_path_and_becomes_no_folder(url):
+    with pytest.raises(InvalidInput, match="must be a path on this machine, got the URL"):
+        as_path(url, "store")
+
+
 def test_a_path_is_one_that_a_file_can_have():
     assert as_path("a/b", "store") == as_path(Path("a/b"), "store") == Path("a/b")
     for value in (1, None, b"a", BytesPath(), "", "a\0b", ["a"]):

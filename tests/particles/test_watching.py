@@ -1,0 +1,151 @@
+"""Observers of a run: what they are given, that they change no number, and where a condition ends a run."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from meanfield import FiniteVolume, Grid, Normal, solve
+from meanfield.analysis.diagnostics import mean
+from particles import (
+    RK4,
+    Adaptive,
+    ClusterCount,
+    Diffusion,
+    EulerMaruyama,
+    SelfAttention,
+    SteadyState,
+    resume,
+    simulate,
+)
+from particles.errors import InvalidInput, RunStopped
+from particles.watching import snapshot
+
+X = np.random.default_rng(0).standard_normal((6, 2))
+DECAY = SelfAttention(np.zeros((2, 2)), np.zeros((2, 2)), -np.eye(2))
+"""Every token moves by minus the mean of all."""
+
+SHRINK = SelfAttention(np.zeros((1, 1)), np.zeros((1, 1)), [[-1.0]])
+TIMES = np.linspace(0.0, 2.0, 5)
+
+
+def spoil(t, ds):
+    for name in ds.variables:
+        if name != "time" and ds[name].dtype.kind == "f" and name not in ds.indexes:
+            ds[name].values[...] = 7.0
+    np.random.default_rng(0).standard_normal(3)
+
+
+def spread(ds):
+    x = ds["position"].values
+    ds["position"].values[...] = np.nan
+    return float(x.max() - x.min())
+
+
+def test_observers_change_no_number_on_particles_and_grids():
+    plain = simulate(DECAY, X, TIMES)
+    watched = simulate(DECAY, X, TIMES, observables={"spread": spread}, callback=spoil, stop=lambda t, ds: False)
+    assert watched.drop_vars("spread").drop_attrs().identical(plain.drop_attrs())
+    noisy = simulate(DECAY + Diffusion(0.1, dim=2), X, TIMES, EulerMaruyama(0.1), rng=3)
+    seen = simulate(DECAY + Diffusion(0.1, dim=2), X, TIMES, EulerMaruyama(0.1), rng=3, callback=spoil)
+    np.testing.assert_array_equal(noisy["position"], seen["position"])
+    start = Grid([(-2, 2)], 20).measure(Normal(0.5, 0.1))
+    plain = solve(SHRINK, start, [0.0, 0.1, 0.2], FiniteVolume())
+    seen = solve(SHRINK, start, [0.0, 0.1, 0.2], FiniteVolume(), callback=spoil)
+    assert seen.drop_attrs().identical(plain.drop_attrs())
+
+
+def test_observables_are_numbers_arrays_and_diagnostics_of_the_library():
+    ds = simulate(DECAY, X, TIMES, observables={"m": mean, "first": lambda ds: ds["position"].values[0, 0], "n": len})
+    np.testing.assert_allclose(ds["m"], mean(ds), rtol=1e-15)
+    assert ds["m"].dims == mean(ds).dims
+    np.testing.assert_array_equal(ds["first"], ds["position"][:, 0])
+    assert ds["first"].dims == ("time", "first_index1")
+    assert ds["n"].dims == ("time",)
+    start = Grid([(-2, 2)], 20).measure(Normal(0.5, 0.1))
+    grid = solve(SHRINK, start, [0.0, 0.1, 0.2], FiniteVolume(), observables={"m": mean})
+    np.testing.assert_allclose(grid["m"], mean(grid), rtol=1e-15)
+
+
+def test_a_callback_is_called_after_each_save_with_its_time():
+    calls = []
+    simulate(
+        DECAY, X, TIMES, callback=lambda t, ds: calls.append((t, float(ds["time"].item()), dict(ds.sizes)["time"]))
+    )
+    assert calls == [(t, t, 1) for t in TIMES]
+
+
+def test_a_condition_ends_a_run_and_is_located():
+    # The mean decays as e^{-t}: it passes the half of its start at log 2.
+    start = np.abs(X).mean() * np.ones((3, 1))
+    half = 0.5 * start[0, 0]
+    ds = simulate(SHRINK, start, TIMES, stop=lambda t, ds: float(ds["position"].mean()) < half)
+    assert ds["time"].values.tolist() == [0.0, 0.5, 1.0]
+    status = ds.attrs["status"]
+    assert status.startswith("stopped at t = 1:")
+    low, high = (float(part.split(" ")[0]) for part in status.split("t = ")[2:])
+    assert low <= np.log(2.0) <= high
+    assert high - low == pytest.approx(0.5 / 1024)
+
+
+def test_a_condition_that_holds_at_the_start_leaves_one_save():
+    ds = simulate(DECAY, X, TIMES, stop=lambda t, ds: True)
+    assert ds.sizes["time"] == 1
+    assert ds.attrs["status"].endswith("holds first at t = 0")
+
+
+def test_a_steady_state_and_few_clusters_are_conditions():
+    ds = simulate(SHRINK, np.ones((2, 1)), np.arange(20.0), stop=SteadyState(1e-3))
+    # The speed is e^{-t}.
+    assert ds["time"].values[-1] == np.ceil(np.log(1e3))
+    assert "SteadyState(speed=0.001)" in ds.attrs["status"]
+    runs = np.array([[[0.0], [1.0], [5.0]], [[0.0], [3.0], [3.1]]])
+    model = SelfAttention(0.0, 0.0, -1.0)
+    assert simulate(model, runs, [0.0, 0.1], stop=ClusterCount(2, 1.5)).sizes["time"] == 1
+    assert simulate(model, runs, [0.0, 0.1], stop=ClusterCount(1, 1.5)).sizes["time"] == 2
+
+
+def test_what_an_observer_raises_ends_the_run_with_what_it_had():
+    def fails(t, ds):
+        if t > 0.6:
+            raise ZeroDivisionError("mine")
+
+    with pytest.raises(
+        RunStopped, match=r"stopped at t = 1: the callback failed at t = 1: ZeroDivisionError: mine"
+    ) as e:
+        simulate(DECAY, X, TIMES, callback=fails)
+    assert e.value.dataset.sizes["time"] == 3
+
+
+@pytest.mark.parametrize(
+    ("observers", "message"),
+    [
+        ({"observables": [mean]}, "observables must be a dict"),
+        ({"observables": {"m": 1.0}}, "must name functions"),
+        ({"observables": {"position": mean}}, "as a variable of the run is"),
+        ({"observables": {"m": lambda ds: "text"}}, "must be a number or an array"),
+        ({"stop": 3.0}, r"stop must be a function of \(t, ds\)"),
+        ({"callback": "x"}, "callback must be a function"),
+    ],
+)
+def test_what_is_no_observer_is_refused(observers, message):
+    with pytest.raises(InvalidInput, match=message):
+        simulate(DECAY, X, TIMES, **observers)
+
+
+def test_a_snapshot_has_the_time_of_its_save():
+    caught = []
+    simulate(DECAY, X, TIMES, RK4(0.1), callback=lambda t, ds: caught.append(ds))
+    whole = simulate(DECAY, X, TIMES, RK4(0.1))
+    joined = xr.concat(caught, "time", data_vars="minimal", coords="minimal", compat="override", join="exact")
+    np.testing.assert_array_equal(joined["position"], whole["position"])
+    assert callable(snapshot)
+
+
+def test_observables_stand_in_the_store_and_a_resumed_run_asks_for_them(tmp_path):
+    store = tmp_path / "run.zarr"
+    given = {"observables": {"m": mean}}
+    whole = simulate(DECAY, X, TIMES, Adaptive(), **given)
+    simulate(DECAY, X, TIMES, Adaptive(), **given, store=store, stop=lambda t, ds: t >= 1.0)
+    with pytest.raises(InvalidInput, match=r"the store holds the observables \['m'\], given are \[\]"):
+        resume(store)
+    assert resume(store, **given).drop_attrs().identical(whole.drop_attrs())
