@@ -14,10 +14,13 @@ from particles import (
     PowerAttraction,
     RescaledTransformer,
     SelfAttention,
+    open_store,
     resume,
     simulate,
 )
 from particles.errors import InvalidInput
+from particles.files import Lock
+from particles.store import extend
 
 X = np.random.default_rng(0).standard_normal((6, 2))
 MODEL = SelfAttention(np.eye(2), np.eye(2), -np.eye(2))
@@ -68,6 +71,15 @@ def test_an_extended_run_that_stops_on_its_way_goes_on(tmp_path):
     assert resume(store).drop_attrs().identical(whole.drop_attrs())
     longer = simulate(MODEL, X, [*FIRST, *MORE, 3.0])
     assert resume(copy, times=[3.0]).drop_attrs().identical(longer.drop_attrs())
+
+
+def test_a_run_killed_once_its_store_is_longer_goes_on(tmp_path):
+    store = (tmp_path / "run.zarr").resolve()
+    simulate(MODEL, X, FIRST, store=store)
+    with Lock(store) as lock:
+        extend(store, lock, np.array(MORE))
+    assert open_store(store).sizes["time"] == len(FIRST)
+    assert resume(store).drop_attrs().identical(simulate(MODEL, X, FIRST + MORE).drop_attrs())
 
 
 @pytest.mark.parametrize(("times", "message"), [([0.5, 2.0], "later than the last"), ([2.0, 1.5], "increasing")])
