@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from particles import DiscreteMap, VelocityField
+from particles import DiscreteMap, SelfAttention, VelocityField
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +23,23 @@ class LinearAttention(VelocityField):
     def velocity(self, t, x, mu):
         moment = (mu.points.T * mu.weights) @ mu.points
         return x @ (self.V @ moment @ self.B).T
+
+
+class Halved(SelfAttention):
+    """Half the velocity of the head that it inherits from."""
+
+    def aggregate(self, t, x, y, w):
+        return 0.5 * super().aggregate(t, x, y, w)
+
+
+class Named(SelfAttention):
+    """The equation of SelfAttention under another name."""
+
+    same_equation = True
+
+
+class Inherited(Named):
+    """A declaration counts for the class that makes it alone."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from particles.checks import Array, as_generator, as_points, count, positive, wh
 from particles.dataset import as_dataset, model_of, variable
 from particles.errors import InvalidInput, NotSupported
 from particles.fields.field import VelocityField
-from particles.models.attention import SoftmaxField
+from particles.fields.questions import attention_matrix
 
 
 def leaders(ds: xr.Dataset, head: int = 0) -> xr.DataArray:
@@ -247,12 +247,10 @@ def _of_attention(
     if head >= len(terms):
         raise InvalidInput(f"head must be 0 to {len(terms) - 1}, got {head}")
     field = terms[head]
-    if not isinstance(field, SoftmaxField):
-        raise NotSupported(f"attention is a matter of softmax fields; term {head} is {type(field).__name__}")
     times, weights = ds.time.values, ds.weight.values
 
     def at(k: int, x: Array) -> Any:
-        return measure(field.attention_matrix(float(times[k]), x, weights))
+        return measure(attention_matrix(field, float(times[k]), x, weights))
 
     return _each(ds, at, core, long_name)
 

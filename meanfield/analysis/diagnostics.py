@@ -22,9 +22,9 @@ from particles.checks import Array, as_finite, count, not_negative, place
 from particles.dataset import as_dataset, model_of
 from particles.errors import InvalidInput, NotSupported
 from particles.fields.field import VelocityField, as_field
+from particles.fields.questions import score_matrix
 from particles.kernels.softmax import softmax_average
 from particles.measure import Atoms
-from particles.models.attention import SoftmaxField
 
 
 def atoms_at(ds: xr.Dataset, k: int, *, smooth: bool = False) -> Atoms:
@@ -101,7 +101,7 @@ def entropy(ds: xr.Dataset) -> xr.DataArray:
     return _series(ds, values, "entropy")
 
 
-def interaction_energy(ds: xr.Dataset, model: SoftmaxField | None = None) -> xr.DataArray:
+def interaction_energy(ds: xr.Dataset, model: VelocityField | None = None) -> xr.DataArray:
     """L = ∬ e^{⟨Qx, Ky⟩} dμ_t(x) dμ_t(y), (time,); for V = −I, QᵀK = I it never increases (Lemma 8.9).
 
     In a moving frame x and y are the original coordinates. Refused for sums of fields and for fields that are no
@@ -109,13 +109,14 @@ def interaction_energy(ds: xr.Dataset, model: SoftmaxField | None = None) -> xr.
     """
     _check_single(ds)
     field = model_of(ds) if model is None else model
-    if not isinstance(field, SoftmaxField):
-        raise NotSupported(f"the interaction energy belongs to one attention head, got {field!r}: pass model=")
     values = []
     for t, (points, weights) in zip(ds["time"].values, _all_atoms(ds), strict=True):
-        queries, keys = field.queries_and_keys(float(t), points, points)
+        try:
+            queries = points @ score_matrix(field, float(t)).T
+        except NotSupported as error:
+            raise NotSupported(f"the interaction energy belongs to one attention head: {error}; pass model=") from None
         with np.errstate(divide="ignore"):
-            log = softmax_average(queries, keys, None, np.log(weights)).logsumexp
+            log = softmax_average(queries, points, None, np.log(weights)).logsumexp
         values.append(float(weights @ np.exp(log)))
     return _series(ds, values, "interaction energy")
 

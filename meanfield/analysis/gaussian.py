@@ -19,7 +19,7 @@ from particles.checks import Array
 from particles.errors import InvalidInput, NotSupported
 from particles.fields.field import MovingFrame, VelocityField
 from particles.fields.linear_flow import linear_flow
-from particles.models.attention import SoftmaxField
+from particles.models.attention import softmax_head
 from particles.models.noise import Diffusion
 
 
@@ -34,15 +34,14 @@ class Affine(NamedTuple):
 def normal_flow(term: VelocityField, t: float, m: Array, S: Array) -> Affine:
     """X_t[N(m, S)] of one term, less the drift of a frame, which a sum counts once.
 
-    Raises NotSupported for a field that is not affine under every normal law.
+    Raises NotSupported for a field that is not affine under every normal law: the default knows softmax heads only.
     """
-    raise NotSupported(f"normal laws are not known to stay normal under {type(term).__name__}")
-
-
-@normal_flow.register
-def _(term: SoftmaxField, t: float, m: Array, S: Array) -> Affine:
-    V = term.value_matrix(t)
-    return Affine(V @ S @ term.score_matrix(t), V @ m)
+    try:
+        head = softmax_head(term)
+    except NotSupported as error:
+        raise NotSupported(f"normal laws are not known to stay normal: {error}") from None
+    V = head.value_matrix(t)
+    return Affine(V @ S @ head.score_matrix(t), V @ m)
 
 
 @normal_flow.register

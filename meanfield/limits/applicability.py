@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from meanfield.limits.conditions import Check, conclusion
-from meanfield.limits.head import Head, head_of, outside
+from meanfield.limits.head import Head, head_of
 from meanfield.limits.spectrum import LeadingBlock
 from meanfield.limits.theorems import THEOREMS, theorem
 from particles.checks import default_error_state
+from particles.errors import NotSupported
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField, as_field
 from particles.kernels.threads import on_one_blas_thread
@@ -72,9 +73,10 @@ def hypotheses(model: VelocityField | DiscreteMap) -> Hypotheses:
     """
     if not isinstance(model, DiscreteMap):
         as_field(model)
-    head = head_of(model)
-    if head is None:
-        return Hypotheses(None, (), (), {}, outside(model), np.empty(0, complex), 0, 0, None)
+    try:
+        head = head_of(model)
+    except NotSupported as error:
+        return Hypotheses(None, (), (), {}, str(error), np.empty(0, complex), 0, 0, None)
     checks = {each.name: found for each in THEOREMS if (found := each.checks(head))}
     outcome = {name: conclusion(found) for name, found in checks.items()}
     applies = tuple(name for name, holds in outcome.items() if holds)

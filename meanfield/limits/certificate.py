@@ -14,11 +14,11 @@ from meanfield.limits.limit_sets import BooleanMatrix, LimitSet
 from meanfield.limits.theorems import theorem
 from particles.checks import Array, as_times
 from particles.dataset import REFERENCES, source, variable
-from particles.errors import InvalidInput
+from particles.errors import InvalidInput, NotSupported
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField
 from particles.fields.linear_flow import linear_flow
-from particles.models.attention import SoftmaxField
+from particles.fields.questions import attention_matrix
 
 KINDS = ("point", "on set", "diverges", "unknown")
 """What is known of a token: its limit; a set that its distance to tends to 0; that it grows without bound; nothing."""
@@ -108,15 +108,19 @@ class LimitCertificate:
 
     def attention_matrix(self, k: int) -> Array:
         """P at the k-th saved time, (n, n); NaN where the model has none."""
-        if not isinstance(self.model, SoftmaxField):
-            return np.full((len(self.weights),) * 2, np.nan)
-        return self.model.attention_matrix(float(self.times[k]), self.positions[k], self.weights)
+        P = self._attention(k)
+        return np.full((len(self.weights),) * 2, np.nan) if P is None else P
 
     def attention_rank(self) -> np.ndarray:
         """Rank of P(t) at each saved time, (time,), by NumPy's default tolerance n ε σ₁; −1 without P."""
-        if not isinstance(self.model, SoftmaxField):
-            return np.full(len(self.times), -1)
-        return np.array([np.linalg.matrix_rank(self.attention_matrix(k)) for k in range(len(self.times))])
+        matrices = map(self._attention, range(len(self.times)))
+        return np.array([-1 if P is None else np.linalg.matrix_rank(P) for P in matrices])
+
+    def _attention(self, k: int) -> Array | None:
+        try:
+            return attention_matrix(self.model, float(self.times[k]), self.positions[k], self.weights)
+        except NotSupported:
+            return None
 
     def to_dataset(self) -> xr.Dataset:
         """The certificate as an xarray Dataset; it can be written to netCDF beside the run."""

@@ -10,9 +10,10 @@ import numpy as np
 
 from meanfield.limits.spectrum import ROUNDING, LeadingBlock, Spectrum, leading_block, spectrum
 from particles.checks import Array
+from particles.errors import NotSupported
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField
-from particles.models.attention import SelfAttention, SoftmaxField
+from particles.models.attention import SelfAttention, softmax_head
 
 EXACT_TERMS = 200_000
 """Products of entries up to which the symmetry of QᵀK is decided in rational arithmetic."""
@@ -79,25 +80,15 @@ class Head:
         return SelfAttention(self.Q, self.K, self.V)
 
 
-def outside(model: VelocityField | DiscreteMap) -> str:
-    """Why the theorems are not about this model, "" where they are.
-
-    A subclass of SelfAttention may change its velocity in many ways, so that only the type itself counts, or a class
-    that declares in its own body `same_equation = True`.
-    """
-    declared = vars(type(model)).get("same_equation") is True
-    if not isinstance(model, SoftmaxField) or not (type(model) in (SoftmaxField, SelfAttention) or declared):
-        return f"the theorems are about one self-attention head, not {type(model).__name__}"
-    if not model.constant:
-        return "the theorems need constant Q, K, V; here they depend on time"
-    if model.frame is not None and not np.array_equal(model.frame, np.asarray(model.V)):
-        return "the theorems are about the original frame and z = e^{−tV} x; the model is in another frame"
-    return ""
-
-
-def head_of(model: VelocityField | DiscreteMap) -> Head | None:
-    """The head of a model that the theorems are about, None for any other."""
-    if outside(model):
-        return None
-    assert isinstance(model, SoftmaxField)
-    return Head(*(np.asarray(M) for M in (model.Q, model.K, model.V)))
+def head_of(model: VelocityField | DiscreteMap) -> Head:
+    """The head of a model that the theorems are about. Raises NotSupported, with the reason, for any other."""
+    try:
+        field = softmax_head(model)
+    except NotSupported as error:
+        kind = type(model).__name__
+        raise NotSupported(f"the theorems are about one self-attention head, not {kind}: {error}") from None
+    if not field.constant:
+        raise NotSupported("the theorems need constant Q, K, V; here they depend on time")
+    if field.frame is not None and not np.array_equal(field.frame, np.asarray(field.V)):
+        raise NotSupported("the theorems are about the original frame and z = e^{−tV} x; the model is in another frame")
+    return Head(*(np.asarray(M) for M in (field.Q, field.K, field.V)))

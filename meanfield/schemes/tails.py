@@ -8,15 +8,16 @@ trail would lead. A mesh that travels with the mass, Lagrangian(), leaves none.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
 from meanfield.measures.grid import Cells
-from particles.checks import positive
-from particles.errors import RunStopped
+from particles.checks import Array, positive
+from particles.errors import NotSupported, RunStopped
 from particles.fields.field import VelocityField
-from particles.models.attention import SoftmaxField
+from particles.fields.questions import score_matrix
 
 MAX_CONTRAST = 1.0
 """Largest change of the score across a cell up to which the tails of a scheme do not lead the field."""
@@ -62,17 +63,16 @@ class IgnoreTails(Tails):
 
 def default_tails(model: VelocityField) -> Tails:
     """To stop, for attention in a moving frame, where scores grow without bound; elsewhere to go on."""
-    attention = any(isinstance(term, SoftmaxField) for term in model.terms)
-    return StopAtTails() if attention and model.frame is not None else IgnoreTails()
+    return StopAtTails() if model.frame is not None and _score_matrices(model, 0.0) else IgnoreTails()
 
 
 def contrast(model: VelocityField, t: float, cells: Cells) -> float:
     """The largest change of an attention score across a cell, max_{x, k} |(B_A(t) x)_k| h_k over cells x with mass.
 
     At 1 the atoms of neighbouring cells differ in weight by e: from that time t* on the field is led by single cells.
-    Fields that are no attention count as 0.
+    Fields without a score matrix count as 0.
     """
-    scores = [term.score_matrix(t) for term in model.terms if isinstance(term, SoftmaxField)]
+    scores = _score_matrices(model, t)
     sizes = np.array([w.max() for w in cells.grid.widths])
     first, *others = cells.grid.centres
     largest = 0.0
@@ -82,3 +82,12 @@ def contrast(model: VelocityField, t: float, cells: Cells) -> float:
         points = np.stack([np.full(len(where[0]), x), *(c[i] for c, i in zip(others, where, strict=False))], axis=1)
         largest = max([largest, *(float((np.abs(points @ B.T) * sizes).max(initial=0.0)) for B in scores)])
     return largest
+
+
+def _score_matrices(model: VelocityField, t: float) -> list[Array]:
+    """B(t) of every term that has one."""
+    found = []
+    for term in model.terms:
+        with suppress(NotSupported):
+            found.append(score_matrix(term, t))
+    return found

@@ -11,7 +11,7 @@ from scipy.optimize import minimize_scalar
 from particles.checks import Array, as_points, not_negative, number, positive
 from particles.errors import NotSupported
 from particles.fields.field import VelocityField, as_field
-from particles.models.attention import SoftmaxField
+from particles.models.attention import SoftmaxField, softmax_head
 
 _ROWS = 512
 
@@ -126,9 +126,10 @@ def sharp_products(V: Array, B: Array) -> tuple[float, float]:
 
 def attention_terms(model: VelocityField) -> list[SoftmaxField]:
     """The heads of the model; anything but constant softmax fields, in a frame that keeps V constant, is refused."""
-    fields = [term for term in as_field(model).terms if isinstance(term, SoftmaxField)]
-    if len(fields) != len(model.terms):
-        raise NotSupported("constants are known for attention fields and their sums only")
+    try:
+        fields = [softmax_head(term) for term in as_field(model).terms]
+    except NotSupported as error:
+        raise NotSupported(f"constants are known for attention fields and their sums only: {error}") from None
     for field in fields:
         if not field.constant:
             raise NotSupported("constants need Q, K and V that do not depend on time")

@@ -25,11 +25,11 @@ import numpy as np
 from meanfield.measures.grid import Cells, along, tensor_points
 from meanfield.velocity.splines import DEGREE, evaluate, to_coefficients
 from particles.checks import Array
-from particles.errors import OutOfRange, RunStopped
+from particles.errors import NotSupported, OutOfRange, RunStopped
 from particles.fields.field import Sum, VelocityField
 from particles.kernels.tensor import tensor_average, tensor_cost
 from particles.measure import Atoms
-from particles.models.attention import SoftmaxField
+from particles.models.attention import SoftmaxField, softmax_head
 from particles.models.bilinear import log_of
 
 PAIRS = 2**22
@@ -56,9 +56,14 @@ def tensor_velocity(
 ) -> tuple[Array, ...]:
     """Components of X_t[mu] at the points of a tensor grid `axes`, each of shape (len(axes[0]), …, len(axes[d−1])).
 
-    The default asks model.velocity at every point, in batches: O(points × cells) for a sum over all pairs.
+    The default goes axis by axis for what is known to be a softmax head, and asks model.velocity at every point of
+    any other field, in batches: O(points × cells) for a sum over all pairs.
     """
-    return _point_by_point(model, t, axes, mu, components)
+    try:
+        head = softmax_head(model)
+    except NotSupported:
+        return _point_by_point(model, t, axes, mu, components)
+    return _softmax_velocity(head, t, axes, mu, components)
 
 
 def _point_by_point(
@@ -85,8 +90,7 @@ def _(model: Sum, t: float, axes: tuple[Array, ...], mu: Cells, components: tupl
     return tuple(totals)
 
 
-@tensor_velocity.register
-def _(
+def _softmax_velocity(
     model: SoftmaxField, t: float, axes: tuple[Array, ...], mu: Cells, components: tuple[int, ...]
 ) -> tuple[Array, ...]:
     V, B = model.value_matrix(t), model.score_matrix(t)

@@ -1,7 +1,8 @@
 """Questions that only some fields can answer: single-dispatch functions whose default raises NotSupported.
 
 A type answers by registering, in the file in which it is defined; nobody is asked to forward them. Further questions
-of the kind are `restricted` (field.py), `tensor_velocity`, `unframed`, `potential` and `normal_flow` (meanfield).
+of the kind are `restricted` (field.py), `softmax_head` (models/attention.py), `tensor_velocity`, `unframed`,
+`potential` and `normal_flow` (meanfield).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from operator import add
 
 from particles.checks import Array
 from particles.errors import NotSupported
+from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import Sum, VelocityField
 
 
@@ -21,6 +23,24 @@ def own_frame(field: VelocityField) -> Array:
     Raises NotSupported for a field that has no constant V.
     """
     raise NotSupported(f"{type(field).__name__} has no constant value matrix V and so no rescaled frame of its own")
+
+
+@singledispatch
+def score_matrix(field: VelocityField, t: float) -> Array:
+    """B(t) (d, d) of a field that weighs a source y by e^{⟨B(t)x, y⟩}, KᵀQ in (1.1), in the frame of the field.
+
+    Raises NotSupported for a field without such weights.
+    """
+    raise NotSupported(f"{type(field).__name__} does not weigh its sources by exponentials of a score ⟨Bx, y⟩")
+
+
+@singledispatch
+def attention_matrix(field: VelocityField | DiscreteMap, t: float, x: Array, w: Array) -> Array:
+    """P(t) (n, n), rows of sum 1, of a field with x_i' = V Σ_j P_ij x_j for tokens x (n, d) of weights w; (1.2).
+
+    Raises NotSupported for a field that does not average its tokens so.
+    """
+    raise NotSupported(f"{type(field).__name__} has no attention matrix P with rows of sum 1")
 
 
 @own_frame.register

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import singledispatch
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,7 +11,10 @@ import numpy.typing as npt
 
 from particles.checks import Array, hold, one_of, positive
 from particles.errors import NotSupported, OutOfRange
+from particles.fields.discrete_map import DiscreteMap
+from particles.fields.field import VelocityField
 from particles.fields.query import check_query
+from particles.fields.questions import attention_matrix, score_matrix
 from particles.kernels.softmax import choose_method, softmax_average
 from particles.measure import Measure
 from particles.models.bilinear import BilinearField, Matrix, log_of, row_softmax
@@ -118,3 +122,34 @@ class SelfAttention(SoftmaxField):
         normalization: str = "softmax",
     ) -> None:
         super().__init__(Q, K, V, A, tolerance)  # type: ignore[arg-type]
+
+
+@singledispatch
+def softmax_head(field: VelocityField | DiscreteMap) -> SoftmaxField:
+    """The softmax field (1.1) that a field is: what closed forms, fast sums and theorems about attention may read.
+
+    A subclass may change its velocity in many ways, so that only SoftmaxField and SelfAttention themselves count, and a
+    class that declares in its own body `same_equation = True`. A field of another type that is one registers here.
+    Raises NotSupported for every other.
+    """
+    raise NotSupported(f"{type(field).__name__} is not known to be the softmax field (1.1)")
+
+
+@softmax_head.register
+def _(field: SoftmaxField) -> SoftmaxField:
+    if type(field) in (SoftmaxField, SelfAttention) or vars(type(field)).get("same_equation") is True:
+        return field
+    raise NotSupported(
+        f"{type(field).__name__} may have changed the equation that it inherits: where it has not, let its body say "
+        "same_equation = True"
+    )
+
+
+@score_matrix.register
+def _(field: SoftmaxField, t: float) -> Array:
+    return field.score_matrix(t)
+
+
+@attention_matrix.register
+def _(field: SoftmaxField, t: float, x: Array, w: Array) -> Array:
+    return field.attention_matrix(t, x, w)

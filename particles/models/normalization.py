@@ -8,6 +8,7 @@ import numpy as np
 
 from particles.checks import Array, hold, positive, whole
 from particles.errors import NotConverged
+from particles.fields.questions import attention_matrix
 from particles.kernels.softmax import softmax_average
 from particles.models.bilinear import BilinearField, log_of, row_softmax
 
@@ -89,3 +90,8 @@ class SinkhornAttention(BilinearField):
         queries, keys = self.queries_and_keys(t, x, y)
         log_weights = log_of(w) + self.potential(t, y, w)
         return softmax_average(queries, keys, None if keys is y else y, log_weights).mean
+
+
+@attention_matrix.register
+def _(field: SinkhornAttention, t: float, x: Array, w: Array) -> Array:
+    return field.attention_matrix(t, x, w)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from particles.checks import Array
 from particles.errors import InvalidInput, NotSupported
 from particles.fields.query import check_query
+from particles.fields.questions import attention_matrix
 from particles.kernels.softmax import softmax_average
 from particles.measure import Measure
 from particles.models.bilinear import BilinearField, log_of, row_softmax
@@ -120,3 +121,10 @@ class L2Attention(BilinearField):
         """The average of the sources under the coupling, at each x."""
         queries, keys = self.queries_and_keys(t, x, y)
         return softmax_average(queries, keys, None if keys is y else y, self.log_masses(t, y, w)).mean
+
+
+@attention_matrix.register(HardmaxAttention)
+@attention_matrix.register(CausalAttention)
+@attention_matrix.register(L2Attention)
+def _(field: BilinearField, t: float, x: Array, w: Array) -> Array:
+    return field.attention_matrix(t, x, w)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from user_fields import Halved
 
 from meanfield import Normal
 from meanfield.analysis.gaussian import gaussian_solution, normal_flow, stays_normal
@@ -27,5 +28,7 @@ def test_what_is_not_affine_is_named():
     assert stays_normal(HEAD + Diffusion(0.1))
     assert not stays_normal(HEAD + layer)
     assert not stays_normal(HEAD.on_sphere())
+    # A subclass that changes the equation is not taken for the head that it inherits from.
+    assert not stays_normal(Halved(HEAD.Q, HEAD.K, HEAD.V))
     with pytest.raises(NotSupported, match="FeedForward"):
         normal_flow(layer, 0.0, np.zeros(2), np.eye(2))

@@ -1,6 +1,7 @@
 """Which models are a head of the theorems."""
 
 import numpy as np
+from user_fields import Halved, Inherited, Named
 
 from meanfield import limits
 from particles import SelfAttention
@@ -14,23 +15,6 @@ def test_models_outside_the_theorems_get_a_reason():
     moving = SelfAttention(I2, I2, lambda t: (1 + t) * I2)
     assert "time" in limits.hypotheses(moving).reason
     assert "frame" in limits.hypotheses(head.in_frame(2 * I2)).reason
-
-
-class Halved(SelfAttention):
-    """Not the equation of the theorems: half of the mean."""
-
-    def aggregate(self, t, x, y, w):
-        return 0.5 * super().aggregate(t, x, y, w)
-
-
-class Named(SelfAttention):
-    """The equation of the theorems under another name."""
-
-    same_equation = True
-
-
-class Inherited(Named):
-    """A declaration counts for the class that makes it alone."""
 
 
 def test_subclasses_are_left_alone_unless_they_declare_the_same_equation():

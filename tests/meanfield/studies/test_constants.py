@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 from samples import heads, in_ball
+from user_fields import Halved
 
 from meanfield import wasserstein
 from meanfield.studies.constants import constants, sharp_products
 from particles import EmpiricalMeasure, SelfAttention
+from particles.errors import NotSupported
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -70,3 +72,8 @@ def test_6_5_fails_on_the_whole_space():
         x = np.array([[100.0]])
         assert np.linalg.norm(model.velocity(0, x, mu) - model.velocity(0, x, nu)) > 0.99
         assert wasserstein(mu, nu, 1) == pytest.approx(eps)
+
+
+def test_a_subclass_that_may_have_changed_the_equation_has_no_constants():
+    with pytest.raises(NotSupported, match="Halved may have changed"):
+        constants(Halved(np.eye(2), np.eye(2), np.eye(2)), 0.0, 1.0)

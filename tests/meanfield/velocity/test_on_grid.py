@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from user_fields import Halved, Named
 
 from meanfield import Grid
 from meanfield.measures.grid import Cells
@@ -109,3 +110,11 @@ def test_heads_add_on_a_grid():
         expected = _point_by_point(model, 0.5, mu.grid.centres, mu, (0, 1))
         for value, other in zip(cell_velocity(model, 0.5, mu), expected, strict=True):
             assert np.max(np.abs(value - other)) < 1e-12
+
+
+def test_a_subclass_moves_by_its_own_velocity_and_one_that_declares_the_equation_axis_by_axis(monkeypatch):
+    mu, I2 = random_cells(2, 6), np.eye(2)
+    head = np.array(cell_velocity(SelfAttention(I2, I2, I2), 0.0, mu))
+    np.testing.assert_allclose(cell_velocity(Halved(I2, I2, I2), 0.0, mu), head / 2, rtol=1e-12)
+    without_direct_sums(monkeypatch)
+    np.testing.assert_array_equal(cell_velocity(Named(I2, I2, I2), 0.0, mu), head)

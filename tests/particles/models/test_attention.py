@@ -5,12 +5,11 @@ import pickle
 import numpy as np
 import pytest
 from samples import matrices, tokens
+from user_fields import Halved, Inherited, Named, Shuffle
 
-from particles import (
-    SelfAttention,
-    SoftmaxField,
-)
-from particles.errors import InvalidInput
+from particles import L2Attention, SelfAttention, SoftmaxField
+from particles.errors import InvalidInput, NotSupported
+from particles.models.attention import softmax_head
 from particles.models.normalization import SinkhornAttention, UnnormalizedAttention
 
 
@@ -35,3 +34,15 @@ def test_normalization_chooses_the_field_and_softmax_stays_one_type():
         SelfAttention(Q, K, V, normalization="layer")
     copy = pickle.loads(pickle.dumps(SelfAttention(Q, K, V)))
     np.testing.assert_array_equal(copy.Q, Q)
+
+
+def test_only_what_is_the_equation_or_declares_it_is_a_softmax_head():
+    Q, K, V = matrices(2, 2, seed=1)
+    for field in (SelfAttention(Q, K, V), SoftmaxField(Q, K, V), Named(Q, K, V), SelfAttention(Q, K, V).rescaled()):
+        assert softmax_head(field) is field
+    for field in (Halved(Q, K, V), Inherited(Q, K, V)):
+        with pytest.raises(NotSupported, match=f"{type(field).__name__} may have changed the equation"):
+            softmax_head(field)
+    for field in (L2Attention(Q, K, V), SelfAttention(Q, K, V) + SelfAttention(Q, K, V), Shuffle()):
+        with pytest.raises(NotSupported, match=f"{type(field).__name__} is not known to be the softmax field"):
+            softmax_head(field)
