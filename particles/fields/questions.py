@@ -10,10 +10,13 @@ from __future__ import annotations
 from functools import reduce, singledispatch
 from operator import add
 
+import numpy as np
+
 from particles.checks import Array
 from particles.errors import NotSupported
 from particles.fields.discrete_map import DiscreteMap
-from particles.fields.field import Sum, VelocityField
+from particles.fields.field import MovingFrame, Sum, VelocityField
+from particles.fields.linear_flow import linear_flow
 
 
 @singledispatch
@@ -43,6 +46,37 @@ def attention_matrix(field: VelocityField | DiscreteMap, t: float, x: Array, w: 
     raise NotSupported(f"{type(field).__name__} has no attention matrix P with rows of sum 1")
 
 
+@singledispatch
+def jacobian(field: VelocityField, t: float, x: Array, w: Array) -> Array:
+    """D_{x_j} of the velocity of x_i, (n, n, d, d) with axes i, j, for tokens x (n, d) of weights w (n,).
+
+    With the second and fourth axis beside the first and third it is the Jacobian of x' in R^{nd}.
+    Raises NotSupported for a field that gives none.
+    """
+    raise NotSupported(f"{type(field).__name__} gives no Jacobian of the velocities of its tokens")
+
+
 @own_frame.register
 def _(field: Sum) -> Array:
     return reduce(add, (own_frame(term) for term in field.terms))
+
+
+@jacobian.register
+def _(field: Sum, t: float, x: Array, w: Array) -> Array:
+    total = reduce(add, (jacobian(term, t, x, w) for term in field.terms))
+    # Each term carries the drift −A z of the frame, the sum carries it once.
+    drift = 0.0 if field.frame is None else (len(field.terms) - 1) * field.frame
+    return on_diagonal(total, drift)
+
+
+@jacobian.register
+def _(field: MovingFrame, t: float, x: Array, w: Array) -> Array:
+    there, back = linear_flow(field.A, t), linear_flow(field.A, -t)
+    return on_diagonal(back @ jacobian(field.field, t, x @ there.T, w) @ there, -field.A)
+
+
+def on_diagonal(blocks: Array, added: Array | float) -> Array:
+    """Blocks (n, n, d, d) with `added`, (d, d) or (n, d, d), on the diagonal."""
+    n = np.arange(len(blocks))
+    blocks[n, n] += added
+    return blocks

@@ -13,6 +13,7 @@ from particles.checks import Array
 from particles.errors import InvalidInput, NotSupported
 from particles.fields.field import Derived, VelocityField, as_field, restricted
 from particles.fields.query import check_query, checked_dimension
+from particles.fields.questions import jacobian, on_diagonal
 from particles.fields.spaces import Circle, Euclidean, Space, Sphere
 from particles.measure import Atoms, Measure
 
@@ -115,3 +116,27 @@ def _(space: Sphere, field: VelocityField) -> VelocityField:
 @restricted.register
 def _(space: Circle, field: VelocityField) -> VelocityField:
     return OnCircle(field)
+
+
+@jacobian.register
+def _(field: OnSphere, t: float, x: Array, w: Array) -> Array:
+    """Of P_x X with P_x = I − x xᵀ/|x|², in the coordinates of R^d."""
+    squares = np.sum(x * x, axis=1)[:, None, None]
+    projection = np.eye(x.shape[1]) - x[:, :, None] * x[:, None, :] / squares
+    speed = field.field.particle_velocity(t, x, w)
+    radial = np.sum(x * speed, axis=1)[:, None, None] / squares
+    # What the projection itself turns: −(x vᵀ + ⟨x, v⟩ P_x)/|x|² + ⟨x, v⟩ x xᵀ/|x|⁴.
+    outer = x[:, :, None] * (speed[:, None, :] - radial * x[:, None, :]) / squares
+    inner = jacobian(field.field, t, x, w)
+    return on_diagonal(projection[:, None] @ inner, -outer - radial * projection)
+
+
+@jacobian.register
+def _(field: OnCircle, t: float, x: Array, w: Array) -> Array:
+    """Of ⟨X(e_i), e_i^⊥⟩, e_i = (cos θ_i, sin θ_i), in the angles."""
+    points = field.space.embed(x)
+    normal = np.stack([-points[:, 1], points[:, 0]], axis=1)
+    inner = jacobian(field.field, t, points, w)
+    blocks = np.einsum("ia,ijab,jb->ij", normal, inner, normal)
+    outward = np.sum(field.field.particle_velocity(t, points, w) * points, axis=1)
+    return on_diagonal(blocks[:, :, None, None], -outward[:, None, None])

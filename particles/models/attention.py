@@ -14,10 +14,10 @@ from particles.errors import NotSupported, OutOfRange
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField
 from particles.fields.query import check_query
-from particles.fields.questions import attention_matrix, score_matrix
+from particles.fields.questions import attention_matrix, jacobian, score_matrix
 from particles.kernels.softmax import choose_method, softmax_average
 from particles.measure import Measure
-from particles.models.bilinear import BilinearField, Matrix, log_of, row_softmax
+from particles.models.bilinear import BilinearField, Matrix, averaging_jacobian, log_of, row_softmax
 from particles.models.normalization import SinkhornAttention, UnnormalizedAttention
 
 
@@ -153,3 +153,9 @@ def _(field: SoftmaxField, t: float) -> Array:
 @attention_matrix.register
 def _(field: SoftmaxField, t: float, x: Array, w: Array) -> Array:
     return field.attention_matrix(t, x, w)
+
+
+@jacobian.register
+def _(field: SoftmaxField, t: float, x: Array, w: Array) -> Array:
+    head = softmax_head(field)
+    return averaging_jacobian(head, t, x, head.coupling(t, x, x, w))

@@ -15,7 +15,7 @@ from particles.errors import InvalidInput, NotSupported, OutOfRange
 from particles.fields.field import VelocityField, check_frame
 from particles.fields.linear_flow import linear_flow
 from particles.fields.query import check_query
-from particles.fields.questions import own_frame
+from particles.fields.questions import on_diagonal, own_frame
 from particles.measure import Measure
 
 Matrix = Array | Callable[[float], Array]
@@ -164,6 +164,30 @@ def _(field: BilinearField) -> Array:
     if callable(field.V):
         raise NotSupported("the rescaled frame z = e^{−tV} x needs a constant V, got a function of t")
     return field.V
+
+
+def jacobian_blocks(
+    field: BilinearField, t: float, x: Array, kappa: Array, tilt: Array, spread: Array, gradient: Array | None = None
+) -> Array:
+    """D_{x_j} of V Σ_k κ_ik x_k − A x_i at tokens x (n, d), shape (n, n, d, d).
+
+    `tilt` (n, n) and `spread` (n, n, d) say how κ follows the scores: Σ_k x_k dκ_ik = Σ_k tilt_ik spread_ik ds_ik, P
+    and x_k − m_i for softmax. The derivative of s_ij is Bᵀx_j in x_i, and in x_j it is `gradient` (n, n, d), B x_i
+    where None. So the blocks are V (κ_ij + tilt_ij spread_ij ⊗ B x_i), and V Σ_k tilt_ik spread_ik ⊗ Bᵀx_k at j = i.
+    """
+    V, B = field.value_matrix(t), field.score_matrix(t)
+    sources = applied(B, x)[:, None, :] if gradient is None else gradient
+    moved = tilt[:, :, None] * spread
+    blocks = moved[:, :, :, None] * sources[:, :, None, :] + kappa[:, :, None, None] * np.eye(len(V))
+    own = np.swapaxes(moved, 1, 2) @ (x @ B)
+    blocks = V @ on_diagonal(blocks, own)
+    return blocks if field.A is None else on_diagonal(blocks, -field.A)
+
+
+def averaging_jacobian(field: BilinearField, t: float, x: Array, P: Array, gradient: Array | None = None) -> Array:
+    """`jacobian_blocks` where κ = P (n, n) is a softmax over each row: spread x_j − m_i, and V Cov_i B at j = i."""
+    spread = x[None, :, :] - (P @ x)[:, None, :]
+    return jacobian_blocks(field, t, x, P, P, spread, gradient)
 
 
 def applied(M: Array, x: Array) -> Array:

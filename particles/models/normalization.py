@@ -8,9 +8,9 @@ import numpy as np
 
 from particles.checks import Array, hold, positive, whole
 from particles.errors import NotConverged
-from particles.fields.questions import attention_matrix
+from particles.fields.questions import attention_matrix, jacobian
 from particles.kernels.softmax import softmax_average
-from particles.models.bilinear import BilinearField, log_of, row_softmax
+from particles.models.bilinear import BilinearField, applied, jacobian_blocks, log_of, row_softmax
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,3 +95,33 @@ class SinkhornAttention(BilinearField):
 @attention_matrix.register
 def _(field: SinkhornAttention, t: float, x: Array, w: Array) -> Array:
     return field.attention_matrix(t, x, w)
+
+
+@jacobian.register
+def _(field: UnnormalizedAttention, t: float, x: Array, w: Array) -> Array:
+    kappa = field.coupling(t, x, x, w)
+    return jacobian_blocks(field, t, x, kappa, kappa, np.broadcast_to(x, (len(x), *x.shape)))
+
+
+@jacobian.register
+def _(field: SinkhornAttention, t: float, x: Array, w: Array) -> Array:
+    """log κ_ij = s_ij + log u_i + log v_j; rows and columns keep their sums: a linear system for d log u, d log v."""
+    n, d = x.shape
+    P = field.coupling(t, x, x, w)
+    B = field.score_matrix(t)
+    rows = P[:, :, None] * (x @ B)[None, :, :]
+    columns = P[:, :, None] * applied(B, x)[:, None, :]
+    change = np.zeros((2 * n, n, d))
+    at = np.arange(n)
+    change[at, at] += rows.sum(axis=1)
+    change[:n] += columns
+    change[n:] += np.swapaxes(w[:, None, None] * rows, 0, 1)
+    change[n + at, at] += (w[:, None, None] * columns).sum(axis=0)
+    system = np.block([[np.eye(n), P], [(w[:, None] * P).T, np.diag(w)]])
+    # The one direction that it leaves open, u up and v down by a factor, moves no entry of κ.
+    logs = np.linalg.lstsq(system, -change.reshape(2 * n, n * d), rcond=None)[0].reshape(2 * n, n, d)
+    direct = jacobian_blocks(field, t, x, P, P, np.broadcast_to(x, (n, n, d)))
+    values = x @ field.value_matrix(t).T
+    mean = P @ values
+    moved = np.einsum("ik,ka,kjb->ijab", P, values, logs[n:])
+    return np.asarray(direct + mean[:, None, :, None] * logs[:n, :, None, :] + moved)

@@ -10,10 +10,17 @@ import numpy.typing as npt
 from particles.checks import Array
 from particles.errors import InvalidInput, NotSupported
 from particles.fields.query import check_query
-from particles.fields.questions import attention_matrix
+from particles.fields.questions import attention_matrix, jacobian
 from particles.kernels.softmax import softmax_average
 from particles.measure import Measure
-from particles.models.bilinear import BilinearField, log_of, row_softmax
+from particles.models.bilinear import (
+    BilinearField,
+    applied,
+    averaging_jacobian,
+    jacobian_blocks,
+    log_of,
+    row_softmax,
+)
 
 TIE = 16 * np.finfo(float).eps
 """Scores this close to the largest, relative to |query|·|key|, are tied with it: their rounding is no smaller."""
@@ -128,3 +135,29 @@ class L2Attention(BilinearField):
 @attention_matrix.register(L2Attention)
 def _(field: BilinearField, t: float, x: Array, w: Array) -> Array:
     return field.attention_matrix(t, x, w)
+
+
+@jacobian.register
+def _(field: HardmaxAttention, t: float, x: Array, w: Array) -> Array:
+    """Where no leader changes: the coupling is constant there."""
+    P = field.coupling(t, x, x, w)
+    return jacobian_blocks(field, t, x, P, np.zeros_like(P), np.zeros((len(x), *x.shape)))
+
+
+@jacobian.register
+def _(field: LinearAttention, t: float, x: Array, w: Array) -> Array:
+    kappa = field.coupling(t, x, x, w)
+    return jacobian_blocks(field, t, x, kappa, np.broadcast_to(w, kappa.shape), np.broadcast_to(x, (len(x), *x.shape)))
+
+
+@jacobian.register
+def _(field: CausalAttention, t: float, x: Array, w: Array) -> Array:
+    return averaging_jacobian(field, t, x, field.coupling(t, x, x, w))
+
+
+@jacobian.register
+def _(field: L2Attention, t: float, x: Array, w: Array) -> Array:
+    """The weights e^{−|Ky|²/2} of the sources move with them."""
+    keys = field.key_matrix(t)
+    gradient = applied(field.score_matrix(t), x)[:, None, :] - (x @ keys.T @ keys)[None, :, :]
+    return averaging_jacobian(field, t, x, field.coupling(t, x, x, w), gradient)

@@ -15,7 +15,8 @@ from particles import (
     UnnormalizedAttention,
 )
 from particles.errors import NotSupported
-from particles.fields.questions import attention_matrix, own_frame, score_matrix
+from particles.fields.field import MovingFrame
+from particles.fields.questions import attention_matrix, jacobian, own_frame, score_matrix
 
 
 def test_the_frame_of_heads_is_the_sum_of_their_values():
@@ -60,3 +61,60 @@ def test_fields_without_scores_or_averages_are_named():
     for field in (LinearAttention(Q, K, V), UnnormalizedAttention(Q, K, V), head + head, head.on_sphere(), Spin()):
         with pytest.raises(NotSupported, match=f"^{type(field).__name__} has no attention matrix"):
             attention_matrix(field, 0.0, x, w)
+
+
+def differences(field, t, x, w, step=1e-5):
+    """D_{x_j} of the velocity of x_i by central differences of order 4, (n, n, d, d)."""
+    n, d = x.shape
+    out = np.empty((n, n, d, d))
+    for j in range(n):
+        for b in range(d):
+            move = np.zeros((n, d))
+            move[j, b] = step
+            values = [field.particle_velocity(t, x + k * move, w) for k in (-2, -1, 1, 2)]
+            out[:, j, :, b] = (values[0] - 8 * values[1] + 8 * values[2] - values[3]) / (12 * step)
+    return out
+
+
+JACOBIANS = {
+    "softmax": SelfAttention,
+    "hardmax": HardmaxAttention,
+    "linear": LinearAttention,
+    "causal": CausalAttention,
+    "distance": L2Attention,
+    "unnormalized": UnnormalizedAttention,
+    "sinkhorn": lambda Q, K, V: SinkhornAttention(Q, K, V, tolerance=1e-15),
+    "functions of time": lambda Q, K, V: SelfAttention(lambda t: t * Q, K, lambda t: V - t * np.eye(len(V))),
+    "frame": lambda Q, K, V: SelfAttention(Q, K, V).in_frame(0.3 * V.T),
+    "rescaled distance": lambda Q, K, V: L2Attention(Q, K, V).rescaled(),
+    "two heads": lambda Q, K, V: (SelfAttention(Q, K, V) + L2Attention(K, Q, V.T)).in_frame(V),
+    "moving frame": lambda Q, K, V: MovingFrame(SelfAttention(Q, K, V) + LinearAttention(K, Q, V), 0.2 * V),
+    "sphere": lambda Q, K, V: (SelfAttention(Q, K, V) + UnnormalizedAttention(Q, K, V)).on_sphere(),
+}
+
+
+@pytest.mark.parametrize("name", JACOBIANS)
+@pytest.mark.parametrize("rank", [1, 3])
+def test_jacobians_are_the_derivatives_of_the_velocities(name, rank):
+    (Q, K, V), (x, w) = matrices(3, rank, seed=4), tokens(5, 3, seed=4)
+    field = JACOBIANS[name](Q, K, V)
+    found = jacobian(field, 0.7, x, w)
+    np.testing.assert_allclose(found, differences(field, 0.7, x, w), atol=1e-9 * max(1.0, np.abs(found).max()))
+
+
+@pytest.mark.parametrize("name", ["softmax", "linear", "two heads"])
+def test_jacobians_on_the_circle_are_those_of_the_angles(name):
+    (Q, K, V), (_, w) = matrices(2, 2, seed=5), tokens(6, 2, seed=5)
+    kinds = {"softmax": SelfAttention(Q, K, V), "linear": LinearAttention(Q, K, V)}
+    field = kinds.get(name, sum(list(kinds.values())[1:], start=kinds["softmax"])).on_circle()
+    angles = np.linspace(0.1, 5.0, 6)[:, None]
+    found = jacobian(field, 0.0, angles, w)
+    np.testing.assert_allclose(found, differences(field, 0.0, angles, w), atol=1e-9)
+
+
+def test_fields_without_a_jacobian_are_named():
+    """Also a subclass that may have changed the equation."""
+    (Q, K, V), (x, w) = matrices(2, 2, seed=0), tokens(4, 2, seed=0)
+    for field in (Spin(), SelfAttention(Q, K, V) + Spin(), Halved(Q, K, V)):
+        with pytest.raises(NotSupported, match=f"^{'Halved' if isinstance(field, Halved) else 'Spin'} "):
+            jacobian(field, 0.0, x, w)
