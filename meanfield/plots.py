@@ -107,7 +107,7 @@ def convergence(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
 
 @default_error_state()
 def stability(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
-    """W₂ between two solutions, its largest growth to first order, and both bounds (6.6) where they fit the picture.
+    """W₂ between two solutions, its largest growth to first order, and the bounds on it where they fit the picture.
 
     The legend names the time from which on a bound is vacuous. Of many pairs (a dimension `seed`) every distance is
     drawn, with the least of the bounds of any pair.
@@ -123,9 +123,9 @@ def stability(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
     drawn[0].set_label("$W_2(\\mu_t, \\nu_t)$")
     first_order = distance[0, 0] * np.exp(ds["log_growth_linear"].max("seed"))
     drawn += ax.semilogy(time, first_order, ":", color=COLOURS[0], label="to first order, at most")
-    for (name, where), colour in zip(BOUNDS.items(), (COLOURS[2], COLOURS[1]), strict=True):
+    for (name, where), colour in zip(BOUNDS.items(), (COLOURS[6], COLOURS[2], COLOURS[1]), strict=True):
         until = float(informative_until(ds, name).max())
-        label = f"(6.6) {where}" + (f", vacuous from t = {until:.2g}" if until < time[-1] else "")
+        label = where + (f", vacuous from t = {until:.2g}" if until < time[-1] else "")
         # Far above the picture the bound may leave float64; clipped there, its visible part is unchanged.
         least = ds[name].min("seed").values
         log10_bound = np.interp(fine, time, np.minimum(least, 1e6)) / np.log(10)

@@ -51,6 +51,7 @@ def attention(kind, **more):
     return [Call(kind, QKV | {"A": I2} | more)]
 
 
+CLOUDS = {"model": SA, "mu0": MU, "nu0": MU, "times": [0, 0.1]}
 SMALL_STUDY = {"reference": SOLUTION, "times": SHORT, "sizes": [2, 4], "seed": 0}
 PATHS = {"text", "file name"}
 
@@ -196,9 +197,8 @@ TABLE = {
     },
     "meanfield.studies": {
         "AtomicLaw": [Call(studies.AtomicLaw, {"points": X})],
-        "stability": [
-            Call(studies.stability, {"model": SA, "mu0": MU, "nu0": MU, "times": [0, 0.1], "effort": "cheap"})
-        ],
+        "coupled_growth": [Call(studies.coupled_growth, CLOUDS, runs=False)],
+        "stability": [Call(studies.stability, CLOUDS | {"effort": "cheap"})],
         "stability_of_law": [
             Call(
                 studies.stability_of_law,
@@ -382,7 +382,7 @@ UNCHECKED = {
         "not checked yet",
     ),
     "meanfield.studies.growth": dict.fromkeys(
-        ("jacobian", "linear_rate", "splitting_rate", "labelled_rate"), "not checked yet"
+        ("covariances", "jacobian", "linear_rate", "splitting_rate", "labelled_rate"), "not checked yet"
     ),
     "meanfield.studies.inequalities": dict.fromkeys(
         ("Inequality", "FrozenField", "orders", "frozen_flows"), "not checked yet"

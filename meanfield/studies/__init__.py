@@ -3,6 +3,7 @@
 from meanfield.studies import constants, finite_size, growth, inequalities
 from meanfield.studies.atoms import AtomicLaw
 from meanfield.studies.clustered import clustered_limit
+from meanfield.studies.coupled import coupled_growth
 from meanfield.studies.executors import processes
 from meanfield.studies.many_particles import convergence
 from meanfield.studies.pairs import stability_of_law
@@ -15,6 +16,7 @@ __all__ = [
     "clustered_limit",
     "constants",
     "convergence",
+    "coupled_growth",
     "finite_size",
     "growth",
     "inequalities",

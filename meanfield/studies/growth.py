@@ -27,7 +27,7 @@ def jacobian(model: VelocityField, t: float, x: Array, w: Array) -> Array:
         V, B = field.value_matrix(t), field.score_matrix(t)
         P = field.coupling(t, x, x, w)
         centred = x[None, :, :] - (P @ x)[:, None, :]
-        blocks[np.arange(n), :, np.arange(n), :] += V @ _covariances(P, x) @ B
+        blocks[np.arange(n), :, np.arange(n), :] += V @ covariances(P, x) @ B
         blocks += np.einsum("ij,kl->ikjl", P, V)
         blocks += np.einsum("ij,ijk,il->ikjl", P, centred @ V.T, x @ B.T)
     if model.frame is not None:
@@ -61,7 +61,7 @@ def splitting_rate(model: VelocityField, t: float, x: Array, w: Array) -> tuple[
     slopes = np.zeros((n, d, d)) if model.frame is None else np.broadcast_to(-model.frame, (n, d, d)).copy()
     for field in attention_terms(model):
         V, B = field.value_matrix(t), field.score_matrix(t)
-        slopes += V @ _covariances(field.coupling(t, x, x, w), x) @ B
+        slopes += V @ covariances(field.coupling(t, x, x, w), x) @ B
     massive = np.flatnonzero(w > 0)
     values, vectors = np.linalg.eigh(0.5 * (slopes + slopes.transpose(0, 2, 1))[massive])
     best = int(np.argmax(values[:, -1]))
@@ -92,7 +92,7 @@ def labelled_rate(model: VelocityField, t: float, x: Array, w: Array) -> tuple[f
     return float(values[-1]), (vectors[:, -1] / scale).reshape(n, d)
 
 
-def _covariances(P: Array, x: Array) -> Array:
+def covariances(P: Array, x: Array) -> Array:
     """Covariances (n, d, d) of the points x under the rows of P."""
     centred = x[None, :, :] - (P @ x)[:, None, :]
     return np.asarray(np.einsum("ij,ijk,ijl->ikl", P, centred, centred))

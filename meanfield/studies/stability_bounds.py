@@ -1,4 +1,4 @@
-"""Stability: how W₂ between two solutions from nearby initial measures grows, against the bound (6.6)."""
+"""Stability: how W₂ between two solutions from nearby initial measures grows, against bounds on it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import xarray as xr
 from meanfield.distances import wasserstein_bracket
 from meanfield.distances.bracket import EFFORTS
 from meanfield.studies.constants import constants, speed
+from meanfield.studies.coupled import CoupledGrowth, coupled_growth
 from meanfield.studies.executors import Executors, as_executor
 from meanfield.studies.growth import linear_rate
 from meanfield.studies.perform import results_of
@@ -24,8 +25,12 @@ from particles.kernels.threads import on_one_blas_thread
 VERDICTS = ("undecided", "verified", "violated")
 """What the numbers 0, 1, 2 of a verdict mean."""
 
-BOUNDS = {"log_bound_run": "along the run", "log_bound": "on the ball"}
-"""Both bounds (6.6) by the names of their logarithms."""
+BOUNDS = {
+    "log_bound_coupled": "a posteriori bound",
+    "log_bound_run": "worst case (6.6) on the hull",
+    "log_bound": "worst case (6.6) on the ball",
+}
+"""The bounds by the names of their logarithms, the sharpest first."""
 
 SAFETY = 10.0
 """The solver's error is taken for this multiple of the difference from a run with a thousandth of the tolerance."""
@@ -50,22 +55,26 @@ def stability(
     progress: bool = False,
     executor: Executors | None = None,
 ) -> xr.Dataset:
-    """W₂(μ_t, ν_t) along two solutions of (6.1), bracketed, against the bound e^{∫C} W₂(μ₀, ν₀) of (6.6).
+    """W₂(μ_t, ν_t) along two solutions of (6.1), bracketed, against three bounds e^{∫C} W₂(μ₀, ν₀).
 
-    Two bounds: the worst case on the centred ball that holds both supports (`log_bound`), and an a-posteriori one on
-    the convex hull of both supports (`log_bound_run`), see `constants`. Between two saves the radius is bounded from
-    both ends through |z'| ≤ σ max|z| by the geometric mean times e^{σh/2}, and the hull through its speed, so the
-    exponents hold for all times. `log_growth_linear` integrates `linear_rate`: only to first order, and only for mass
-    that is moved nowhere far, so it carries no verdict. Each distance is a `wasserstein_bracket` of this `effort`
-    widened by both solver errors, each ten times the difference from an integration of a thousandth of the tolerance. A
-    bound is verified at t where upper(t) ≤ e^{∫C} lower(0), violated where lower(t) > e^{∫C} upper(0), undecided
-    between; a verified bound can still be vacuous, see `informative_until`. `executor`, as in `sweep`, runs one task a
-    distance.
+    `log_bound_coupled` is a posteriori: `coupled_growth` of the two computed solutions, whose exponent carries the
+    estimated error `exponent_error` (added to the bound); NaN where their plan is too large. The others are (6.6) with
+    the constants of any two measures on the convex hull of both supports (`log_bound_run`) or on the centred ball that
+    holds them (`log_bound`), see `constants`: worst cases, vacuous soon, see `informative_until`. Between two saves the
+    radius is bounded from both ends through |z'| ≤ σ max|z| by the geometric mean times e^{σh/2}, and the hull through
+    its speed, so these two exponents hold for all times. `log_growth_linear` integrates `linear_rate`: only to first
+    order, and only for mass that is moved nowhere far, so it carries no verdict.
 
-    Returns a Dataset over time: `lower`, `upper`, `distance` (their middle), `log_bound`, `log_bound_run`, `verdict`
-    and `verdict_run` (0 undecided, 1 verified, 2 violated), `growth_rate` (of `distance` up to the next save),
-    `linear_rate` (the largest at μ_t to first order, atoms whole or split), `log_growth_linear`, `worst_direction`
-    (particle, component) at the last save, `radius`, `solver_error`. Refused: fields other than constant attention.
+    Each distance is a `wasserstein_bracket` of this `effort` widened by both solver errors, each ten times the
+    difference from an integration of a thousandth of the tolerance. A bound is verified at t where upper(t) ≤ e^{∫C}
+    lower(0), violated where lower(t) > e^{∫C} upper(0), undecided between; an exponent with an error counts by its
+    smaller value for the first, by its larger for the second. `executor`, as in `sweep`, runs one task a distance.
+
+    Returns a Dataset over time: `lower`, `upper`, `distance` (their middle), the three bounds, `verdict_coupled`,
+    `verdict_run` and `verdict` (0 undecided, 1 verified, 2 violated), `growth_rate` (of `distance` up to the next
+    save), `linear_rate` (the largest at μ_t to first order, atoms whole or split), `log_growth_linear`,
+    `worst_direction` (particle, component) at the last save, `radius`, `solver_error`. Refused: fields other than
+    constant attention.
     """
     saves = as_times(times)
     one_of(effort, EFFORTS, "effort")
@@ -87,6 +96,7 @@ def stability(
     rates = np.array([rate for rate, _ in linear])
     data = {
         **_distances(saves, lower, upper, exponents),
+        **_coupled(saves, lower, upper, coupled_growth(model, mu0, nu0, saves)),
         "linear_rate": variable("time", rates, "largest growth rate to first order, atoms whole or split"),
         "log_growth_linear": variable("time", _integral(saves, rates), "log of the largest first-order growth"),
         "worst_direction": variable(("particle", "component"), linear[-1][1], "fastest growing direction, last save"),
@@ -95,6 +105,23 @@ def stability(
     }
     out = provenance("studies.stability", {"model": model}, "none: nothing here is random")
     return out.assign_coords(time=variable("time", saves, "time")).assign(data).assign_attrs(status=COMPLETED)
+
+
+def _coupled(saves: Array, lower: Array, upper: Array, found: CoupledGrowth | None) -> dict[str, xr.Variable]:
+    """The variables of the a posteriori bound, NaN and undecided where it is not known."""
+    unknown = np.full(len(saves), np.nan)
+    log_bound, error, verdict, how = unknown, unknown, np.zeros(len(saves), dtype=np.int64), "not computed"
+    if found is not None:
+        how = f"{found.rate} rates"
+        error = found.error
+        with np.errstate(divide="ignore"):
+            log_bound = np.log(found.distance[0]) + found.exponent + error
+        verdict = judge(lower, upper, found.exponent, error)
+    return {
+        "log_bound_coupled": variable("time", log_bound, f"natural logarithm of the a posteriori bound ({how})"),
+        "exponent_error": variable("time", error, "estimated error of the exponent of the a posteriori bound"),
+        "verdict_coupled": variable("time", verdict, "a posteriori bound: 0 undecided, 1 verified, 2 violated"),
+    }
 
 
 def _distances(saves: Array, lower: Array, upper: Array, exponents: dict[str, Array]) -> dict[str, xr.Variable]:
@@ -110,7 +137,7 @@ def _distances(saves: Array, lower: Array, upper: Array, exponents: dict[str, Ar
         "growth_rate": variable("time", rates, "growth rate of log W2 up to the next time"),
     }
     for suffix, exponent in exponents.items():
-        where = "along the run" if suffix else "on the ball"
+        where = "on the hull of the run" if suffix else "on the ball"
         verdict = judge(lower, upper, exponent)
         data[f"log_bound{suffix}"] = variable("time", log_first + exponent, f"natural logarithm of bound (6.6) {where}")
         data[f"verdict{suffix}"] = variable("time", verdict, f"(6.6) {where}: 0 undecided, 1 verified, 2 violated")
@@ -142,13 +169,16 @@ def _crossing(time: Array, excess: Array) -> float:
     return float(time[k - 1] + share * (time[k] - time[k - 1]))
 
 
-def judge(lower: Array, upper: Array, exponent: Array) -> npt.NDArray[np.int64]:
-    """Verdict on D(t) ≤ e^{exponent(t)} D(0) for each time from brackets of D: 0 undecided, 1 verified, 2 violated."""
+def judge(lower: Array, upper: Array, exponent: Array, error: Array | float = 0.0) -> npt.NDArray[np.int64]:
+    """Verdict on D(t) ≤ e^{exponent(t)} D(0) for each time from brackets of D: 0 undecided, 1 verified, 2 violated.
+
+    The exponent is known within ± `error`.
+    """
     with np.errstate(divide="ignore"):
         log_lower, log_upper = np.log(lower), np.log(upper)
     # Exponent 0 at the first time compares the bracket with itself: there the bound is an identity.
-    verified = (log_upper <= exponent + log_lower[0]) | ((exponent == 0.0) & (np.arange(len(lower)) == 0))
-    violated = log_lower > exponent + log_upper[0]
+    verified = (log_upper <= exponent - error + log_lower[0]) | ((exponent == 0.0) & (np.arange(len(lower)) == 0))
+    violated = log_lower > exponent + error + log_upper[0]
     return np.where(violated, 2, np.where(verified, 1, 0))
 
 

@@ -14,7 +14,18 @@ from particles.errors import InvalidInput
 MODEL = SelfAttention(np.eye(2), np.eye(2), np.diag([1.0, -0.5]))
 LAW = Uniform([(-1.0, 1.0), (-1.0, 1.0)])
 CALL = {"times": [0.0, 0.2, 0.4], "particles": 12, "shift": 0.01, "seed": 7}
-SERIES = ("lower", "upper", "log_bound", "log_bound_run", "growth_rate", "worst_direction", "verdict_run")
+SERIES = (
+    "lower",
+    "upper",
+    "log_bound",
+    "log_bound_run",
+    "log_bound_coupled",
+    "exponent_error",
+    "growth_rate",
+    "worst_direction",
+    "verdict_run",
+    "verdict_coupled",
+)
 
 
 def same(a, b):

@@ -38,6 +38,9 @@ def test_6_6_is_verified(V, rescaled):
     ds = stability(model.rescaled() if rescaled else model, mu, nu, np.linspace(0, 0.5, 6))
     assert (ds["verdict"] == 1).all()
     assert (ds["verdict_run"] == 1).all()
+    assert (ds["verdict_coupled"] == 1).all()
+    coupled, worst = (ds[name] - ds[name][0] for name in ("log_bound_coupled", "log_bound_run"))
+    assert (coupled <= worst + ds["exponent_error"]).all()
     assert (ds["log_bound_run"] <= ds["log_bound"] + 1e-12).all()
     assert float(ds["lower"][0]) == pytest.approx(wasserstein(mu, nu), rel=1e-9)
     # W₂ of small perturbations grows no faster than the linear rate allows, to first order.
@@ -60,6 +63,9 @@ def test_verdicts():
     lower, upper = np.array([1.0, 2.0, 2.0, 5.0]), np.array([1.2, 2.1, 2.9, 5.5])
     exponent = np.log([1.0, 2.2, 2.2, 2.2])
     np.testing.assert_array_equal(judge(lower, upper, exponent), [1, 1, 0, 2])
+    # An exponent known within ± error decides only where its whole range does.
+    np.testing.assert_array_equal(judge(lower, upper, exponent, np.array([0.0, 0.1, 0.1, 0.1])), [1, 0, 0, 2])
+    np.testing.assert_array_equal(judge(lower, upper, exponent, np.array([0.0, 0.1, 0.1, 1.0])), [1, 0, 0, 0])
 
 
 def test_two_measures_at_the_origin_stay_there():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from meanfield.app.parts.stability import _reach, _table
+from meanfield.app.parts.stability import _reach, _sharpness, _table
 
 
 def pairs(count):
@@ -14,23 +14,24 @@ def pairs(count):
         "distance": distance,
         "lower": 0.99 * distance,
         "upper": 1.01 * distance,
+        "log_bound_coupled": np.log(0.01) + np.outer(np.ones(count), [0.0, 1.2, 2.4]),
         "log_bound_run": np.log(0.01) + np.outer(np.ones(count), [0.0, 1.5, 3.0]),
         "log_bound": np.log(0.01) + np.outer(np.ones(count), [0.0, 40.0, np.inf]),
         "radius": np.ones((count, 3)),
         "log_growth_linear": np.full((count, 3), np.nan),
-        "verdict_run": np.ones((count, 3), dtype=int),
+        "verdict_coupled": np.ones((count, 3), dtype=int),
     }
     return xr.Dataset({k: (("seed", "time"), v) for k, v in data.items()}, {"time": time, "seed": seeds})
 
 
 def test_a_vacuous_bound_is_called_so_with_its_time_and_its_power_of_ten():
     ds = pairs(2)
-    assert _reach(ds, "log_bound_run", "along the run").startswith("The bound along the run stays informative")
+    assert _reach(ds, "log_bound_run").startswith("The worst case (6.6) on the hull stays informative")
     # 0.01 e^{40 t} is 2, the diameter, at t = log(200)/40 = 0.132.
-    words = _reach(ds, "log_bound", "on the ball")
-    assert words.startswith("The bound on the ball is vacuous from t = 0.132 on")
+    words = _reach(ds, "log_bound")
+    assert words.startswith("The worst case (6.6) on the ball is vacuous from t = 0.132 on")
     assert words.endswith("at t = 2 it is 10^x with an x beyond float64.")
-    assert _reach(ds.isel(time=[0, 1]), "log_bound", "on the ball").endswith("at t = 1 it is 10^15.4.")
+    assert _reach(ds.isel(time=[0, 1]), "log_bound").endswith("at t = 1 it is 10^15.4.")
 
 
 @pytest.mark.parametrize(("count", "cell"), [(1, "[0.026911, 0.0274546]"), (2, "0.0271828 … 0.0738906")])
@@ -38,5 +39,15 @@ def test_a_range_over_pairs_is_no_bracket(count, cell):
     table = _table(pairs(count))
     assert table.rows[1][1] == cell
     assert table.rows[1][3] == "not computed"
-    assert table.header[4:6] == ["log10 (6.6) along the run", "log10 (6.6) on the ball"]
-    assert table.rows[1][4:6] == ["0.6514", "17.37 vacuous"]
+    bounds = ["a posteriori bound", "worst case (6.6) on the hull", "worst case (6.6) on the ball"]
+    assert table.header[4:7] == [f"log10, {name}" for name in bounds]
+    assert table.rows[1][4:7] == ["0.5212", "0.6514", "17.37 vacuous"]
+
+
+def test_the_a_posteriori_bound_is_compared_with_the_distance_or_is_said_to_be_missing():
+    ds = pairs(1)
+    # Bounds e^{1.2 t} against the distance e^t.
+    assert _sharpness(ds) == "It exceeds the distance 1.22 times at t = 1 and 1.49 times at t = 2."
+    missing = ds.assign(log_bound_coupled=np.nan * ds["log_bound_coupled"])
+    assert _sharpness(missing).startswith("The a posteriori bound was not computed")
+    assert _table(missing).rows[1][4] == "not computed"
