@@ -49,8 +49,8 @@ class Eulerian(Scheme):
     """A way to move the masses of fixed cells: conservative and positive."""
 
     steps_over_saves: ClassVar[bool] = False
-    """Whether a step may pass a save time: what is saved then comes from a shorter step beside it, because each step
-    of the scheme costs accuracy in space, so that saving more often would."""
+    """Whether a step may pass a save time: what is saved then comes from a branch of shorter steps that is left again,
+    because each step of the scheme costs accuracy in space, so that saving more often would."""
 
     controlled: ClassVar[bool] = True
     """Whether steps are shortened until their error in time is within the tolerance."""
@@ -82,18 +82,30 @@ class Eulerian(Scheme):
             now, now
         )
 
-    def go(self, model: VelocityField, grid: Grid, now: Progress, end: float, control: TimeControl) -> Advance:
-        """One step towards `end`, tried until its error in time and its Courant number are within bounds."""
+    def first_step(self, model: VelocityField, grid: Grid, masses: Array, t: float, room: float) -> float:
+        """The step to try first, in an interval of length `room` that it need not fill; a short one by default."""
+        return START * room
+
+    def go(
+        self, model: VelocityField, grid: Grid, now: Progress, end: float, control: TimeControl, *, beside: bool = False
+    ) -> Advance:
+        """One step towards `end`, tried until its error in time and its Courant number are within bounds.
+
+        beside: the step does not belong to the run, but to a branch that leads to a save time.
+        """
         jump = breakpoint_after(model.breakpoints, now.t)
         stop = min(end, jump)
         room = stop - now.t
         latest = float(np.nextafter(stop, now.t)) if stop == jump else stop
-        wanted = now.proposal or (np.inf if self.steps_over_saves else START * room)
+        wanted = planned = now.proposal or self.first_step(model, grid, now.masses, now.t, room)
         start = now.start
         while True:
             span = Span(now.t, min(wanted, control.max_step or np.inf), room, latest)
             trial = self.attempt(model, span, grid, now.masses, start)
             start = trial.start
+            if self.steps_over_saves and not trial.whole and stop < jump:
+                # What a step finds that is cut short at a save time must not change the steps of the run.
+                beside = True
             excess = (
                 control.excess(trial.error, trial.bend, _change(now.masses, trial.masses)) if self.controlled else 0.0
             )
@@ -103,6 +115,8 @@ class Eulerian(Scheme):
                 wanted = longer(trial.h, excess)
             else:
                 break
+            if not beside:
+                planned = wanted
             if now.t + wanted == now.t:
                 raise RunStopped(
                     f"the step fell below rounding at t = {now.t:g}: the velocity blows up there", time=now.t
@@ -111,7 +125,7 @@ class Eulerian(Scheme):
         following = longer(trial.h, excess)
         if not trial.whole:
             following = max(following, wanted)
-        return Advance(now.moved(t, trial, following, control), replace(now, proposal=wanted, start=start), trial.whole)
+        return Advance(now.moved(t, trial, following, control), replace(now, proposal=planned, start=start), beside)
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,11 +171,11 @@ class Progress:
 
 
 class Advance(NamedTuple):
-    """A step: where it led, where it began (with the step that was found to do), whether it was as long as wanted."""
+    """A step: where it led, where it began (with what was found about the next step), whether it is beside the run."""
 
     after: Progress
     before: Progress
-    whole: bool
+    beside: bool
 
 
 @resumable("cell masses")
@@ -183,16 +197,17 @@ class GridState:
 
     def advance(self, t0: float, t1: float) -> Self:
         """The cell masses at t1; the run stops where more than `wall_tolerance` has pressed against the walls."""
-        now = self.behind or self.now
-        before, tails = now, self.options.tails
+        now = behind = self.behind or self.now
+        beside, tails = False, self.options.tails
         assert tails is not None
         while now.t < t1:
-            now, before, whole = self.scheme.go(self.model, self.grid, now, t1, self.options.time)
+            branched = beside
+            now, before, beside = self.scheme.go(self.model, self.grid, now, t1, self.options.time, beside=branched)
             self._check_walls(now)
             tails.check(self.model, now.t, Cells(self.grid, now.masses))
-            if whole:
-                before = now
-        return self.at_save(now, before)
+            if not branched:
+                behind = before if beside else now
+        return self.at_save(now, behind)
 
     def at_save(self, now: Progress, behind: Progress) -> Self:
         """The state at a save time. The saved density, not the masses, is what a run goes on from, or resumes from."""

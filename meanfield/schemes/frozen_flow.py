@@ -79,6 +79,10 @@ class FrozenFlow(Method, Eulerian):
             )
         return replace(state, x=x)
 
+    def first_step(self, model: VelocityField, grid: Grid, masses: Array, t: float, room: float) -> float:
+        """As long as `tau` allows."""
+        return np.inf
+
     def attempt(
         self, model: VelocityField, span: Span, grid: Grid, masses: Array, start: list[Array] | None = None
     ) -> Attempt:
