@@ -28,6 +28,14 @@ LINE = mf.Normal(0, 1)
 START = GRID.measure(LAW)
 SOLUTION = mf.solve(CONTRACTING, START, SHORT, mf.Upwind())
 QKV = {"Q": I2, "K": I2, "V": I2}
+MAP = checkpoints.Linear(I2)
+NORM = checkpoints.RMSNorm(np.ones(2), 1e-5)
+PARTS = {
+    "attention": checkpoints.MultiHead(MAP, MAP, MAP, MAP, 1, 1),
+    "attention_norm": NORM,
+    "feed_forward": checkpoints.Mlp(MAP, MAP, "relu"),
+}
+LAYER = checkpoints.PostNormLayer(**PARTS, output_norm=NORM)
 AXES = figures.panels.figure_with(1, 1)[0]
 SQUARE = np.array([[0.1, 0.2, 0.0], [0.3, 0.4, 1.0]])
 
@@ -253,6 +261,28 @@ TABLE = {
                 {"path": "heads.npz", "layer": 0, "head": 0, "n_heads": 1},
             )
         ],
+        "open": [Call(checkpoints.open, {"path": "heads.npz", "n_heads": 1})],
+        "Linear": [Call(checkpoints.Linear, {"weight": I2, "bias": np.ones(2)})],
+        "LayerNorm": [Call(checkpoints.LayerNorm, {"gain": np.ones(2), "shift": np.ones(2), "eps": 1e-5})],
+        "RMSNorm": [Call(checkpoints.RMSNorm, {"gain": np.ones(2), "eps": 1e-5})],
+        "Mlp": [Call(checkpoints.Mlp, {"inner": MAP, "outer": MAP, "activation": "relu"})],
+        "GatedMlp": [Call(checkpoints.GatedMlp, {"gate": MAP, "inner": MAP, "outer": MAP, "activation": "relu"})],
+        "Rotary": [Call(checkpoints.Rotary, {"base": 100.0, "size": 2})],
+        "MultiHead": [
+            Call(
+                checkpoints.MultiHead,
+                {"query": MAP, "key": MAP, "value": MAP, "output": MAP, "n_heads": 1, "n_key_heads": 1}
+                | {"causal": True, "rotary": checkpoints.Rotary(100.0, 2)},
+            )
+        ],
+        "PreNormLayer": [Call(checkpoints.PreNormLayer, PARTS | {"feed_forward_norm": NORM})],
+        "ParallelLayer": [Call(checkpoints.ParallelLayer, PARTS | {"feed_forward_norm": NORM})],
+        "PostNormLayer": [
+            Call(checkpoints.PostNormLayer, PARTS | {"output_norm": NORM}),
+            Call(LAYER.attention_matrices, {"x": X, "w": W}),
+        ],
+        "Network": [Call(checkpoints.Network, {"layers": (LAYER,), "final_norm": NORM})],
+        "LayerFlow": [Call(checkpoints.LayerFlow, {"layers": (LAYER,)})],
     },
     "meanfield.data": {
         "data_path": [Call(data.data_path, {"name": "README.md"})],
@@ -335,7 +365,11 @@ UNCHECKED = {
         ),
         "exceptions",
     ),
-    "meanfield.checkpoints": {"trained_heads": "no arguments", "sentence_embeddings": "no arguments"},
+    "meanfield.checkpoints": {
+        "Checkpoint": "made by open",
+        "trained_heads": "no arguments",
+        "sentence_embeddings": "no arguments",
+    },
     "meanfield.distances": {"Bracket": "a result", "DensityBracket": "a result", "Transport": "a result"},
     "meanfield.figures": {
         "Drawn": "a result",

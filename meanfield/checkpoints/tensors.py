@@ -79,6 +79,25 @@ class TensorFile:
         with _reading(self.path, name):
             return as_finite(read(self.path, name), f"{name} in {self.path.name}")
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a tensor, which is not read where the format allows."""
+        with _reading(self.path, name):
+            if self.path.suffix == ".npz":
+                return _npz_array(self.path, name).shape
+            with safe_open(self.path, framework="numpy") as file:
+                return tuple(file.get_slice(name).get_shape())
+
+    def rows(self, name: str, which: npt.NDArray[np.int64]) -> Array:
+        """Some rows of a matrix in float64, of a table of embeddings say, (len(which), d); only they are widened."""
+        with _reading(self.path, name):
+            if self.path.suffix == ".npz":
+                return as_finite(_npz_array(self.path, name)[which], f"{name} in {self.path.name}")
+            with safe_open(self.path, framework="numpy") as file:
+                table = file.get_slice(name)
+                _check_kind(table.get_dtype(), name, self.path)
+                found = [np.asarray(table[int(i) : int(i) + 1], dtype=np.float64) for i in which]
+        return as_finite(np.concatenate(found), f"{name} in {self.path.name}")
+
 
 def _safetensors_names(path: Path) -> list[str]:
     with safe_open(path, framework="numpy") as file:
@@ -87,10 +106,13 @@ def _safetensors_names(path: Path) -> list[str]:
 
 def _safetensors_array(path: Path, name: str) -> npt.NDArray[Any]:
     with safe_open(path, framework="numpy") as file:
-        kind = file.get_slice(name).get_dtype()
-        if kind not in SAFETENSORS_TYPES:
-            raise InvalidInput(f"{name} in {path.name} has type {kind}; allowed are {', '.join(SAFETENSORS_TYPES)}")
+        _check_kind(file.get_slice(name).get_dtype(), name, path)
         return np.asarray(file.get_tensor(name), dtype=np.float64)
+
+
+def _check_kind(kind: str, name: str, path: Path) -> None:
+    if kind not in SAFETENSORS_TYPES:
+        raise InvalidInput(f"{name} in {path.name} has type {kind}; allowed are {', '.join(SAFETENSORS_TYPES)}")
 
 
 def _npz_names(path: Path) -> list[str]:

@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+
+from meanfield import checkpoints
+from meanfield.checkpoints.families import FAMILIES
+from meanfield.checkpoints.families.family import Settings
+from particles.errors import InvalidInput, NotSupported
+from tests.oracles import transformers
+
+IDS = [3, 7, 1, 3, 29, 0, 12]
+
+
+@pytest.mark.parametrize("name", transformers.FAMILIES)
+def test_every_layer_is_that_of_the_papers(tmp_path, name):
+    small = transformers.FAMILIES[name](seed=1)
+    opened = checkpoints.open(small.save(tmp_path / "model"))
+    states, w = small.states(IDS), np.full(len(IDS), 1 / len(IDS))
+    np.testing.assert_allclose(opened.embed(IDS), states[0], rtol=0, atol=1e-14)
+    network = opened.network()
+    assert network.depth == opened.depth == small.depth
+    for k in range(small.depth):
+        np.testing.assert_allclose(network.layers[k].forward(states[k], w), states[k + 1], rtol=0, atol=3e-14)
+    if hasattr(small, "final"):
+        np.testing.assert_allclose(network.output(states[-1]), small.final(states[-1]), rtol=0, atol=1e-14)
+    else:
+        np.testing.assert_array_equal(network.output(states[-1]), states[-1])
+
+
+@pytest.mark.parametrize("name", transformers.FAMILIES)
+def test_a_tensor_that_the_layer_does_not_use_is_refused(tmp_path, name):
+    small = transformers.FAMILIES[name]()
+    layer = next(n for n in small.tensors if n.endswith("dense.weight") or "proj.weight" in n)
+    small.tensors[layer.replace(".weight", ".lora_A")] = np.ones((2, 2))
+    with pytest.raises(NotSupported, match="lora_A"):
+        checkpoints.open(small.save(tmp_path / "model")).layer(0)
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_names_and_prefixes(family):
+    names = tuple(prefix + family.marker.format(k) for prefix in ("", "a.b.") for k in (0, 3))
+    assert family.prefixes(names) == ["", "a.b."]
+    assert family.prefixes(("x" + family.marker.format(0),)) == []
+    assert family.name
+    assert family.model_types
+
+
+def test_the_number_of_heads_is_said_once():
+    assert Settings(None, 3).heads() == Settings({"n_head": 3}).heads() == Settings({"n_head": 3}, 3).heads() == 3
+    with pytest.raises(InvalidInput, match="n_heads = 4, but num_attention_heads = 3"):
+        Settings({"num_attention_heads": 3}, 4).heads()
+    with pytest.raises(InvalidInput, match="give n_heads"):
+        Settings(None).heads()
+
+
+@pytest.mark.parametrize("wrong", ["mish", 3, ["gelu"]])
+def test_an_activation_that_is_not_known_is_refused(wrong):
+    with pytest.raises(NotSupported, match=r"hidden_act in config\.json"):
+        Settings({"hidden_act": wrong}).activation("hidden_act", "gelu")
