@@ -3,13 +3,13 @@
 A row is a call that works. A new public name needs a row here, or stands in UNCHECKED with the reason.
 """
 
-from dataclasses import dataclass, field
-
 import numpy as np
+from argument_call import Call
+from checkpoint_arguments import CHECKPOINTS
 
 import meanfield as mf
 import particles as ps
-from meanfield import checkpoints, data, distances, figures, limits, plots, studies
+from meanfield import data, distances, figures, limits, plots, studies
 from meanfield.analysis import clusters, diagnostics, frames
 from meanfield.measures import quadrature
 
@@ -28,31 +28,8 @@ LINE = mf.Normal(0, 1)
 START = GRID.measure(LAW)
 SOLUTION = mf.solve(CONTRACTING, START, SHORT, mf.Upwind())
 QKV = {"Q": I2, "K": I2, "V": I2}
-MAP = checkpoints.Linear(I2)
-NORM = checkpoints.RMSNorm(np.ones(2), 1e-5)
-PARTS = {
-    "attention": checkpoints.MultiHead(MAP, MAP, MAP, MAP, 1, 1),
-    "attention_norm": NORM,
-    "feed_forward": checkpoints.Mlp(MAP, MAP, "relu"),
-}
-LAYER = checkpoints.PostNormLayer(**PARTS, output_norm=NORM)
 AXES = figures.panels.figure_with(1, 1)[0]
 SQUARE = np.array([[0.1, 0.2, 0.0], [0.3, 0.4, 1.0]])
-
-
-@dataclass(frozen=True)
-class Call:
-    """A call that works: `function(**right, **free)`, each of `right` to be replaced by what it may not be.
-
-    `valid` names, by argument, the wrong values of the general list that are right there. `runs` is False where the
-    call itself is left to other tests: it starts processes, or `right` holds a stand-in for a result.
-    """
-
-    function: object
-    right: dict
-    free: dict = field(default_factory=dict)
-    valid: dict = field(default_factory=dict)
-    runs: bool = True
 
 
 def attention(kind, **more):
@@ -247,43 +224,7 @@ TABLE = {
         "figure": [Call(figures.figure, {"number": 2})],
         "leaders_graph": [Call(figures.leaders_graph, {"queries": X, "keys": X, "P": np.full((3, 3), 1 / 3)})],
     },
-    "meanfield.checkpoints": {
-        "Head": [
-            Call(
-                checkpoints.Head,
-                {"Q": I2, "K": I2, "output": I2, "value": I2},
-                {"layer": 0, "head": 0, "source": "by hand"},
-            )
-        ],
-        "load_head": [
-            Call(
-                checkpoints.load_head,
-                {"path": "heads.npz", "layer": 0, "head": 0, "n_heads": 1},
-            )
-        ],
-        "open": [Call(checkpoints.open, {"path": "heads.npz", "n_heads": 1})],
-        "Linear": [Call(checkpoints.Linear, {"weight": I2, "bias": np.ones(2)})],
-        "LayerNorm": [Call(checkpoints.LayerNorm, {"gain": np.ones(2), "shift": np.ones(2), "eps": 1e-5})],
-        "RMSNorm": [Call(checkpoints.RMSNorm, {"gain": np.ones(2), "eps": 1e-5})],
-        "Mlp": [Call(checkpoints.Mlp, {"inner": MAP, "outer": MAP, "activation": "relu"})],
-        "GatedMlp": [Call(checkpoints.GatedMlp, {"gate": MAP, "inner": MAP, "outer": MAP, "activation": "relu"})],
-        "Rotary": [Call(checkpoints.Rotary, {"base": 100.0, "size": 2})],
-        "MultiHead": [
-            Call(
-                checkpoints.MultiHead,
-                {"query": MAP, "key": MAP, "value": MAP, "output": MAP, "n_heads": 1, "n_key_heads": 1}
-                | {"causal": True, "rotary": checkpoints.Rotary(100.0, 2)},
-            )
-        ],
-        "PreNormLayer": [Call(checkpoints.PreNormLayer, PARTS | {"feed_forward_norm": NORM})],
-        "ParallelLayer": [Call(checkpoints.ParallelLayer, PARTS | {"feed_forward_norm": NORM})],
-        "PostNormLayer": [
-            Call(checkpoints.PostNormLayer, PARTS | {"output_norm": NORM}),
-            Call(LAYER.attention_matrices, {"x": X, "w": W}),
-        ],
-        "Network": [Call(checkpoints.Network, {"layers": (LAYER,), "final_norm": NORM})],
-        "LayerFlow": [Call(checkpoints.LayerFlow, {"layers": (LAYER,)})],
-    },
+    "meanfield.checkpoints": CHECKPOINTS,
     "meanfield.data": {
         "data_path": [Call(data.data_path, {"name": "README.md"})],
         "read_toml": [Call(data.read_toml, {"name": "reference.toml"})],

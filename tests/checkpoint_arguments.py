@@ -1,0 +1,56 @@
+"""Right arguments of the public names of meanfield.checkpoints, rows of the table of arguments."""
+
+import numpy as np
+from argument_call import Call
+
+from meanfield import checkpoints
+
+I2 = np.eye(2)
+X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]])
+W = np.full(3, 1 / 3)
+MAP = checkpoints.Linear(I2)
+NORM = checkpoints.RMSNorm(np.ones(2), 1e-5)
+PARTS = {
+    "attention": checkpoints.MultiHead(MAP, MAP, MAP, MAP, 1, 1),
+    "attention_norm": NORM,
+    "feed_forward": checkpoints.Mlp(MAP, MAP, "relu"),
+}
+LAYER = checkpoints.PostNormLayer(**PARTS, output_norm=NORM)
+
+CHECKPOINTS = {
+    "Head": [
+        Call(
+            checkpoints.Head,
+            {"Q": I2, "K": I2, "output": I2, "value": I2},
+            {"layer": 0, "head": 0, "source": "by hand"},
+        )
+    ],
+    "load_head": [
+        Call(
+            checkpoints.load_head,
+            {"path": "heads.npz", "layer": 0, "head": 0, "n_heads": 1},
+        )
+    ],
+    "open": [Call(checkpoints.open, {"path": "heads.npz", "n_heads": 1})],
+    "Linear": [Call(checkpoints.Linear, {"weight": I2, "bias": np.ones(2)})],
+    "LayerNorm": [Call(checkpoints.LayerNorm, {"gain": np.ones(2), "shift": np.ones(2), "eps": 1e-5})],
+    "RMSNorm": [Call(checkpoints.RMSNorm, {"gain": np.ones(2), "eps": 1e-5})],
+    "Mlp": [Call(checkpoints.Mlp, {"inner": MAP, "outer": MAP, "activation": "relu"})],
+    "GatedMlp": [Call(checkpoints.GatedMlp, {"gate": MAP, "inner": MAP, "outer": MAP, "activation": "relu"})],
+    "Rotary": [Call(checkpoints.Rotary, {"base": 100.0, "size": 2})],
+    "MultiHead": [
+        Call(
+            checkpoints.MultiHead,
+            {"query": MAP, "key": MAP, "value": MAP, "output": MAP, "n_heads": 1, "n_key_heads": 1}
+            | {"causal": True, "rotary": checkpoints.Rotary(100.0, 2)},
+        )
+    ],
+    "PreNormLayer": [Call(checkpoints.PreNormLayer, PARTS | {"feed_forward_norm": NORM})],
+    "ParallelLayer": [Call(checkpoints.ParallelLayer, PARTS | {"feed_forward_norm": NORM})],
+    "PostNormLayer": [
+        Call(checkpoints.PostNormLayer, PARTS | {"output_norm": NORM}),
+        Call(LAYER.attention_matrices, {"x": X, "w": W}),
+    ],
+    "Network": [Call(checkpoints.Network, {"layers": (LAYER,), "final_norm": NORM})],
+    "LayerFlow": [Call(checkpoints.LayerFlow, {"layers": (LAYER,)})],
+}
