@@ -298,6 +298,7 @@ def callable_name(function: Callable[..., Any]) -> str:
 def _short(value: object, longest: int = 60) -> str:
     try:
         text = str(value) if isinstance(value, Exception) else repr(value)
+    # Somebody else's __repr__ may raise what it likes, and the message is about another fault.
     except Exception:
         text = f"a {type(value).__name__}"
     return text if len(text) <= longest else text[: longest - 3] + "..."

@@ -138,6 +138,9 @@ def _build(named: Mapping[str, Any], fields: Mapping[str, Any]) -> Any:
         raise StoreError(f"{cls.__name__} has no field {unknown[0]!r}: its fields are {', '.join(known)}")
     try:
         return cls(**fields)
+    except MemoryError:
+        raise
+    # The class may be a user's, and its checks may raise what they like.
     except Exception as error:
         raise StoreError(f"{cls.__name__} refuses the values in this result: {error}") from error
 

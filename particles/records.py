@@ -12,7 +12,8 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -30,7 +31,7 @@ from zarr.storage import LocalStore
 from particles.checks import Array
 from particles.dataset import RUNNING, Layout, Series, Status, variable
 from particles.encoding import FORMAT
-from particles.errors import StoreError
+from particles.errors import LibraryError, StoreError
 from particles.files import beside, storing, write_whole
 
 HEAD = "zarr.json"
@@ -206,6 +207,17 @@ def damaged(file: Path, reason: object = "its checksum does not fit") -> StoreEr
     return StoreError(f"{file} is damaged ({reason}). Take a copy of the store, or run again")
 
 
+@contextmanager
+def reading(file: Path) -> Iterator[None]:
+    """What zarr, its codecs and xarray raise on a damaged file may be of any type: one StoreError stands for it."""
+    try:
+        yield
+    except (LibraryError, MemoryError):
+        raise
+    except Exception as error:
+        raise damaged(file, error) from None
+
+
 # Rows -----------------------------------------------------------------------------------------------------------------
 
 
@@ -217,10 +229,8 @@ def row_checksum(run: str, name: str, k: int, row: npt.NDArray[Any]) -> int:
 
 
 def _array(path: Path, name: str) -> Any:
-    try:
+    with reading(path / name / HEAD):
         return zarr.open_array(WholeFiles(path), path=name, mode="r")
-    except Exception as error:
-        raise damaged(path / name / HEAD, error) from None
 
 
 class CheckedRows(BackendArray):
@@ -287,21 +297,15 @@ class CheckedRows(BackendArray):
 
 def _values(path: Path, name: str, place: tuple[Any, ...], file: Path) -> npt.NDArray[Any]:
     array = _array(path, name)
-    try:
-        values: npt.NDArray[Any] = np.asarray(array[place])
-    except Exception as error:
-        raise damaged(file, error) from None
-    return values
+    with reading(file):
+        return np.asarray(array[place])
 
 
 def read_static(path: Path, head: Head) -> xr.Dataset:
     """The variables that do not change, in memory, checked; their `time` holds all save times that are planned."""
     check_files(path, head)
-    try:
-        with xr.open_zarr(path, chunks=None, consolidated=False, drop_variables=list(head.series)) as ds:
-            out: xr.Dataset = ds.load().drop_encoding()
-    except Exception as error:
-        raise damaged(path, error) from None
+    with reading(path), xr.open_zarr(path, chunks=None, consolidated=False, drop_variables=list(head.series)) as ds:
+        out: xr.Dataset = ds.load().drop_encoding()
     return out
 
 

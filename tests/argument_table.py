@@ -1,6 +1,6 @@
 """Right arguments of every public name: each is replaced by wrong values in turn, see test_arguments.py.
 
-A row is a call that works. A new public name needs a row here, or stands in UNCHECKED with the reason.
+A row is a call that works. A new public name needs a row here, or stands in unchecked_names.py with the reason.
 """
 
 import numpy as np
@@ -10,8 +10,9 @@ from checkpoint_arguments import CHECKPOINTS
 import meanfield as mf
 import particles as ps
 from meanfield import data, distances, figures, limits, plots, studies
-from meanfield.analysis import clusters, diagnostics, frames
+from meanfield.analysis import clusters, diagnostics, frames, gaussian
 from meanfield.measures import quadrature
+from meanfield.studies import finite_size
 
 I2 = np.eye(2)
 X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]])
@@ -29,6 +30,7 @@ START = GRID.measure(LAW)
 SOLUTION = mf.solve(CONTRACTING, START, SHORT, mf.Upwind())
 QKV = {"Q": I2, "K": I2, "V": I2}
 AXES = figures.panels.figure_with(1, 1)[0]
+SQUARES = np.random.default_rng(0).exponential(size=(50, 1))
 SQUARE = np.array([[0.1, 0.2, 0.0], [0.3, 0.4, 1.0]])
 
 
@@ -216,6 +218,41 @@ TABLE = {
     },
     "meanfield.studies.constants": {
         "constants": [Call(studies.constants.constants, {"model": SA, "t": 0.0, "radius": 1.0})],
+        "diameter": [Call(studies.constants.diameter, {"points": X})],
+        "sharp_products": [Call(studies.constants.sharp_products, {"V": I2, "B": I2})],
+        "attention_terms": [Call(studies.constants.attention_terms, {"model": SA})],
+        "speed": [Call(studies.constants.speed, {"model": SA})],
+    },
+    "meanfield.studies.growth": {
+        name: [Call(getattr(studies.growth, name), {"model": SA, "t": 0.0, "x": X, "w": W})]
+        for name in ("jacobian", "linear_rate", "splitting_rate", "labelled_rate")
+    }
+    | {"covariances": [Call(studies.growth.covariances, {"P": np.full((2, 3), 1 / 3), "x": X})]},
+    "meanfield.studies.inequalities": {
+        "FrozenField": [Call(studies.inequalities.FrozenField, {"model": SA, "time": 0.0, "source": MU})],
+        "orders": [Call(studies.inequalities.orders, {"mu": MU, "nu": MU, "p": 2.0})],
+        "frozen_flows": [Call(studies.inequalities.frozen_flows, {"model": SA, "mu": MU, "nu": MU, "horizon": 0.1})],
+    },
+    "meanfield.studies.finite_size": {
+        "box_constant": [Call(finite_size.box_constant, {"sizes": [64, 128], "d": 2})],
+        "box_square": [
+            Call(
+                finite_size.box_square,
+                {"sizes": [64, 128], "d": 2, "constant": [1.0, 2.0], "samples": 2, "volume": 1.0},
+            )
+        ],
+        "exchange_square": [
+            Call(finite_size.exchange_square, {"sizes": [64], "side": 1.0, "gap": 1.0, "points": True})
+        ],
+        "clusters_square": [Call(finite_size.clusters_square, {"sizes": [64], "d": 2, "side": 1.0, "gap": 1.0})],
+        "agreement": [
+            Call(finite_size.agreement, {"squares": SQUARES, "known": [1.0], "shape": [1.0]}),
+            Call(finite_size.agreement, {"squares": SQUARES, "known": [1.0]}, {"shape": None}),
+        ],
+        "fewest_seeds": [Call(finite_size.fewest_seeds, {"sizes": 2, "fitted": True})],
+        "uniform_sample": [
+            Call(finite_size.uniform_sample, {"sizes": [64], "squares": SQUARES}, {"law": mf.Uniform([(0, 1)])})
+        ],
     },
     "meanfield.figures": {
         "attention_image": [Call(figures.attention_image, {"P": np.full((2, 2), 0.5)})],
@@ -280,95 +317,14 @@ TABLE = {
         "to_frame": [Call(frames.to_frame, {"ds": RUN, "A": I2})],
         "to_rescaled": [Call(frames.to_rescaled, {"ds": RUN})],
         "to_original": [Call(frames.to_original, {"ds": frames.to_rescaled(RUN)})],
+        "unframed": [Call(lambda model: frames.unframed(model), {"model": SA.in_frame(I2)})],
     },
-    "meanfield.analysis.gaussian": {},
+    "meanfield.analysis.gaussian": {
+        "stays_normal": [Call(gaussian.stays_normal, {"model": SA})],
+        "gaussian_solution": [
+            Call(gaussian.gaussian_solution, {"model": CONTRACTING, "law": LAW, "t0": 0.0, "t": 0.1})
+        ],
+    },
     "particles.errors": {},
 }
 """Module → public name → its calls."""
-
-UNCHECKED = {
-    "particles": {
-        **dict.fromkeys(("Derived", "DiscreteMap", "Space"), "abstract"),
-        **dict.fromkeys(("Circle", "Euclidean", "Iterate", "Sphere"), "no arguments"),
-    },
-    "particles.errors": dict.fromkeys(
-        (
-            "LibraryError",
-            "InvalidInput",
-            "NotSupported",
-            "TooLarge",
-            "DistanceTooLarge",
-            "NotConverged",
-            "StoreError",
-            "RunStopped",
-            "OutOfRange",
-            "Interrupted",
-        ),
-        "exceptions",
-    ),
-    "meanfield.checkpoints": {
-        "Checkpoint": "made by open",
-        "trained_heads": "no arguments",
-        "sentence_embeddings": "no arguments",
-    },
-    "meanfield.distances": {"Bracket": "a result", "DensityBracket": "a result", "Transport": "a result"},
-    "meanfield.figures": {
-        "Drawn": "a result",
-        "boolean_pattern": "axes only",
-        "candidate_points": "axes only",
-        "table_1": "axes only",
-        "limit_set": "drawn by figures",
-    },
-    "meanfield.limits": dict.fromkeys(
-        (
-            "THEOREMS",
-            "BooleanMatrix",
-            "Check",
-            "Head",
-            "Hyperplanes",
-            "Hypotheses",
-            "LeaderTheorem",
-            "LimitCertificate",
-            "LimitSet",
-            "Origin",
-            "ParallelSubspaces",
-            "Polytope",
-            "PolytopePoints",
-            "PolytopeTimesSubspace",
-            "Status",
-            "Theorem",
-        ),
-        "a result",
-    ),
-    "meanfield.studies.constants": dict.fromkeys(
-        ("Constants", "attention_terms", "diameter", "sharp_products", "speed"), "not checked yet"
-    ),
-    "meanfield.studies.finite_size": dict.fromkeys(
-        (
-            "Agreement",
-            "box_constant",
-            "box_square",
-            "exchange_square",
-            "clusters_square",
-            "agreement",
-            "fewest_seeds",
-            "uniform_sample",
-        ),
-        "not checked yet",
-    ),
-    "meanfield.studies.growth": dict.fromkeys(
-        ("covariances", "jacobian", "linear_rate", "splitting_rate", "labelled_rate"), "not checked yet"
-    ),
-    "meanfield.studies.inequalities": dict.fromkeys(
-        ("Inequality", "FrozenField", "orders", "frozen_flows"), "not checked yet"
-    ),
-    "meanfield.data": {"FigureCase": "a result", "data_folder": "no arguments"},
-    "meanfield.measures.quadrature": {"Characteristics": "made by `characteristics`"},
-    "meanfield.analysis.diagnostics": {"SmoothFunction": "a protocol", "Wave": "made by `waves`"},
-    "meanfield.analysis.clusters": {"Flats": "a result"},
-    "meanfield.analysis.frames": {"unframed": "models only"},
-    "meanfield.analysis.gaussian": dict.fromkeys(
-        ("Affine", "normal_flow", "stays_normal", "gaussian_solution"), "models and laws only"
-    ),
-}
-"""Public names without argument checks, and why."""

@@ -7,8 +7,10 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from argument_table import SA, TABLE, UNCHECKED, UNIT, Call, X
+from argument_call import Call
+from argument_table import SA, TABLE, UNIT, X
 from public_names import public_modules, public_names
+from unchecked_names import UNCHECKED
 
 from particles import (
     CuckerSmale,

@@ -15,9 +15,9 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 from meanfield.measures.laws import Normal
-from particles.checks import Array
+from particles.checks import Array, number
 from particles.errors import InvalidInput, NotSupported
-from particles.fields.field import MovingFrame, VelocityField
+from particles.fields.field import MovingFrame, VelocityField, as_field
 from particles.fields.linear_flow import linear_flow
 from particles.models.attention import softmax_head
 from particles.models.noise import Diffusion
@@ -58,7 +58,7 @@ def _(term: MovingFrame, t: float, m: Array, S: Array) -> Affine:
 
 def stays_normal(model: VelocityField) -> bool:
     """Whether the model is a sum of fields that are affine under every normal law: softmax heads and noise."""
-    d = model.dim or 1
+    d = as_field(model).dim or 1
     try:
         for term in model.in_dimension(d).terms:
             normal_flow(term, 0.0, np.zeros(d), np.eye(d))
@@ -69,6 +69,9 @@ def stays_normal(model: VelocityField) -> bool:
 
 def gaussian_solution(model: VelocityField, law: Normal, t0: float, t: float) -> Normal:
     """The solution of (6.1) at time t from a normal law at t0, to about 1e-12. Refused: a blow-up before t."""
+    t0, t = number(t0, "t0"), number(t, "t")
+    if not isinstance(law, Normal):
+        raise InvalidInput(f"law must be a Normal law, got {type(law).__name__}: others do not stay what they are")
     if not stays_normal(model):
         raise NotSupported(f"normal laws stay normal under softmax heads and noise only, got {model!r}")
     if t == t0:

@@ -16,7 +16,7 @@ from meanfield.distances.exact import BYTES_PER_PAIR, cost_matrix, ground_cost, 
 from meanfield.distances.pot import optimal_plan
 from meanfield.distances.semidiscrete.pieces import ConvexPieces
 from meanfield.measures.grid import GridMeasure
-from particles.checks import Array, as_weights, default_error_state, number, positive, whole
+from particles.checks import Array, Frozen, as_weights, default_error_state, frozen, hold, number, positive, whole
 from particles.errors import DistanceTooLarge, InvalidInput, NotConverged, NotSupported
 from particles.fields.spaces import Euclidean, Space
 from particles.measure import EmpiricalMeasure, Measure
@@ -24,8 +24,8 @@ from particles.measure import EmpiricalMeasure, Measure
 _DECREASE = 1e-10
 
 
-@dataclass(frozen=True)
-class Transport:
+@dataclass(frozen=True, eq=False)
+class Transport(Frozen):
     """An optimal plan between the atoms x (n, d) of μ and y (m, d) of ν, of order p.
 
     Attributes
@@ -47,6 +47,13 @@ class Transport:
     order: float
     ground: Space | None
     cells: bool
+
+    def __post_init__(self) -> None:
+        """Make every array read-only: a changed entry would belie the distance."""
+        f, g = self.potentials
+        hold(self, potentials=(frozen(f), frozen(g)), source=frozen(self.source), target=frozen(self.target))
+        for array in (self.plan.data, self.plan.indices, self.plan.indptr):
+            array.flags.writeable = False
 
     @property
     def map(self) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 
-from particles.checks import Array, as_points, not_negative, number, positive
+from particles.checks import Array, as_matrix, as_points, not_negative, number, positive
 from particles.errors import NotSupported
 from particles.fields.field import VelocityField, as_field
 from particles.models.attention import SoftmaxField, softmax_head
@@ -87,6 +87,7 @@ def constants(
 
 def diameter(points: Array) -> float:
     """An upper bound on the diameter of points (n, d): that of their bounding box, or twice their radius about 0."""
+    points = as_points(points, "points")
     box = float(np.linalg.norm(np.ptp(points, axis=0)))
     return min(box, 2.0 * float(np.linalg.norm(points, axis=1).max()))
 
@@ -105,6 +106,8 @@ def sharp_products(V: Array, B: Array) -> tuple[float, float]:
     |Vu||Bᵀu| ≤ ½(s|Vu|² + |Bᵀu|²/s) for every s > 0, so each s gives a bound by a largest eigenvalue; the least over s
     is the maximum itself where the joint range of the two quadratic forms is convex (Brickman 1961: d ≥ 3).
     """
+    V = as_matrix(V, "V")
+    B = as_matrix(B, "B", shape=(V.shape[1], V.shape[0]))
     v, b = _norm(V), _norm(B)
     if v == 0.0 or b == 0.0:
         return 0.0, 0.0
@@ -140,7 +143,8 @@ def attention_terms(model: VelocityField) -> list[SoftmaxField]:
 
 def speed(model: VelocityField) -> float:
     """σ with |z'| ≤ σ max|z| and |z' − w'| ≤ σ diam: radius and diameter of a support change by e^{±σt} at most."""
-    return _drift(model.frame)[0] + sum(_norm(field.value_matrix(0.0)) for field in attention_terms(model))
+    heads = attention_terms(model)
+    return _drift(model.frame)[0] + sum(_norm(field.value_matrix(0.0)) for field in heads)
 
 
 def _drift(frame: Array | None) -> tuple[float, float]:

@@ -29,7 +29,7 @@ from scipy.special import gammaln
 from scipy.stats import f as fisher
 
 from meanfield.measures.laws import Uniform
-from particles.checks import Array, positive
+from particles.checks import Array, as_finite, as_matrix, flag, positive, whole
 from particles.errors import InvalidInput, NotSupported
 
 TORUS_PLANE = 0.1332
@@ -58,7 +58,7 @@ def box_constant(sizes: npt.ArrayLike, d: int) -> Array:
 
     4.318 − 2.9 N^{−1/2} in the square, 1.4 − 4.8 N^{−1/3} in the cube.
     """
-    N = _sizes(sizes)
+    N, d = _sizes(sizes), whole(d, "d")
     if d not in (2, 3):
         raise NotSupported(f"the constant is known for d = 2 and 3, got d = {d}")
     return np.asarray(SQUARE + SQUARE_WALLS * N**-0.5 if d == 2 else CUBE + CUBE_WALLS * N ** (-1.0 / 3.0))
@@ -73,8 +73,10 @@ def box_square(sizes: npt.ArrayLike, d: int, constant: npt.ArrayLike, samples: i
     - d = 2: |Ω| (log N + c)/(2πN), or |Ω| (log N + c)/(4πN), for any rectangle, c by its shape;
     - d = 3: |Ω|^{2/3} (0.66251 N^{−2/3} + (log N + c)/(2πN)), for two samples in a cube.
     """
-    N, c = _sizes(sizes), np.asarray(constant, dtype=np.float64)
-    size = positive(volume, "volume")
+    N, c = _sizes(sizes), as_finite(constant, "constant")
+    size, d, samples = positive(volume, "volume"), whole(d, "d"), whole(samples, "samples")
+    if c.shape not in ((), N.shape):
+        raise InvalidInput(f"constant must be one number or one for each size, got shape {c.shape} for sizes {N.shape}")
     if samples not in (1, 2):
         raise InvalidInput(f"samples must be 1 or 2, got {samples}")
     if d == 1:
@@ -100,7 +102,7 @@ def exchange_square(sizes: npt.ArrayLike, side: float, gap: float, points: bool 
     N, side, gap = _sizes(sizes), positive(side, "side"), positive(gap, "gap")
     mean = np.exp(gammaln(2.0 * N + 1.0) - 2.0 * gammaln(N + 1.0) - N * np.log(4.0))
     square, cube = 0.5 / N, np.sqrt(8.0 / np.pi) * (0.5 / N) ** 1.5
-    deeper = mean / N if points else 0.0
+    deeper = mean / N if flag(points, "points") else 0.0
     return np.asarray(gap**2 * mean + 4.0 / 3.0 * side**2 * square + 4.0 * gap * side * (square - cube + deeper))
 
 
@@ -109,7 +111,7 @@ def clusters_square(sizes: npt.ArrayLike, d: int, side: float, gap: float) -> Ar
 
     Nothing here is fitted to clusters. Left out is that points which cross must also be matched along the face.
     """
-    half = _sizes(sizes) / 2.0
+    half, d, side = _sizes(sizes) / 2.0, whole(d, "d"), positive(side, "side")
     inside = box_square(half, d, 0.0 if d == 1 else box_constant(half, d), volume=side**d)
     return exchange_square(sizes, side, gap) + inside
 
@@ -124,7 +126,10 @@ def agreement(squares: Array, known: Array, shape: Array | None = None) -> Agree
     the jackknife's covariance, and 40 seeds a size are needed. Sizes of both tests: `benchmarks/coverage.py`. Refused:
     fewer seeds.
     """
+    squares = as_matrix(squares, "squares")
     n, p = squares.shape
+    known = _row(known, p, "known")
+    shape = None if shape is None else _row(shape, p, "shape")
     least = fewest_seeds(p, fitted=shape is not None)
     if n < least:
         raise InvalidInput(f"a test over {p} sizes needs at least {least} seeds, got {n}")
@@ -142,7 +147,8 @@ def agreement(squares: Array, known: Array, shape: Array | None = None) -> Agree
 
 def fewest_seeds(sizes: int, *, fitted: bool) -> int:
     """Fewest seeds for the test of `agreement` over so many sizes."""
-    return sizes + 2 if fitted else SEEDS_A_SIZE * sizes
+    many = whole(sizes, "sizes")
+    return many + 2 if flag(fitted, "fitted") else SEEDS_A_SIZE * many
 
 
 def _fitted(rows: Array, direction: Array) -> tuple[float, float]:
@@ -177,6 +183,7 @@ def uniform_sample(law: object, sizes: npt.ArrayLike, squares: Array) -> tuple[A
     other laws, and where there are too few seeds for the fit or the test.
     """
     N = _sizes(sizes)
+    squares = as_matrix(squares, "squares", shape=(None, N.size))
     unknown = Agreement(np.nan, np.nan, np.nan)
     if not isinstance(law, Uniform) or law.dim > 2:
         return np.full(len(N), np.nan), unknown
@@ -190,8 +197,16 @@ def uniform_sample(law: object, sizes: npt.ArrayLike, squares: Array) -> tuple[A
     return known + found.constant * shape, found
 
 
+def _row(value: npt.ArrayLike, p: int, name: str) -> Array:
+    """A number for each of p sizes, none of them 0."""
+    row = as_finite(value, name)
+    if row.shape != (p,) or not row.all():
+        raise InvalidInput(f"{name} must be {p} numbers, one for each size, none of them 0, got {row.tolist()}")
+    return row
+
+
 def _sizes(sizes: npt.ArrayLike) -> Array:
-    N = np.asarray(sizes, dtype=np.float64)
-    if not (np.isfinite(N).all() and (N > 0).all()):
+    N = as_finite(sizes, "sizes")
+    if N.size == 0 or N.ndim > 1 or (N <= 0).any():
         raise InvalidInput(f"sizes must be positive numbers of points, got {N.tolist()}")
     return N

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse.linalg import eigsh
 
 from meanfield.studies.constants import attention_terms
-from particles.checks import Array
+from particles.checks import Array, as_matrix, as_points, as_weights, number
 from particles.fields.field import VelocityField
+from particles.models.attention import SoftmaxField
 
 _DENSE = 100
 
@@ -15,15 +17,16 @@ MAX_UNKNOWNS = 1200
 """Largest n d for which the dense Jacobian is formed."""
 
 
-def jacobian(model: VelocityField, t: float, x: Array, w: Array) -> Array:
+def jacobian(model: VelocityField, t: float, x: npt.ArrayLike, w: npt.ArrayLike) -> Array:
     """∂(x_i')/∂x_j of the particle system, shape (n d, n d).
 
     For a head with P = softmax of the scores, m_i = Σ_j P_ij x_j and Cov_i the covariance of row i,
     ∂x_i'/∂x_j = δ_ij V Cov_i B + P_ij V (I + (x_j − m_i)(B x_i)ᵀ); in a frame less δ_ij A.
     """
+    fields, t, x, w = _checked(model, t, x, w)
     n, d = x.shape
     blocks = np.zeros((n, d, n, d))
-    for field in attention_terms(model):
+    for field in fields:
         V, B = field.value_matrix(t), field.score_matrix(t)
         P = field.coupling(t, x, x, w)
         centred = x[None, :, :] - (P @ x)[:, None, :]
@@ -35,7 +38,7 @@ def jacobian(model: VelocityField, t: float, x: Array, w: Array) -> Array:
     return blocks.reshape(n * d, n * d)
 
 
-def linear_rate(model: VelocityField, t: float, x: Array, w: Array) -> tuple[float, Array]:
+def linear_rate(model: VelocityField, t: float, x: npt.ArrayLike, w: npt.ArrayLike) -> tuple[float, Array]:
     """The largest rate at which W₂ to μ = Σ w_i δ_{x_i} can grow, to first order, and the fastest direction (n, d).
 
     That is over measures near μ in W_∞: every bit of mass is moved by an infinitesimal distance, and an atom may split.
@@ -45,21 +48,23 @@ def linear_rate(model: VelocityField, t: float, x: Array, w: Array) -> tuple[flo
     zero but for one atom, whose halves move along it and against it. Mass that is moved far can grow faster. NaN where
     n d exceeds 1200.
     """
+    _, t, x, w = _checked(model, t, x, w)
     if x.size > MAX_UNKNOWNS:
         return np.nan, np.full(x.shape, np.nan)
     labelled, split = labelled_rate(model, t, x, w), splitting_rate(model, t, x, w)
     return max(labelled, split, key=lambda found: found[0])
 
 
-def splitting_rate(model: VelocityField, t: float, x: Array, w: Array) -> tuple[float, Array]:
+def splitting_rate(model: VelocityField, t: float, x: npt.ArrayLike, w: npt.ArrayLike) -> tuple[float, Array]:
     """The largest rate at which the two halves of an atom part: max_i λ_max(sym D_i), D_i = V Cov_i B − A.
 
     The mean displacement is 0, so the field stays as it is to first order. The direction (n, d) has one row that is not
     0, with weighted norm 1.
     """
+    fields, t, x, w = _checked(model, t, x, w)
     n, d = x.shape
     slopes = np.zeros((n, d, d)) if model.frame is None else np.broadcast_to(-model.frame, (n, d, d)).copy()
-    for field in attention_terms(model):
+    for field in fields:
         V, B = field.value_matrix(t), field.score_matrix(t)
         slopes += V @ covariances(field.coupling(t, x, x, w), x) @ B
     massive = np.flatnonzero(w > 0)
@@ -70,11 +75,12 @@ def splitting_rate(model: VelocityField, t: float, x: Array, w: Array) -> tuple[
     return float(values[best, -1]), direction
 
 
-def labelled_rate(model: VelocityField, t: float, x: Array, w: Array) -> tuple[float, Array]:
+def labelled_rate(model: VelocityField, t: float, x: npt.ArrayLike, w: npt.ArrayLike) -> tuple[float, Array]:
     """The largest rate at which an infinitesimal displacement of whole atoms grows in L²(w), and its direction (n, d).
 
     That is the largest eigenvalue of the symmetric part of W^{1/2} J W^{−1/2}, J the Jacobian. n d at most 1200.
     """
+    _, t, x, w = _checked(model, t, x, w)
     n, d = x.shape
     if not w.all():
         # Particles without mass move nobody and do not count in L²(w).
@@ -92,7 +98,18 @@ def labelled_rate(model: VelocityField, t: float, x: Array, w: Array) -> tuple[f
     return float(values[-1]), (vectors[:, -1] / scale).reshape(n, d)
 
 
-def covariances(P: Array, x: Array) -> Array:
+def _checked(
+    model: VelocityField, t: float, x: npt.ArrayLike, w: npt.ArrayLike
+) -> tuple[list[SoftmaxField], float, Array, Array]:
+    """The heads of the model, a time, points (n, d) of their dimension and masses (n,)."""
+    heads = attention_terms(model)
+    points = as_points(x, "x", dim=heads[0].dim)
+    return heads, number(t, "t"), points, as_weights(w, len(points), "w")
+
+
+def covariances(P: npt.ArrayLike, x: npt.ArrayLike) -> Array:
     """Covariances (n, d, d) of the points x under the rows of P."""
+    x = as_points(x, "x")
+    P = as_matrix(P, "P", shape=(None, len(x)))
     centred = x[None, :, :] - (P @ x)[:, None, :]
     return np.asarray(np.einsum("ij,ijk,ijl->ikl", P, centred, centred))

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from meanfield.distances import wasserstein, wasserstein_bracket
+from meanfield.distances.arguments import as_atoms
 from meanfield.studies.constants import constants
 from particles import Adaptive, EmpiricalMeasure, VelocityField, simulate
-from particles.checks import Array, positive
+from particles.checks import Array, hold, number, positive
 from particles.errors import InvalidInput
+from particles.fields.field import as_field
 from particles.measure import Measure
 
 
@@ -40,6 +42,12 @@ class FrozenField(VelocityField):
     time: float
     source: EmpiricalMeasure
 
+    def __post_init__(self) -> None:
+        """Refuse a model that is no field and a source that is no cloud."""
+        as_field(self.model)
+        as_atoms(self.source, "source")
+        hold(self, time=number(self.time, "time"))
+
     @property
     def dim(self) -> int:
         """The dimension d."""
@@ -52,6 +60,8 @@ class FrozenField(VelocityField):
 
 def orders(mu: EmpiricalMeasure, nu: EmpiricalMeasure, p: float = 2.0) -> tuple[Inequality, Inequality]:
     """(6.7): W₁ ≤ W_p and W_p ≤ diam^{1 − 1/p} W₁^{1/p}, diam that of the supports' bounding box."""
+    for name, measure in (("mu", mu), ("nu", nu)):
+        as_atoms(measure, name)
     w1, wp = wasserstein(mu, nu, 1.0), wasserstein(mu, nu, p)
     diameter = float(np.linalg.norm(np.ptp(np.concatenate((mu.points, nu.points)), axis=0)))
     return Inequality(w1, wp), Inequality(wp, diameter ** (1.0 - 1.0 / p) * w1 ** (1.0 / p))
@@ -66,12 +76,12 @@ def frozen_flows(model: VelocityField, mu: EmpiricalMeasure, nu: EmpiricalMeasur
     and sup|v − w| are those of `constants` there. The left side is a certified upper bound.
     """
     t = positive(horizon, "horizon")
-    if model.frame is not None:
+    start = wasserstein_bracket(mu, nu, "certify")
+    if as_field(model).frame is not None:
         raise InvalidInput("frozen_flows needs the model in its original frame")
     R = float(max(np.finfo(np.float64).tiny, *(np.linalg.norm(m.points, axis=1).max() for m in (mu, nu))))
     at_start = constants(model, 0.0, R)
     reach = constants(model, 0.0, R + at_start.size * t)
-    start = wasserstein_bracket(mu, nu, "certify")
     moved = [_moved(model, m, t) for m in (mu, nu)]
     L = reach.in_space
     with np.errstate(over="ignore"):

@@ -50,6 +50,7 @@ def call(job: Job, task: Task) -> Outcome:
         try:
             pieces = as_pieces(job.function(task.place, task.parameters), job.taken)
             outcome = Outcome(task.place, DONE, "", pieces)
+        # A function of the caller's may raise what it likes; the other tasks go on.
         except Exception as error:
             outcome = failure(task.place, error)
     return _kept(job, outcome)
@@ -148,6 +149,7 @@ class _Run:
             found: Outcome = future.result()
         except (BrokenExecutor, LibraryError):
             raise
+        # Each executor has exceptions of its own for what it cannot send, or run again.
         except Exception as error:
             # Dask tries a task whose worker died on other workers, and gives it up after some of them.
             if type(error).__name__ == "KilledWorker":

@@ -26,6 +26,7 @@ from particles.dataset import COMPLETED, RUNNING
 from particles.encoding import DATA
 from particles.errors import StoreError
 from particles.files import Lock, as_target, beside, recover, replace_folder, storing
+from particles.records import reading
 
 TASKS = "tasks"
 RECORDS = "records"
@@ -71,11 +72,8 @@ class TaskStore:
         attributes = self._attributes()
         if attributes.get("status") != COMPLETED:
             return None
-        try:
-            with xr.open_zarr(self.path, chunks=None, consolidated=False) as ds:
-                out = _with_text(ds.load().drop_encoding())
-        except Exception as error:
-            raise StoreError(f"{self.path} is damaged ({error}): take a copy of it, or run again elsewhere") from None
+        with reading(self.path), xr.open_zarr(self.path, chunks=None, consolidated=False) as ds:
+            out = _with_text(ds.load().drop_encoding())
         if json.loads(out.attrs.pop(MARK))["checksum"] != _checksum(out):
             raise StoreError(f"{self.path} is damaged: its checksum does not fit. Take a copy, or run again elsewhere")
         return out
@@ -84,10 +82,8 @@ class TaskStore:
         """What is known of every task that was run, from records of this call and of earlier ones."""
         found: dict[Place, Outcome] = {}
         if (self.folder / RECORDS).is_dir():
-            try:
+            with reading(self.folder / RECORDS):
                 packed = np.asarray(zarr.open_array(self.folder / RECORDS, mode="r")[:]).tobytes()
-            except Exception as error:
-                raise StoreError(f"{self.folder / RECORDS} is damaged ({error}): take a copy of it") from None
             found = {outcome.place: outcome for outcome in outcomes_in(packed, self.folder / RECORDS)}
         for file in sorted(self.folder.iterdir()):
             if file.name[0].isdigit():

@@ -12,8 +12,8 @@ import xarray as xr
 from stores import cut, interrupted
 
 from particles import RK4, Adaptive, LogAttraction, SelfAttention, open_store, resume, simulate
-from particles.errors import StoreError
-from particles.records import CHUNK, file_checksums, read_head
+from particles.errors import InvalidInput, StoreError
+from particles.records import CHUNK, file_checksums, read_head, reading
 
 I2 = np.eye(2)
 X = np.random.default_rng(2).standard_normal((6, 2))
@@ -228,3 +228,15 @@ def test_a_store_is_read_by_other_programs(tmp_path):
     for name in whole.variables:
         np.testing.assert_array_equal(raw[name], whole[name])
     assert (raw.attrs["status"], raw.attrs["saved"]) == ("completed", 9)
+
+
+@pytest.mark.parametrize("raised", [KeyError("chunk"), ValueError("codec"), RuntimeError("zstd"), OSError("gone")])
+def test_whatever_is_raised_while_a_file_is_read_is_one_error_that_names_it(raised, tmp_path):
+    with pytest.raises(StoreError, match=r"a\.zarr is damaged"), reading(tmp_path / "a.zarr"):
+        raise raised
+
+
+@pytest.mark.parametrize("raised", [MemoryError(), KeyboardInterrupt(), InvalidInput("its own message")])
+def test_what_says_nothing_about_a_file_does_not_call_it_damaged(raised, tmp_path):
+    with pytest.raises(type(raised)), reading(tmp_path / "a.zarr"):
+        raise raised

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
@@ -14,6 +13,8 @@ from meanfield.distances.arguments import power_of_two
 from meanfield.distances.bounds.clouds import Cloud
 from meanfield.distances.bounds.rounding import SMALLEST, exact_sum, gamma
 from particles.checks import Array
+from particles.kernels.compiling import compiled, kernel_part
+from particles.kernels.compiling import merged as merged_into_callers
 
 Index = npt.NDArray[np.intp]
 
@@ -132,7 +133,7 @@ def whole(cloud: Cloud) -> Pieces:
     return Pieces(np.arange(n), cloud.weights, np.array([0, n]))
 
 
-@njit(cache=True)
+@compiled()
 def _corner(a: Any, b: Any) -> Any:
     n, m = len(a), len(b)
     rows, columns, mass = np.empty(n + m, np.intp), np.empty(n + m, np.intp), np.empty(n + m)
@@ -157,8 +158,9 @@ def _corner(a: Any, b: Any) -> Any:
     return rows[:k].copy(), columns[:k].copy(), mass[:k].copy()
 
 
-@njit(cache=True)
+@kernel_part()
 def _projections(points: Any, index: Any, normal: Any) -> Any:
+    merged_into_callers()
     out = np.zeros(len(index))
     for r in range(len(index)):
         for c in range(len(normal)):
@@ -166,7 +168,7 @@ def _projections(points: Any, index: Any, normal: Any) -> Any:
     return out
 
 
-@njit(cache=True)
+@compiled()
 def _binary_space(x: Any, px: Any, mx: Any, ox: Any, y: Any, py: Any, my: Any, oy: Any, vx: Any, vy: Any) -> Any:
     px, mx = px.copy(), mx.copy()
     # Each cut halves a source block and adds at most one target piece, so these lengths suffice.

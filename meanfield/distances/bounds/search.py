@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from meanfield.distances.bounds.rounding import UNIT
 from particles.checks import Array
+from particles.kernels.compiling import compiled, kernel_part, merged
 
 Index = npt.NDArray[np.intp]
 
@@ -41,7 +41,7 @@ def smallest_reduced(y: Array, x: Array, f: Array, k: int) -> Index:
     )  # fmt: skip
 
 
-@njit(cache=True)
+@compiled()
 def _build(x: Any, f: Any) -> Any:
     """A balanced tree: node b holds the points order[start[b]:stop[b]], its children are 2b + 1 and 2b + 2."""
     n, d = x.shape
@@ -81,9 +81,10 @@ def _build(x: Any, f: Any) -> Any:
     return order, start, stop, low, high, centre, slope, top
 
 
-@njit(cache=True)
+@kernel_part()
 def _affine_fit(x: Any, f: Any, index: Any, centre: Any) -> Any:
     """Least-squares slope of f on a node, shrunk a little where the points do not determine it."""
+    merged()
     d = len(centre)
     mean, mean_f = np.zeros(d), 0.0
     for i in index:
@@ -110,8 +111,9 @@ def _affine_fit(x: Any, f: Any, index: Any, centre: Any) -> Any:
     return np.linalg.solve(normal, right)
 
 
-@njit(cache=True)
+@kernel_part()
 def _bound(y: Any, low: Any, high: Any, centre: Any, slope: Any, top: Any) -> Any:
+    merged()
     total = -top
     for k in range(len(y)):
         best = min(max(y[k] + 0.5 * slope[k], low[k]), high[k])
@@ -119,7 +121,7 @@ def _bound(y: Any, low: Any, high: Any, centre: Any, slope: Any, top: Any) -> An
     return total
 
 
-@njit(cache=True)
+@compiled()
 def _search(y: Any, x: Any, f: Any, order: Any, start: Any, stop: Any, low: Any, high: Any, centre: Any, slope: Any,
             top: Any, k: Any, slack: Any) -> Any:  # fmt: skip
     m, d = y.shape

@@ -1,5 +1,7 @@
 """Plans: marginals, cost and potentials agree; interpolation and barycentres against closed forms."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -61,6 +63,21 @@ def test_points_and_a_density():
             found.at(0.5)
     # The map sends a point to the centroid of its cell: the mean is kept.
     np.testing.assert_allclose(points.weights @ transport(points, density).map, [0.0, 0.0], atol=1e-10)
+
+
+def test_a_plan_is_frozen_and_is_compared_by_identity():
+    mu, nu = clouds(0, 2)
+    points, density = (
+        EmpiricalMeasure([[0.1, 0.0], [0.5, -0.5]]),
+        Grid([(-1, 1), (-1, 1)], (8, 8)).measure(lambda x: x[:, 0] ** 2),
+    )
+    for found in (transport(mu, nu), transport(points, density), transport(density, points)):
+        held = (*found.potentials, found.source, found.target, found.plan.data, found.plan.indices, found.plan.indptr)
+        assert not any(array.flags.writeable for array in held)
+        assert not any(array.flags.writeable for array in copy.deepcopy(found).potentials)
+        assert found == found
+        assert found != transport(mu, nu)
+        assert len({found, found}) == 1
 
 
 def test_atoms_of_mass_zero_and_the_circle():

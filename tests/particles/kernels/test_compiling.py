@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from source_tree import modules, words
+
 
 def test_importing_the_library_compiles_nothing():
     code = (
@@ -23,3 +25,10 @@ def test_imports_where_no_cache_can_be_written(tmp_path):
         "assert compiled()(lambda x: x + 1)(1) == 2"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_no_kernel_is_compiled_but_by_the_decorators_of_this_module():
+    """Numba's own decorators would keep machine code that a change in another file leaves as it was."""
+    decorators = {"jit", "njit", "vectorize", "guvectorize", "cfunc"}
+    names = {name: {word for _, text in words(name) for word in decorators if text == word} for name in modules()}
+    assert {name for name, found in names.items() if found} == {"particles.kernels.compiling"}
