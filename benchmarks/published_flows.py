@@ -12,6 +12,7 @@ import time
 import numpy as np
 
 from meanfield import WENO, FiniteVolume, Grid, SemiLagrangian, Upwind, solve
+from meanfield.measures.grid import grid_of
 from particles import Torus, VelocityField
 
 
@@ -88,7 +89,7 @@ def measured(model, density, end, n, scheme):
     start = time.process_time()
     ds = solve(model, mu, [0.0, end], scheme, wall_tolerance=1.0)
     spent = time.process_time() - start
-    return float(np.abs(ds.density[-1] * ds.cell_volume - mu.masses).sum()), ds, spent
+    return float(np.abs(ds.density[-1] * grid_of(ds).cell_volumes - mu.masses).sum()), ds, spent
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from meanfield.measures.grid import GridMeasure, grid_of, some_centres
+from meanfield.measures.grid import GridMeasure, grid_axes, grid_of, some_centres
 from meanfield.schemes.base import Options, Run, Scheme
 from meanfield.schemes.default import default_scheme
 from meanfield.schemes.steps import TimeControl
@@ -22,6 +22,9 @@ from particles.fields.field import VelocityField, as_field
 from particles.progress import Progress
 from particles.simulate import check_velocity
 from particles.watching import Callback, Observables, Stop, as_watch
+
+MAX_ROWS = 6
+"""Variables up to which a Dataset has every attribute: with more it would not fit the 24 lines of a terminal."""
 
 PROBES = 8
 """Most cells at which the field is looked at before the run."""
@@ -62,13 +65,13 @@ def solve(
     in a moving frame: StopAtTails() ends the run at t*, when scores change by more than 1 across a cell; IgnoreTails().
     None is the first for attention in a moving frame, else the second.
 
-    Returns a Dataset with `density` (time, x1, …, xd), cell averages at the cell centres, `cell_volume` (x1, …, xd),
-    the cell edges `x1_edges`, …, `wall_mass` (time, component, end), accumulated, `time_error` (time,), the estimated
-    error in time accumulated so far, in L1 relative to the mass, `steps` (time,), their number, and `score_change`
-    (time,), the largest change of an attention score across a cell with mass: where it passes 1, single cells lead the
-    field and the grid is too coarse, whatever `tails` is (0 for fields that are no attention). A Lagrangian run has
-    instead of these `outside_mass`, `space_error` and `time_error` (time,), `node` and `node_weight`, `vertex` (time,
-    v1, …, vd, component), `cell_mass`, `mesh_density` with its coordinates `mesh_x1`, …, and `folded_mass`.
+    Returns a Dataset with `density` (time, x1, …, xd), cell averages at the cell centres (`measure_at` has the masses
+    and the grid), `wall_mass` (time, component, end), accumulated, `time_error` (time,), the estimated error in time
+    accumulated so far, in L1 relative to the mass, `steps` (time,), their number, and `score_change` (time,), the
+    largest change of an attention score across a cell with mass: where it passes 1, single cells lead the field and
+    the grid is too coarse, whatever `tails` is (0 for fields that are no attention). A Lagrangian run has instead of
+    these `outside_mass`, `space_error` and `time_error` (time,), `node` and `node_weight`, `vertex` (time, v1, …, vd,
+    component), `cell_mass`, for d ≤ 2 `mesh_density`, a value between the vertices, and `folded_mass`.
     A field that depends on the density itself or on its gradient, as in the porous medium equation, is neither promised
     nor refused: a field is given cell masses at cell centres, and no scheme here is made for what it does with them.
     `observables`, `stop`, `callback` and `progress` are those of `simulate`.
@@ -126,15 +129,11 @@ def measure_at(ds: xr.Dataset, k: int) -> GridMeasure:
 
 
 def _layout(state: Run, times: Array) -> Layout:
-    grid = state.grid
     call = {"state": state_name(state), "model": state.model, **state.call()}
     made = provenance("solve", call, "none: nothing in this run is random")
-    axes = tuple(f"x{k + 1}" for k in range(grid.dim))
-    coords = {"time": variable("time", times, "time"), "component": variable("component", np.arange(grid.dim), "axis")}
-    coords |= {x: variable(x, c, f"cell centre along {x}") for x, c in zip(axes, grid.centres, strict=True)}
-    edges = {
-        f"{x}_edges": variable(f"{x}_edge", e, f"cell edges along {x}") for x, e in zip(axes, grid.edges, strict=True)
-    }
-    volume = variable(axes, grid.cell_volumes, "volume of a cell")
-    static = made.assign_coords(coords).assign({"cell_volume": volume, **edges, **state.static()})
-    return Layout(static, state.series(), times)
+    coords = {"time": variable("time", times, "time"), **grid_axes(state.grid)}
+    static, series = made.assign_coords(coords).assign(state.static()), state.series()
+    if len(static.data_vars) + len(series) > MAX_ROWS:
+        # A terminal shows the numbers of the run and not what `config`, the paper and the package say of every run.
+        static.attrs = {name: made.attrs[name] for name in ("config", "frame", "status", "history")}
+    return Layout(static, series, times)

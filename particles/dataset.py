@@ -35,15 +35,11 @@ RUNNING: Status = "running"
 
 @dataclass(frozen=True)
 class Series:
-    """A variable with one record a save time: its dims, "time" among them, and what it is.
-
-    `places`: the names of other series that are its coordinates, for values whose places change in time.
-    """
+    """A variable with one record a save time: its dims, "time" among them, and what it is."""
 
     dims: tuple[str, ...]
     long_name: str
     dtype: str = "float64"
-    places: tuple[str, ...] = ()
 
     @property
     def axis(self) -> int:
@@ -106,7 +102,7 @@ def provenance(function: str, call: Mapping[str, Any], seed_entropy: str) -> xr.
         "status": RUNNING,
         "seed_entropy": seed_entropy,
         "source": source(),
-        "history": f"{datetime.now(UTC).isoformat(timespec='seconds')} {function}",
+        "history": f"{datetime.now(UTC).isoformat(timespec='seconds')} {function} of {source()}",
         "references": REFERENCES,
     }
     if not encoder.data:

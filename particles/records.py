@@ -135,13 +135,11 @@ def read_head(path: Path) -> tuple[Head, dict[str, Any]]:
     try:
         attributes = json.loads((path / HEAD).read_text(encoding="utf-8"))["attributes"]
         commit, checksum = attributes.pop("commit"), attributes.pop("checksum")
-        found = attributes["format"]
+        found = json.loads(attributes["config"])["format"]
         if found == FORMAT and checksum == _checksum(commit, attributes):
             entries = json.loads(commit)
             for name, entry in entries["series"].items():
-                entries["series"][name] = Series(
-                    **{**entry, "dims": tuple(entry["dims"]), "places": tuple(entry["places"])}
-                )
+                entries["series"][name] = Series(**{**entry, "dims": tuple(entry["dims"])})
             head = Head(**entries)
             del attributes["saved"]
             return head, attributes | {"status": status_text(head)}

@@ -112,7 +112,6 @@ class MemoryRecorder:
                 for name, series in self._layout.series.items()
             }
         )
-        ds = ds.set_coords([place for series in self._layout.series.values() for place in series.places])
         return ds.isel(time=slice(0, self._saved)).assign_attrs(status=reason or status)
 
     def rescue(self, reason: str) -> xr.Dataset:
@@ -265,7 +264,7 @@ def _opened(path: Path, head: Head, attributes: Mapping[str, Any]) -> xr.Dataset
         )
         for name, series in head.series.items()
     }
-    ds = ds.assign(lazy).set_coords([place for series in head.series.values() for place in series.places])
+    ds = ds.assign(lazy)
     return ds.load() if ds.nbytes <= IN_MEMORY else ds
 
 

@@ -106,7 +106,6 @@ def snapshot(layout: Layout, t: float, record: Mapping[str, Array]) -> xr.Datase
         if name in record
     }
     ds = layout.static.isel(time=[0]).assign_coords(time=variable("time", np.array([t]), "time")).assign(data)
-    ds = ds.set_coords([place for series in layout.series.values() for place in series.places if place in ds])
     return ds.copy(deep=True)
 
 

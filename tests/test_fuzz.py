@@ -29,6 +29,7 @@ from oracles import naive
 import meanfield as mf
 import particles as ps
 from meanfield import distances, limits
+from meanfield.measures.grid import grid_of
 from particles.encoding import Encoder, decode
 from particles.errors import LibraryError, RunStopped
 
@@ -106,13 +107,13 @@ def grids(draw, folder):
     few = mf.solve(field, start, draw.maybe([0, last], 0.02), scheme, **loose)
     many = mf.solve(field, start, np.linspace(0, last, 5), scheme, **loose)
     for ds in (few, many):
-        masses = (ds.density * ds.cell_volume).values
+        masses = (ds.density * grid_of(ds).cell_volumes).values
         outside = ds.outside_mass.values if "outside_mass" in ds else 0.0
         close(masses.reshape(len(masses), -1).sum(axis=1) + outside, np.ones(len(masses)), 1e-9)
         assert masses.min() >= -1e-12 or isinstance(scheme, mf.WENO)
         assert np.isfinite(ds.time_error).all()
     if few.time[-1] == last and "vertex" not in few:
-        gap = float(np.abs((few.density[-1] - many.density[-1]) * few.cell_volume).sum())
+        gap = float(np.abs((few.density[-1] - many.density[-1]) * grid_of(few).cell_volumes).sum())
         recorded = max(float(few.time_error[-1]), float(many.time_error[-1]))
         assert gap <= 10 * recorded + 1e-11, f"{gap:.3g} apart, {recorded:.3g} recorded"
 

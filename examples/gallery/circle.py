@@ -3,6 +3,7 @@
 import numpy as np
 
 from meanfield import Grid, PeriodicFiniteVolume, solve
+from meanfield.measures.grid import grid_of
 from particles import SelfAttention
 
 
@@ -15,7 +16,7 @@ def run():
 def number(ds):
     """The mass within 0.2 of the three tops at t = 8."""
     from_top = np.abs(np.mod(ds["x1"].values + np.pi / 3, 2 * np.pi / 3) - np.pi / 3)
-    return float((ds["density"][-1] * ds["cell_volume"]).values[from_top < 0.2].sum())
+    return float((ds["density"][-1] * grid_of(ds).cell_volumes).values[from_top < 0.2].sum())
 
 
 def draw(ds, ax=None):

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from meanfield.measures.cells import deposit
-from meanfield.measures.grid import Grid, grid_of, tensor_points
+from meanfield.measures.grid import Grid, grid_axes, grid_of, tensor_points
 from particles.checks import Array
 from particles.dataset import config_of, model_of, variable, with_call
 from particles.errors import InvalidInput, NotSupported
@@ -98,7 +98,7 @@ def _converted(ds: xr.Dataset, model: VelocityField, A: Array, sign: float, grid
             ds["log_density"].values - growth[:, None],
             ds["log_density"].attrs,
         )
-    if "vertex" in out:
+    if "mesh_density" in out:
         out = _moved_cells(ds, out, flows)
     if "density" in out:
         out = _regridded(ds, out, flows, grid)
@@ -108,15 +108,11 @@ def _converted(ds: xr.Dataset, model: VelocityField, A: Array, sign: float, grid
 
 
 def _moved_cells(ds: xr.Dataset, out: xr.Dataset, flows: list[Array]) -> xr.Dataset:
-    """The mean density of the cells of a moving mesh, and their centres, which move as points do."""
-    names = [f"mesh_x{k + 1}" for k in range(ds.sizes["component"])]
-    centres = xr.concat([ds[name].drop_vars(names) for name in names], "component").transpose(..., "component")
-    moved = _moved_points(centres, flows)
+    """The mean density of the cells of a moving mesh."""
     shrunk = np.array([np.exp(-np.linalg.slogdet(flow)[1]) for flow in flows])
     density = ds["mesh_density"].values * shrunk.reshape(-1, *[1] * (ds["mesh_density"].ndim - 1))
     out["mesh_density"] = (ds["mesh_density"].dims, density, ds["mesh_density"].attrs)
-    coordinates = {name: (ds[name].dims, moved[..., k], ds[name].attrs) for k, name in enumerate(names)}
-    return out.assign_coords(coordinates)
+    return out
 
 
 def _moved_points(points: xr.DataArray, flows: list[Array]) -> Array:
@@ -132,16 +128,10 @@ def _regridded(ds: xr.Dataset, out: xr.Dataset, flows: list[Array], grid: Grid |
     density = np.stack([_push(m, source, flow, target) for m, flow in zip(masses, flows, strict=True)])
     axes = tuple(f"x{k + 1}" for k in range(target.dim))
     # What belongs to the frame of the run and has no meaning in another goes with the old grid.
-    gone = ["density", "cell_volume", "wall_mass", "score_change", "outside_mass", "error_node"]
-    out = out.drop_vars([*axes, *gone, *(f"{x}_edges" for x in axes)], errors="ignore")
-    fresh = {
-        f"{x}_edges": variable(f"{x}_edge", e, ds[f"{x}_edges"].long_name)
-        for x, e in zip(axes, target.edges, strict=True)
-    }
-    fresh["cell_volume"] = variable(axes, target.cell_volumes, ds["cell_volume"].long_name)
-    fresh["density"] = variable(("time", *axes), density / target.cell_volumes, ds["density"].long_name)
-    coords = {x: variable(x, c, ds[x].long_name) for x, c in zip(axes, target.centres, strict=True)}
-    return out.assign(fresh).assign_coords(coords)
+    gone = ["density", "wall_mass", "score_change", "outside_mass"]
+    out = out.drop_vars([*axes, *gone], errors="ignore")
+    fresh = variable(("time", *axes), density / target.cell_volumes, ds["density"].long_name)
+    return out.assign(density=fresh).assign_coords(grid_axes(target))
 
 
 def _bounding_grid(source: Grid, flows: list[Array]) -> Grid:

@@ -13,6 +13,7 @@ import xarray as xr
 
 from meanfield.measures.cells import Density, Edges, cell_integrals, deposit
 from particles.checks import Array, Immutable, as_finite, as_weights, count, frozen, hold
+from particles.dataset import variable
 from particles.errors import InvalidInput
 from particles.measure import EmpiricalMeasure
 
@@ -319,6 +320,21 @@ def some_centres(mu: GridMeasure, most: int) -> Array:
 
 
 def grid_of(ds: xr.Dataset) -> Grid:
-    """The grid of a Dataset made by solve."""
-    names = [f"x{k + 1}_edges" for k in range(ds["density"].ndim - ("time" in ds["density"].dims))]
-    return Grid.from_edges([ds[name].values for name in names])
+    """The grid of a Dataset made by solve. Raises InvalidInput where cells were left out of it."""
+    axes = [ds[f"x{k + 1}"] for k in range(ds["density"].ndim - ("time" in ds["density"].dims))]
+    edges = [np.asarray(axis.attrs.get("edges", ()), dtype=float) for axis in axes]
+    for axis, e in zip(axes, edges, strict=True):
+        if len(e) != axis.size + 1:
+            raise InvalidInput(
+                f"{axis.name} has {axis.size} cells and {len(e)} edges: take the grid of the whole Dataset of solve"
+            )
+    return Grid.from_edges(edges)
+
+
+def grid_axes(grid: Grid) -> dict[str, xr.Variable]:
+    """The coordinates x1, …, xd of a Dataset: cell centres, with the edges of the cells as an attribute."""
+    axes = {}
+    for k, (centres, edges) in enumerate(zip(grid.centres, grid.edges, strict=True), start=1):
+        axes[f"x{k}"] = variable(f"x{k}", centres, f"cell centre along x{k}")
+        axes[f"x{k}"].attrs["edges"] = np.array(edges)
+    return axes

@@ -15,9 +15,10 @@ from meanfield.measures.described import described, law_of
 from meanfield.measures.grid import Grid, GridMeasure, grid_of
 from meanfield.measures.laws import ProbabilityLaw
 from meanfield.measures.material import Material, material
-from meanfield.measures.mesh import centres, mean_density
+from meanfield.measures.mesh import mean_density
 from meanfield.measures.remap import push_forward
 from meanfield.schemes.base import Options, Scheme
+from meanfield.schemes.carried import as_text, from_text
 from particles.checks import Array, as_finite, hold, whole
 from particles.dataset import Series, variable
 from particles.errors import InvalidInput, NotSupported, RunStopped
@@ -38,6 +39,10 @@ PROBES = 8
 
 MAX_OUTSIDE = 1e-6
 """Mass outside the box above which a run stops, or warns where leaving is allowed."""
+
+
+DRAWN = 2
+"""Dimensions up to which the mean densities of the moved cells are recorded: `mean_density` has them in any."""
 
 
 @dataclass(frozen=True)
@@ -213,7 +218,6 @@ class LagrangianState:
             "density": masses / self.grid.cell_volumes,
             "outside_mass": np.array(max(0.0, outside)),
             "node": self.fine.x[0, : self._count],
-            "error_node": np.concatenate([self.coarse.x[0], self.timed.x[0]]),
             "space_error": np.array(self._distance(_shared(self.mesh, vertices), self.coarse) / 3),
             "time_error": np.array(self._distance(self._coarse_vertices(self.timed), self.coarse)),
         }
@@ -222,9 +226,9 @@ class LagrangianState:
         if pairs:
             drawn = [mean_density(patch.cell_mass, moved) for patch, moved in pairs]
             folded = sum(float(p.cell_mass[np.isnan(rho)].sum()) for (p, _), rho in zip(pairs, drawn, strict=True))
-            out |= {"vertex": _stacked(vertices), "mesh_density": _stacked(drawn), "folded_mass": np.array(folded)}
-            for k, x in enumerate(np.moveaxis(_stacked([centres(moved) for moved in vertices]), -1, 0)):
-                out[f"mesh_x{k + 1}"] = x
+            out |= {"vertex": _stacked(vertices), "folded_mass": np.array(folded)}
+            if self.grid.dim <= DRAWN:
+                out["mesh_density"] = _stacked(drawn)
         return out
 
     def _atoms(self) -> Array:
@@ -255,20 +259,15 @@ class LagrangianState:
         series = {
             "density": Series(("time", *axes), "cell averages of the density"),
             "outside_mass": Series(("time",), "mass outside the box"),
-            "node": Series(("time", "mass_point", "component"), "position of a node of the moved rule"),
-            "error_node": Series(
-                ("time", "error_point", "component"), "points of the coarser runs that tell the errors"
-            ),
+            "node": Series(("time", "point", "component"), "position of a node of the moved rule"),
             "space_error": Series(("time",), "root mean square error of the vertices due to the mesh, estimated"),
             "time_error": Series(("time",), "root mean square error of the vertices due to the method, estimated"),
         }
         if self.mesh.patches:
             cell = ("time", *self._mesh_dims("c"))
             series["vertex"] = Series(("time", *self._mesh_dims("v"), "component"), "vertices of the moved mesh")
-            centre = tuple(f"mesh_{x}" for x in axes)
-            turned = "mean density of a moved cell, NaN where it has turned over"
-            series["mesh_density"] = Series(cell, turned, places=centre)
-            series |= {f"mesh_{x}": Series(cell, f"centre of a moved cell along {x}") for x in axes}
+            if self.grid.dim <= DRAWN:
+                series["mesh_density"] = Series(cell, "mean density of a moved cell, NaN where it has turned over")
             series["folded_mass"] = Series(("time",), "mass of the cells of the drawn mesh that have turned over")
         return series
 
@@ -278,14 +277,11 @@ class LagrangianState:
 
     def static(self) -> Mapping[str, xr.Variable]:
         """The weights of the nodes and the masses of the material cells."""
-        out = {"node_weight": variable("mass_point", self.fine.w[: self._count], "mass of a node")}
+        out = {"node_weight": variable("point", self.fine.w[: self._count], "mass of a node")}
         if self.mesh.patches:
             masses = _stacked([patch.cell_mass for patch in self.mesh.patches])
             source = "the law" if self.mesh.by_law else "cells of the grid, a staircase at the edge of the support"
             out["cell_mass"] = variable(self._mesh_dims("c"), masses, f"mass of a moved cell, cut from {source}")
-        if self.mesh.patches and not self.mesh.by_law:
-            axes = tuple(f"x{k + 1}" for k in range(self.grid.dim))
-            out["initial_mass"] = variable(axes, self.initial.masses, "masses of the grid's cells at the start")
         return out
 
     def call(self) -> Mapping[str, Any]:
@@ -294,9 +290,13 @@ class LagrangianState:
         return {"scheme": self.scheme, "law": described(law) if isinstance(law, ProbabilityLaw) else None}
 
     def memo(self) -> Mapping[str, Any]:
-        """What the method hands on in each of the three runs."""
+        """What the method hands on in each of the three runs, the points that tell the errors, masses without a law."""
         memories = (part.memory for part in (self.fine, self.coarse, self.timed))
-        return {"memories": [None if m is None else m.tolist() for m in memories]}
+        memo: dict[str, Any] = {"memories": [None if m is None else m.tolist() for m in memories]}
+        memo["error_points"] = [as_text(part.x[0]) for part in (self.coarse, self.timed)]
+        if self.mesh.patches and not self.mesh.by_law:
+            memo["initial_mass"] = as_text(self.initial.masses)
+        return memo
 
     @classmethod
     def restore(cls, ds: xr.Dataset, call: Mapping[str, Any], memo: Mapping[str, Any]) -> Self:
@@ -304,14 +304,14 @@ class LagrangianState:
         grid, scheme = grid_of(ds), call["scheme"]
         if call["law"] is not None:
             initial = grid.measure(law_of(call["law"]))
-        elif "initial_mass" in ds:
-            initial = GridMeasure(grid, ds["initial_mass"].values)
+        elif "initial_mass" in memo:
+            initial = GridMeasure(grid, from_text(memo["initial_mass"]))
         else:
             cloud = EmpiricalMeasure(ds["node"].values, ds["node_weight"].values)
             initial = GridMeasure(grid, np.full(grid.shape, 1 / np.prod(grid.shape)), source=cloud)
         state = scheme.start(call["model"], initial, float(ds["time"]), Options())
         vertices = ds["vertex"].values.reshape(-1, grid.dim) if "vertex" in ds else np.empty((0, grid.dim))
-        coarse, timed = np.split(ds["error_node"].values, 2)
+        coarse, timed = map(from_text, memo["error_points"])
         at = (np.concatenate([ds["node"].values, vertices]), coarse, timed)
         moved = (
             replace(part, x=x[None], memory=None if kept is None else np.array(kept))

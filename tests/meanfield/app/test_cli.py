@@ -12,6 +12,7 @@ import xarray as xr
 from small_study import SMALL, run
 
 from meanfield.app.cli import main
+from meanfield.measures.grid import grid_of
 
 FIXED = '\n[grid.scheme]\nname = "FiniteVolume"'
 
@@ -89,7 +90,7 @@ def test_a_study_of_another_model(small, tmp_path):
     )
     assert run(small, "--out", tmp_path / "out", "--workers", 1) == 0
     with xr.open_dataset(tmp_path / "out" / "solution.nc", engine="h5netcdf") as ds:
-        assert float((ds["density"][-1] * ds["cell_volume"]).sum()) == pytest.approx(1.0, abs=1e-13)
+        assert float((ds["density"][-1] * grid_of(ds).cell_volumes).sum()) == pytest.approx(1.0, abs=1e-13)
 
 
 def test_models_lists_every_model_with_one_line(capsys):
