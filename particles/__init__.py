@@ -27,6 +27,7 @@ from particles.steppers.method import Method
 from particles.steppers.runge_kutta import RK4, Euler
 from particles.steppers.splitting import LieTrotter, StrangMarchuk
 from particles.store import open_store, write_netcdf
+from particles.thinning import whole_states
 from particles.watching import ClusterCount, SteadyState
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "resume",
     "simulate",
     "threads",
+    "whole_states",
     "write_netcdf",
 ]
 

@@ -31,7 +31,12 @@ MASS_ROUNDING = 1e-14
 
 
 def as_finite(value: npt.ArrayLike, name: str) -> Array:
-    """A float64 array of finite real numbers; refuses complex, text, dates, masks, ragged input, NaN and infinity."""
+    """A float64 array of finite real numbers; refuses complex, text, dates, masks, ragged input, NaN and infinity.
+
+    A lazy array, of Dask or of an opened file that Dask reads, is refused too: what it costs to load is not hidden.
+    """
+    if callable(getattr(value, "compute", None)) and getattr(value, "chunks", None):
+        raise InvalidInput(f"{name} is a lazy array of shape {getattr(value, 'shape', '?')}: pass {name}.compute()")
     try:
         with np.errstate(all="ignore"):
             array = np.asarray(value)

@@ -62,11 +62,16 @@ class Series:
 
 @dataclass(frozen=True)
 class Layout:
-    """What a run writes: the part of the Dataset that does not change, and the series that grow."""
+    """What a run writes: the part of the Dataset that does not change, and the series that grow.
+
+    `every`: every k-th token is saved; `whole` then names the series of which all tokens are kept at two times.
+    """
 
     static: xr.Dataset
     series: Mapping[str, Series]
     times: Array
+    every: int = 1
+    whole: tuple[str, ...] = ()
 
 
 def variable(dims: tuple[str, ...] | str, data: Any, long_name: str) -> xr.Variable:

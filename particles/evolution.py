@@ -29,6 +29,7 @@ from particles.store import (
     planned,
     read_commit,
 )
+from particles.thinning import whole_states
 from particles.watching import Callback, Observables, Stop, Watch, Watched, as_watch
 
 Model = VelocityField | DiscreteMap
@@ -181,12 +182,12 @@ def resume(
         saved = open_store(path)
         check_rows(path, head)
         call = config_of(saved) if model is None else _call_with(model, saved, head.memo)
-        state = _state(call).restore(saved.isel(time=-1).load(), call, head.memo["state"])
+        state = _state(call).restore(whole_states(saved).isel(time=-1).load(), call, head.memo["state"])
         watched = Watched.anew(watch, planned(path), state.record())
         if more is not None:
             watched.layout = extend(path, lock, more)
         recorder = ZarrRecorder.reopened(path, lock)
-        return _loop(state, recorder, head.saved, watched, progress, call["function"], head.memo["start"])
+        return _loop(state, recorder, recorder.head.saved, watched, progress, call["function"], head.memo["start"])
     finally:
         lock.release()
 
@@ -204,7 +205,7 @@ def _call_with(model: Model, saved: xr.Dataset, memo: Mapping[str, Any]) -> dict
     call = config_of(saved, without=("model",)) | {"model": model}
     own = None if unwritten(saved) else config_of(saved)
     for k, place in ((0, "start"), (-1, "last")):
-        ds = saved.isel(time=k).load()
+        ds = whole_states(saved).isel(time=k).load()
         t = float(ds["time"])
         found = _state(call).restore(ds, call, memo["state"]).probe(t)
         expected = np.array(memo[place]) if own is None else _state(own).restore(ds, own, memo["state"]).probe(t)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
@@ -33,6 +33,7 @@ from particles.dataset import RUNNING, Layout, Series, Status, variable
 from particles.encoding import FORMAT
 from particles.errors import LibraryError, StoreError
 from particles.files import beside, storing, write_whole
+from particles.thinning import state_name
 
 HEAD = "zarr.json"
 CHECKSUMS = "checksums"
@@ -52,7 +53,8 @@ class Head:
     """The head of a store: which run it is, how many rows are whole, how far the run is, and what a resume needs.
 
     `memo` are the JSON values of the run; `series` the variables that grow, in the order of their checksums; `files`
-    the checksums of the files that do not change.
+    the checksums of the files that do not change. A run that saves every k-th token has `states` too, the first and the
+    last save with all tokens: see `particles.states`; its memo is that of the last of them.
     """
 
     run: str
@@ -62,6 +64,9 @@ class Head:
     memo: dict[str, Any]
     series: dict[str, Series]
     files: dict[str, str]
+    every: int = 1
+    whole: tuple[str, ...] = ()
+    states: tuple[dict[str, Any], ...] = ()
 
 
 class WholeFiles(LocalStore):
@@ -107,14 +112,20 @@ def new_store(path: Path, layout: Layout, first: Mapping[str, Array]) -> None:
 
 
 def _chunks(series: Series, shape: tuple[int, ...]) -> tuple[int, ...]:
-    axis = series.axis
+    chunks = list(largest_chunks(series, shape))
+    row = math.prod(shape[: series.axis] + shape[series.axis + 1 :]) * np.dtype(series.dtype).itemsize
+    chunks[series.axis] = min(max(1, CHUNK // max(1, row)), shape[series.axis])
+    return tuple(chunks)
+
+
+def largest_chunks(series: Series, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Chunks of one row each, or of a part of a row that is too large for one."""
     chunks = [max(1, n) for n in shape]
-    chunks[axis] = 1
+    chunks[series.axis] = 1
     row = math.prod(chunks) * np.dtype(series.dtype).itemsize
     if row > LARGEST_CHUNK:
         longest = int(np.argmax(chunks))
         chunks[longest] = max(1, chunks[longest] * LARGEST_CHUNK // row)
-    chunks[axis] = min(max(1, CHUNK // row), shape[axis])
     return tuple(chunks)
 
 
@@ -140,7 +151,7 @@ def read_head(path: Path) -> tuple[Head, dict[str, Any]]:
             entries = json.loads(commit)
             for name, entry in entries["series"].items():
                 entries["series"][name] = Series(**{**entry, "dims": tuple(entry["dims"])})
-            head = Head(**entries)
+            head = Head(**entries | {key: tuple(entries[key]) for key in ("whole", "states")})
             del attributes["saved"]
             return head, attributes | {"status": status_text(head)}
     except (OSError, AttributeError, KeyError, TypeError, ValueError, RecursionError):
@@ -167,15 +178,15 @@ def _digest(data: bytes) -> str:
 # Files that do not change ---------------------------------------------------------------------------------------------
 
 
-def file_checksums(path: Path, series: Mapping[str, Series]) -> dict[str, str]:
+def file_checksums(path: Path, growing: Iterable[str]) -> dict[str, str]:
     """Checksums of every file of a new store but its head and the chunks that grow."""
-    growing = tuple(f"{name}/c/" for name in (*series, f"{CHECKSUMS}/rows"))
+    chunks = tuple(f"{name}/c/" for name in (*growing, f"{CHECKSUMS}/rows"))
     files = [p for p in sorted(path.rglob("*")) if p.is_file()]
     names = [p.relative_to(path).as_posix() for p in files]
     return {
         name: _digest(file.read_bytes())
         for name, file in zip(names, files, strict=True)
-        if name != HEAD and not name.startswith(growing)
+        if name != HEAD and not name.startswith(chunks)
     }
 
 
@@ -226,7 +237,8 @@ def row_checksum(run: str, name: str, k: int, row: npt.NDArray[Any]) -> int:
     return int.from_bytes(found.digest(), "little")
 
 
-def _array(path: Path, name: str) -> Any:
+def stored_array(path: Path, name: str) -> Any:
+    """An array of a store, to read."""
     with reading(path / name / HEAD):
         return zarr.open_array(WholeFiles(path), path=name, mode="r")
 
@@ -240,7 +252,7 @@ class CheckedRows(BackendArray):
     def __init__(self, path: Path, head: Head, name: str) -> None:
         self._path, self._run, self._name, self._axis = path, head.run, name, head.series[name].axis
         self._column = list(head.series).index(name)
-        array = _array(path, name)
+        array = stored_array(path, name)
         self._rows: int = array.chunks[self._axis]
         self.shape = (*array.shape[: self._axis], head.saved, *array.shape[self._axis + 1 :])
         self.dtype = np.dtype(head.series[name].dtype)
@@ -294,7 +306,7 @@ class CheckedRows(BackendArray):
 
 
 def _values(path: Path, name: str, place: tuple[Any, ...], file: Path) -> npt.NDArray[Any]:
-    array = _array(path, name)
+    array = stored_array(path, name)
     with reading(file):
         return np.asarray(array[place])
 
@@ -302,14 +314,17 @@ def _values(path: Path, name: str, place: tuple[Any, ...], file: Path) -> npt.ND
 def read_static(path: Path, head: Head) -> xr.Dataset:
     """The variables that do not change, in memory, checked; their `time` holds all save times that are planned."""
     check_files(path, head)
-    with reading(path), xr.open_zarr(path, chunks=None, consolidated=False, drop_variables=list(head.series)) as ds:
+    growing = [*head.series, *(state_name(name) for name in head.whole)]
+    with reading(path), xr.open_zarr(path, chunks=None, consolidated=False, drop_variables=growing) as ds:
         out: xr.Dataset = ds.load().drop_encoding()
     return out
 
 
 def first_head(path: Path, run: str, layout: Layout) -> Head:
     """The head of a new store without rows."""
-    return Head(run, 0, RUNNING, "", {}, dict(layout.series), file_checksums(path, layout.series))
+    growing = [*layout.series, *(state_name(name) for name in layout.whole)]
+    files = file_checksums(path, growing)
+    return Head(run, 0, RUNNING, "", {}, dict(layout.series), files, layout.every, layout.whole)
 
 
 def commit(path: Path, head: Head, attributes: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from particles.checks import Array, Rng, as_finite, as_generator, as_times, as_weights, default_error_state
+from particles.checks import Array, Rng, as_finite, as_generator, as_times, as_weights, default_error_state, whole
 from particles.dataset import Layout, Series, provenance, variable
 from particles.errors import InvalidInput
 from particles.evolution import evolve, refuse_existing, resumable, state_name
@@ -101,6 +101,7 @@ def simulate(
     progress: Progress = False,
     store: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
+    every: int = 1,
     observables: Observables | None = None,
     stop: Stop | None = None,
     callback: Callback | None = None,
@@ -111,7 +112,8 @@ def simulate(
     times strictly increasing, the first is that of x0; `method` None is Adaptive(1e-8, 1e-10) for fields and Iterate()
     for maps; weights (n,), None for 1/n; `rng` a Generator, a seed or None, used only by random methods, and run r
     of an ensemble draws from its r-th child; `store` a path for a Zarr store that is written while the run goes on;
-    `progress` a flag, or a function of (done, total).
+    `progress` a flag, or a function of (done, total); `every`, k to save every k-th particle only: `position` has
+    these, `state_position` (state_time, token, component) all of them at the first and the last save (`whole_states`).
     Three kinds of observers, none of which can change a number: each is given the Dataset of one save, with a `time` of
     length one, and a copy of its own. `observables`, functions of it by name, are saved beside the positions;
     diagnostics are such functions. `stop`, a function of (t, ds), SteadyState or ClusterCount, ends the run after the
@@ -143,7 +145,7 @@ def simulate(
         entropy, rngs = spawned(generator, len(x))
         particles = replace(particles, rngs=rngs)
     state = ParticleState(model, method, particles, single)
-    layout = _layout(state, saves, entropy)
+    layout = _layout(state, saves, entropy, whole(every, "every"))
     return evolve(state, layout, label="simulate", watch=watch, progress=progress, store=store, overwrite=overwrite)
 
 
@@ -181,7 +183,7 @@ def _initial(
             raise InvalidInput("weights are given twice: x0 is an EmpiricalMeasure with its own; leave weights out")
         x, weights = np.array(x0.points), x0.weights
     else:
-        x = as_finite(x0, "x0")
+        x = as_finite(_in_order(x0), "x0")
     given = x.shape
     if x.ndim == 1:
         x = x[:, None]
@@ -195,7 +197,28 @@ def _initial(
     return x[None] if single else x, single, as_weights(weights, x.shape[-2])
 
 
-def _layout(state: ParticleState, times: Array, entropy: str) -> Layout:
+def _in_order(x0: Any) -> Any:
+    """The values of a DataArray in the order (run, particle, component), whatever its own; refused with other dims."""
+    if not isinstance(x0, xr.DataArray):
+        return x0
+    known = ("run", "particle", "component")
+    if tuple(dim for dim in known if dim in x0.dims) not in (("particle",), known[1:], known) or set(x0.dims) - {
+        *known
+    }:
+        raise InvalidInput(
+            f"x0 has the dims {x0.dims}, not (particle,), (particle, component) or (run, particle, component) in any "
+            "order: rename them, x0.rename({...}), or pass x0.values"
+        )
+    for dim in x0.dims:
+        if dim in x0.coords and not np.array_equal(x0[dim].values, np.arange(x0.sizes[dim])):
+            raise InvalidInput(
+                f"x0 has a coordinate {dim!r} of its own, which the Dataset of a run, whose tokens are counted from 0, "
+                f"would not keep: pass x0.drop_vars({dim!r})"
+            )
+    return x0.transpose(*(dim for dim in known if dim in x0.dims))
+
+
+def _layout(state: ParticleState, times: Array, entropy: str, every: int) -> Layout:
     x = state.particles.x
     call = {"state": state_name(state), "model": state.model, "method": state.method}
     made = provenance("simulate", call, entropy)
@@ -214,7 +237,7 @@ def _layout(state: ParticleState, times: Array, entropy: str) -> Layout:
     if state.particles.groups is not None:
         series["group"] = Series(dims[:-1], "smallest index of the particles that share the position", "int64")
         series["meeting_time"] = Series(dims[:-1], "time at which the group of a particle last grew, NaN if alone")
-    return Layout(static, series, times)
+    return Layout(static, series, times, every, tuple(series) if every > 1 else ())
 
 
 def _restored_groups(ds: xr.Dataset, single: bool) -> Groups:

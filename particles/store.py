@@ -36,6 +36,8 @@ from particles.records import (
     row_checksum,
     status_text,
 )
+from particles.states import due, new_states, read_states, written_state
+from particles.thinning import rows_of, thinned, widened, with_states
 
 IN_MEMORY = 2**28
 """Bytes of a Dataset up to which it is read, and checked, when its store is opened; a larger one when it is used."""
@@ -91,18 +93,19 @@ class MemoryRecorder:
     """Keeps every record in preallocated arrays."""
 
     def __init__(self, layout: Layout, first: Mapping[str, Array]) -> None:
-        self._layout = layout
+        self._layout, self._first, self._last = thinned(layout), first, first
         self._saved = 0
+        rows = rows_of(layout.series, layout.every, first)
         self._arrays = {
-            name: np.full(series.shape(np.shape(first[name]), len(layout.times)), series.missing, series.dtype)
+            name: np.full(series.shape(rows[name].shape, len(layout.times)), series.missing, series.dtype)
             for name, series in layout.series.items()
         }
 
     def save(self, k: int, record: Mapping[str, Array], memo: Mapping[str, Any]) -> None:
         """Copy the record of the k-th save time."""
-        for name, series in self._layout.series.items():
-            self._arrays[name][series.row(k)] = record[name]
-        self._saved = k + 1
+        for name, row in rows_of(self._layout.series, self._layout.every, record).items():
+            self._arrays[name][self._layout.series[name].row(k)] = row
+        self._saved, self._last = k + 1, record
 
     def finish(self, status: Status, reason: str = "") -> xr.Dataset:
         """The Dataset of the times saved."""
@@ -112,7 +115,15 @@ class MemoryRecorder:
                 for name, series in self._layout.series.items()
             }
         )
-        return ds.isel(time=slice(0, self._saved)).assign_attrs(status=reason or status)
+        ds = ds.isel(time=slice(0, self._saved)).assign_attrs(status=reason or status)
+        if not self._layout.whole:
+            return ds
+        times = (float(ds["time"][0]), float(ds["time"][-1]))
+        ends = {
+            name: np.stack([self._first[name], self._last[name]], axis=self._layout.series[name].axis)
+            for name in self._layout.whole
+        }
+        return with_states(ds, self._layout, times, ends)
 
     def rescue(self, reason: str) -> xr.Dataset:
         """All that was saved."""
@@ -126,7 +137,7 @@ class ZarrRecorder:
     """Streams every record to a Zarr store, which it alone may write; see `records` for what stands there."""
 
     def __init__(self, path: Path, lock: Lock, head: Head, attributes: Mapping[str, Any]) -> None:
-        self._path, self._lock, self._head, self._attributes = path, lock, head, attributes
+        self._path, self._lock, self.head, self._attributes = path, lock, head, attributes
         # Chunks that hold nothing but the fill value are files too (no token has met another): a store lacks none. What
         # an array was created with does not outlive it.
         with zarr.config.set({"array.write_empty_chunks": True}):
@@ -134,6 +145,8 @@ class ZarrRecorder:
             series = head.series.items()
             self._blocks = {name: _Block(group[name], kind.axis, kind.missing) for name, kind in series}
             self._sums = _Block(group[f"{CHECKSUMS}/rows"], 0, 0)
+        # All tokens of the last save, where the store does not hold them yet.
+        self._pending: tuple[int, Mapping[str, Array], Mapping[str, Any]] | None = None
 
     @classmethod
     def create(
@@ -147,10 +160,8 @@ class ZarrRecorder:
             partial = beside(path, "partial")
             try:
                 with storing(path):
-                    new_store(partial, layout, first)
-                    head = first_head(partial, token_hex(16), layout)
-                    recorder = cls(partial, lock, head, layout.static.attrs)
-                    recorder.save(0, first, memo)
+                    rows = rows_of(layout.series, layout.every, first)
+                    cls.started(partial, lock, layout, rows, first).save(0, first, memo)
                     replace_folder(partial, path)
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
@@ -160,10 +171,24 @@ class ZarrRecorder:
             raise
 
     @classmethod
+    def started(
+        cls, path: Path, lock: Lock, layout: Layout, rows: Mapping[str, Array], state: Mapping[str, Array]
+    ) -> Self:
+        """A recorder in a new folder without a row, for rows and states of the shapes of these."""
+        saved = thinned(layout)
+        new_store(path, saved, rows)
+        new_states(path, layout, state)
+        return cls(path, lock, first_head(path, token_hex(16), saved), layout.static.attrs)
+
+    @classmethod
     def reopened(cls, path: Path, lock: Lock) -> Self:
-        """The recorder that goes on where a store ends."""
+        """The recorder that goes on where the state that a store holds was saved."""
         head, attributes = read_head(path)
         recorder = cls(path, lock, head, attributes)
+        if head.whole and head.states[-1]["save"] + 1 < head.saved:
+            # The rows after it are computed again; none is counted while it is written anew.
+            head = replace(head, saved=head.states[-1]["save"] + 1, status="running", reason="")
+            recorder.commit(head)
         if head.saved:
             for name in head.series:
                 recorder._blocks[name].load(head.saved - 1)
@@ -173,36 +198,54 @@ class ZarrRecorder:
     def save(self, k: int, record: Mapping[str, Array], memo: Mapping[str, Any]) -> None:
         """Write the record of the k-th save time, then commit it."""
         with storing(self._path):
-            sums = np.zeros(max(1, len(self._head.series)), np.uint64)
-            for column, (name, series) in enumerate(self._head.series.items()):
-                row = np.asarray(record[name], series.dtype)
-                if not (self._path / name / "zarr.json").is_file():
-                    raise missing(self._path / name / "zarr.json")
-                self._blocks[name].write(k, row)
-                sums[column] = row_checksum(self._head.run, name, k, row)
-            self._sums.write(k, sums)
-        self._commit(replace(self._head, saved=k + 1, status="running", reason="", memo=dict(memo)))
+            self.put(k, rows_of(self.head.series, self.head.every, record))
+            head = replace(self.head, saved=k + 1, status="running", reason="")
+            if not head.whole or due(head, k):
+                head, self._pending = self._with_state(head, k, record, memo), None
+            else:
+                self._pending = (k, record, memo)
+        self.commit(head)
+
+    def put(self, k: int, rows: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Write the rows of the k-th save time, which are not counted yet."""
+        sums = np.zeros(max(1, len(rows)), np.uint64)
+        for column, (name, row) in enumerate(rows.items()):
+            if not (self._path / name / "zarr.json").is_file():
+                raise missing(self._path / name / "zarr.json")
+            self._blocks[name].write(k, row)
+            sums[column] = row_checksum(self.head.run, name, k, row)
+        self._sums.write(k, sums)
+
+    def commit(self, head: Head) -> None:
+        """Count what is written."""
+        commit(self._path, head, self._attributes)
+        self.head = head
+
+    def _with_state(self, head: Head, k: int, record: Mapping[str, Array], memo: Mapping[str, Any]) -> Head:
+        states = written_state(self._path, head, k, record) if head.whole else ()
+        return replace(head, memo=dict(memo), states=states)
 
     def finish(self, status: Status, reason: str = "") -> xr.Dataset:
         """Commit the status of a store that is whole, and open it as a Dataset."""
-        head = replace(self._head, status=status, reason=reason)
-        ds = _opened(self._path, self._head, self._attributes).assign_attrs(status=status_text(head))
-        self._commit(head)
+        if self._pending is not None:
+            with storing(self._path):
+                head = self._with_state(self.head, *self._pending)
+            self.commit(head)
+            self._pending = None
+        head = replace(self.head, status=status, reason=reason)
+        ds = _opened(self._path, self.head, self._attributes).assign_attrs(status=status_text(head))
+        self.commit(head)
         return ds
 
     def rescue(self, reason: str) -> xr.Dataset | None:
         """What was committed, in memory where it can be read; the status stays "running", so that it can be resumed."""
         with suppress(StoreError):
-            return _opened(self._path, self._head, self._attributes).assign_attrs(status=reason)
+            return _opened(self._path, self.head, self._attributes).assign_attrs(status=reason)
         return None
 
     def close(self) -> None:
         """Give up the lock."""
         self._lock.release()
-
-    def _commit(self, head: Head) -> None:
-        commit(self._path, head, self._attributes)
-        self._head = head
 
 
 class _Block:
@@ -254,7 +297,8 @@ def open_store(path: str | os.PathLike[str]) -> xr.Dataset:
 
 
 def _opened(path: Path, head: Head, attributes: Mapping[str, Any]) -> xr.Dataset:
-    ds = read_static(path, head).isel(time=slice(0, head.saved))
+    static = read_static(path, head)
+    planned_times, ds = static["time"].values, static.isel(time=slice(0, head.saved))
     ds.attrs = {**attributes, "status": status_text(head)}
     lazy = {
         name: xr.Variable(
@@ -265,6 +309,10 @@ def _opened(path: Path, head: Head, attributes: Mapping[str, Any]) -> xr.Dataset
         for name, series in head.series.items()
     }
     ds = ds.assign(lazy)
+    if head.whole:
+        (first, last), states = read_states(path, head)
+        times = planned_times[first], planned_times[last]
+        ds = with_states(ds, _layout_of(head, ds), (float(times[0]), float(times[1])), states)
     return ds.load() if ds.nbytes <= IN_MEMORY else ds
 
 
@@ -279,7 +327,11 @@ def planned(path: Path) -> Layout:
     head, attributes = read_head(path)
     static = read_static(path, head)
     static.attrs = attributes
-    return Layout(static, head.series, static["time"].values)
+    return widened(_layout_of(head, static))
+
+
+def _layout_of(head: Head, static: xr.Dataset) -> Layout:
+    return Layout(static, head.series, static["time"].values, head.every, head.whole)
 
 
 def extend(path: Path, lock: Lock, times: Array) -> Layout:
@@ -290,21 +342,33 @@ def extend(path: Path, lock: Lock, times: Array) -> Layout:
         raise InvalidInput(f"times must be later than the last one of the run, {layout.times[-1]:g}, got {times[0]:g}")
     every = np.concatenate([layout.times, times])
     static = layout.static.drop_vars("time").assign_coords(time=variable("time", every, "time"))
-    longer = Layout(static, layout.series, every)
-    saved = open_store(path)
-    records = ({name: saved[name].isel(time=k).values for name in head.series} for k in range(head.saved))
+    longer = replace(layout, static=static, times=every)
     partial = beside(path, "partial")
     try:
         with storing(path):
-            first = next(records)
-            new_store(partial, longer, first)
-            recorder = ZarrRecorder(partial, lock, first_head(partial, token_hex(16), longer), static.attrs)
-            for k, record in enumerate(itertools.chain([first], records)):
-                recorder.save(k, record, head.memo)
+            _copy(path, head, partial, lock, longer)
             replace_folder(partial, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return longer
+
+
+def _copy(path: Path, head: Head, partial: Path, lock: Lock, longer: Layout) -> None:
+    """The rows and states of a store in a new one, of a run with another name."""
+    saved = open_store(path)
+    rows = ({name: saved[name].isel(time=k).values for name in head.series} for k in range(head.saved))
+    first, ends = next(rows), (0, 0)
+    whole: tuple[dict[str, npt.NDArray[Any]], ...] = ({}, {})
+    if head.whole:
+        ends, states = read_states(path, head)
+        whole = tuple({name: states[name].take(i, head.series[name].axis) for name in head.whole} for i in (0, 1))
+    recorder = ZarrRecorder.started(partial, lock, longer, first, whole[0])
+    for k, row in enumerate(itertools.chain([first], rows)):
+        recorder.put(k, row)
+    new = replace(recorder.head, saved=head.saved, memo=head.memo)
+    for k, state in zip(ends, whole, strict=True):
+        new = replace(new, states=written_state(partial, new, k, state)) if head.whole else new
+    recorder.commit(new)
 
 
 def read_commit(path: str | os.PathLike[str]) -> Head:

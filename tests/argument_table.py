@@ -88,6 +88,7 @@ TABLE = {
                 valid={"store": PATHS},
             )
         ],
+        "whole_states": [Call(ps.whole_states, {"ds": RUN})],
         "model_of": [Call(ps.model_of, {"ds": RUN})],
         "open_store": [Call(ps.open_store, {"path": "stored.zarr"})],
         "resume": [Call(ps.resume, {"store": "stored.zarr"})],

@@ -14,7 +14,14 @@ LAYERS = [
     ["particles.fields"],
     # Three wings that know nothing of each other; `randomness` is drawn from by steppers and runs.
     ["particles.models", "particles.randomness", "particles.encoding", "particles.dataset", "particles.files"],
-    ["particles.steppers", "particles.catalogue", "particles.records", "particles.store"],
+    [
+        "particles.steppers",
+        "particles.catalogue",
+        "particles.thinning",
+        "particles.records",
+        "particles.states",
+        "particles.store",
+    ],
     ["particles.watching"],
     ["particles.evolution"],
     ["particles.simulate"],
@@ -39,7 +46,15 @@ LAYERS = [
 WINGS = [
     {"particles.models"},
     {"particles.steppers"},
-    {"particles.encoding", "particles.dataset", "particles.files", "particles.records", "particles.store"},
+    {
+        "particles.encoding",
+        "particles.dataset",
+        "particles.thinning",
+        "particles.files",
+        "particles.records",
+        "particles.states",
+        "particles.store",
+    },
 ]
 """Wings of the particle layer; none imports another."""
 

@@ -18,6 +18,7 @@ from particles.dataset import as_dataset, model_of, variable
 from particles.errors import InvalidInput, NotSupported
 from particles.fields.field import VelocityField
 from particles.fields.questions import attention_matrix
+from particles.thinning import check_all_tokens
 
 
 def leaders(ds: xr.Dataset, head: int = 0) -> xr.DataArray:
@@ -239,6 +240,7 @@ def _link(distance: float | None, angle: float | None) -> Callable[[Array], np.n
 def _of_attention(
     ds: xr.Dataset, head: int, measure: Callable[[Array], Any], core: tuple[str, ...], long_name: str
 ) -> xr.DataArray:
+    check_all_tokens(as_dataset(ds))
     model = model_of(ds)
     if not isinstance(model, VelocityField):
         raise NotSupported(f"attention is a matter of softmax fields; the run was made with {type(model).__name__}")
@@ -265,6 +267,7 @@ def _each(ds: xr.Dataset, at: Callable[[int, Array], Any], core: tuple[str, ...]
     """`at(k, x)` for the tokens x (n, d) of every run and save; leading dims as in `position`."""
     if "position" not in as_dataset(ds):
         raise InvalidInput(f"the Dataset has no `position`: it holds {', '.join(map(str, ds.data_vars))}")
+    check_all_tokens(ds)
     position = ds.position
     lead = position.dims[:-2]
     flat = position.values.reshape(-1, *position.shape[-2:])

@@ -25,6 +25,7 @@ from particles.fields.field import VelocityField, as_field
 from particles.fields.questions import score_matrix
 from particles.kernels.softmax import softmax_average
 from particles.measure import Atoms
+from particles.thinning import check_all_tokens
 
 
 def atoms_at(ds: xr.Dataset, k: int, *, smooth: bool = False) -> Atoms:
@@ -235,6 +236,7 @@ def _above(atoms: Atoms, threshold: float) -> Array:
 def _check_single(ds: xr.Dataset) -> None:
     if "time" not in as_dataset(ds).dims:
         raise InvalidInput("the Dataset has no dimension `time`: pass several times, ds.isel(time=[k]) for one")
+    check_all_tokens(ds)
     if "run" in ds.dims:
         raise InvalidInput(f"the Dataset holds {ds.sizes['run']} runs: pass one of them, ds.isel(run=0)")
 

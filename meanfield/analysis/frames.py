@@ -23,6 +23,7 @@ from particles.fields.linear_flow import linear_flow
 from particles.fields.questions import own_frame
 from particles.models.bilinear import BilinearField
 from particles.models.ensemble import Ensemble
+from particles.thinning import STATE_TIME, is_thinned
 
 MAX_PARTS = 10**7
 """Most parts into which the cells of a grid are cut to follow a map that is not diagonal."""
@@ -91,6 +92,10 @@ def _converted(ds: xr.Dataset, model: VelocityField, A: Array, sign: float, grid
     for name in ("position", "node", "vertex"):
         if name in out:
             out[name] = (ds[name].dims, _moved_points(ds[name], flows), ds[name].attrs)
+    if is_thinned(out):
+        ends = [linear_flow(A, sign * float(t)) for t in ds[STATE_TIME].values]
+        state = ds["state_position"]
+        out["state_position"] = (state.dims, _moved_points(state, ends, STATE_TIME), state.attrs)
     if "log_density" in out:
         growth = np.array([np.linalg.slogdet(flow)[1] for flow in flows])
         out["log_density"] = (
@@ -115,10 +120,10 @@ def _moved_cells(ds: xr.Dataset, out: xr.Dataset, flows: list[Array]) -> xr.Data
     return out
 
 
-def _moved_points(points: xr.DataArray, flows: list[Array]) -> Array:
-    values = np.moveaxis(points.values, points.dims.index("time"), 0)
+def _moved_points(points: xr.DataArray, flows: list[Array], times: str = "time") -> Array:
+    values = np.moveaxis(points.values, points.dims.index(times), 0)
     moved = np.stack([x @ flow.T for x, flow in zip(values, flows, strict=True)])
-    return np.moveaxis(moved, 0, points.dims.index("time"))
+    return np.moveaxis(moved, 0, points.dims.index(times))
 
 
 def _regridded(ds: xr.Dataset, out: xr.Dataset, flows: list[Array], grid: Grid | None) -> xr.Dataset:

@@ -16,6 +16,7 @@ from particles.errors import InvalidInput, OutOfRange
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField
 from particles.fields.linear_flow import linear_flow
+from particles.thinning import whole_states
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +63,12 @@ class Run:
 
 
 def read_run(ds: xr.Dataset) -> Run:
-    """The run in a Dataset of simulate. Refused: grid solutions, ensembles, positions that are not finite."""
-    if "density" in as_dataset(ds):
+    """The run in a Dataset of simulate, at two times where it holds every k-th token.
+
+    Refused: grid solutions, ensembles, positions that are not finite.
+    """
+    ds = whole_states(as_dataset(ds))
+    if "density" in ds:
         raise InvalidInput("a grid solution has no tokens; certify a run of simulate")
     if "position" not in ds or ds.position.dims != ("time", "particle", "component"):
         found = ds.position.dims if "position" in ds else tuple(ds.data_vars)

@@ -12,8 +12,9 @@ from meanfield.distances import wasserstein_bracket
 from meanfield.limits import LimitCertificate, certify
 from particles import EmpiricalMeasure
 from particles.checks import Array
-from particles.dataset import COMPLETED, model_of, provenance, variable
+from particles.dataset import COMPLETED, as_dataset, model_of, provenance, variable
 from particles.errors import InvalidInput, NotSupported
+from particles.thinning import check_all_tokens
 
 KINDS = ("exponential", "algebraic")
 
@@ -48,6 +49,7 @@ def clustered_limit(
     `rate_kind`, `theorem`, `limit_status`. Refused: runs to which no theorem applies, fewer than 6 saved times with a
     distance to fit.
     """
+    check_all_tokens(as_dataset(ds))
     certificate = certify(ds) if certificate is None else certificate
     if certificate.theorem is None or certificate.limit_set is None:
         raise NotSupported(f"no limit is predicted for this run: {certificate.reason or 'no theorem applies'}")

@@ -27,6 +27,7 @@ from particles.dataset import COMPLETED, as_dataset, provenance, variable
 from particles.errors import DistanceTooLarge, InvalidInput
 from particles.fields.field import as_field
 from particles.progress import Progress
+from particles.thinning import check_all_tokens
 
 CONFIDENCE = 0.95
 
@@ -191,6 +192,7 @@ def _reference_clouds(reference: xr.Dataset, times: Array, error: float | None) 
     rows = [int(np.argmin(np.abs(saved - t))) for t in times]
     stated = np.full(len(times), np.nan if error is None else error)
     if "position" in reference:
+        check_all_tokens(reference)
         weights = reference["weight"].values
         return tuple(EmpiricalMeasure(reference["position"].values[row], weights) for row in rows), stated
     if reference.sizes["component"] < 3:

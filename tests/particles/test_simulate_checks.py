@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from particles import RK4, EmpiricalMeasure, Euler, SelfAttention, VelocityField, simulate
 from particles.errors import InvalidInput, RunStopped, StoreError
@@ -135,3 +136,41 @@ def test_a_store_that_exists_is_refused_before_any_work(tmp_path):
     with pytest.raises(StoreError, match=r"exists.*another name.*resume.*overwrite=True"):
         simulate(Returns(lambda x: called.append(1)), X, [0, 1], store=store)
     assert not called
+
+
+def test_named_dims_of_the_start_are_put_in_order_or_refused():
+    x0 = np.random.default_rng(0).standard_normal((2, 3, 4))
+    named = xr.DataArray(x0, dims=("run", "particle", "component"))
+    whole = simulate(VelocityOne(), x0, [0.0, 1.0], RK4(0.5))
+    turned = simulate(VelocityOne(), named.transpose("component", "run", "particle"), [0.0, 1.0], RK4(0.5))
+    np.testing.assert_array_equal(turned["position"], whole["position"])
+    again = simulate(VelocityOne(), whole["position"].isel(time=-1), [1.0, 2.0], RK4(0.5))
+    np.testing.assert_array_equal(again["position"][:, 0], whole["position"][:, -1])
+    for wrong, words in (
+        (named.rename(particle="token"), r"has the dims \('run', 'token', 'component'\)"),
+        (named.isel(component=0), r"has the dims \('run', 'particle'\)"),
+        (named.isel(run=0, particle=0), r"has the dims \('component',\)"),
+        (named.assign_coords(particle=[7, 8, 9]), "has a coordinate 'particle' of its own"),
+        (whole["position"].isel(time=-1, particle=slice(1, None)), "has a coordinate 'particle' of its own"),
+    ):
+        with pytest.raises(InvalidInput, match=words):
+            simulate(VelocityOne(), wrong, [0.0, 1.0])
+
+
+def test_lazy_arrays_are_refused_for_every_argument():
+    dask = pytest.importorskip("dask.array")
+    x0 = np.ones((3, 2))
+    for lazy in (dask.from_array(x0), xr.DataArray(x0, dims=("particle", "component")).chunk()):
+        with pytest.raises(InvalidInput, match=r"x0 is a lazy array of shape \(3, 2\): pass x0.compute\(\)"):
+            simulate(VelocityOne(), lazy, [0.0, 1.0])
+        with pytest.raises(InvalidInput, match=r"points is a lazy array"):
+            EmpiricalMeasure(lazy)
+    with pytest.raises(InvalidInput, match="weights is a lazy array"):
+        simulate(VelocityOne(), x0, [0.0, 1.0], weights=dask.ones(3))
+
+
+class VelocityOne(VelocityField):
+    dim = None
+
+    def velocity(self, t, x, mu):
+        return np.ones_like(x)
