@@ -368,3 +368,14 @@ def test_the_kernel_that_was_chosen_is_on_record():
     assert allowed.summation(100_000) == "tree"
     x = rng.normal(size=(7000, 2))
     assert softmax_average(x, x, tolerance=1e-6).method == allowed.summation(7000) == "tree"
+
+
+@pytest.mark.parametrize("changed", [lambda block: block.astype(float), lambda block: block.reshape(1, -1)])
+def test_the_large_arrays_of_a_call_are_a_row_of_bytes(changed):
+    """A mask, an interpolation or an expansion of a whole Dataset turns it into something else."""
+    wide = np.random.default_rng(0).normal(size=(3, 70, 70)) / 70
+    ds = simulate(SelfAttention(*wide), np.ones((2, 70)), [0.0, 0.1])
+    block = changed(ds["config_data"].values)
+    broken = ds.drop_vars("config_data").assign(config_data=(("a", "b")[: block.ndim], block))
+    with pytest.raises(StoreError, match="must be a row of bytes"):
+        model_of(broken)

@@ -43,3 +43,21 @@ def test_a_negative_eigenvalue_nearly_as_large_is_undecided(gap, D, name):
 
 def test_a_negative_eigenvalue_clearly_smaller_is_decided():
     assert limits.hypotheses(SelfAttention(I3, I3, np.diag([1.0, 1.0, -1.0 + 1e-6]))).theorem == "5.2"
+
+
+def test_a_product_of_low_rank_is_not_positive_definite_by_rounding():
+    """QᵀK of two rows in R³ has an eigenvalue 0, which is computed as 1e-17 or so: it fails, it is not undecided."""
+    rows = np.random.default_rng(0).normal(size=(2, 3))
+    found = limits.hypotheses(SelfAttention(rows, rows, I3))
+    definite = next(check for check in found.checks["3.1"] if "rank" in check.needs)
+    assert definite.holds is False
+    assert found.undecided == ()
+    # As many rows as dimensions may be definite.
+    assert limits.hypotheses(SelfAttention(np.vstack([rows, [0, 0, 1]]), np.vstack([rows, [0, 0, 1]]), I3)).theorem
+
+
+def test_on_the_line_only_theorems_on_the_line_apply():
+    found = limits.hypotheses(SelfAttention(1.0, 1.0, 1.0))
+    assert found.theorem == "2.1"
+    assert "5.2" not in (*found.others, *found.undecided)
+    assert "5.2" not in found.checks

@@ -3,7 +3,7 @@ import pytest
 import xarray as xr
 
 from meanfield import Grid, Uniform, limits, solve
-from meanfield.limits.conjecture import seen_subspaces
+from meanfield.limits.conjecture import CLOSE, FOLDS, ROUNDING, SETTLED, _usable, _verdict, seen_subspaces
 from meanfield.limits.spectrum import positive_part
 from particles import SelfAttention, simulate
 from particles.errors import InvalidInput
@@ -107,3 +107,34 @@ def test_grid_solutions_are_refused_plainly():
     ds = solve(SelfAttention(1.0, 1.0, -1.0), Grid([(-2, 2)], 20).measure(Uniform((-1, 1))), [0.0, 0.1])
     with pytest.raises(InvalidInput, match="a grid solution has no tokens; certify a run of simulate"):
         limits.certify(ds)
+
+
+def test_a_verdict_needs_e_folds_saves_and_a_distance_that_falls():
+    times = np.linspace(0.0, 10.0, 41)
+    falling = np.exp(-times)
+    assert _verdict(times, falling, 1.0, FOLDS)[0]
+    assert not _verdict(times, falling, 1.0, 0.99 * FOLDS)[0]
+    # Constant at a distance that is not settled yet, or far away: nothing is seen to fall.
+    assert not _verdict(times, np.full(41, 0.5 * CLOSE), 1.0, FOLDS)[0]
+    assert _verdict(times, np.full(41, 0.5 * SETTLED), 1.0, FOLDS)[0]
+    assert not _verdict(times, falling * 0 + 2 * CLOSE, 1.0, FOLDS)[0]
+    # Two saves at least in the last quarter, one in the quarter before.
+    assert not _verdict(times[[0, 25, 40]], falling[[0, 25, 40]], 1.0, FOLDS)[0]
+    assert not _verdict(times[[0, 35, 40]], falling[[0, 35, 40]], 1.0, FOLDS)[0]
+    assert _verdict(times[[0, 25, 35, 40]], falling[[0, 25, 35, 40]], 1.0, FOLDS)[0]
+    # Shifted time is no other run.
+    assert _verdict(times + 100.0, falling, 1.0, FOLDS)[0]
+
+
+def test_usable_saves_are_those_whose_rounding_stays_below_the_spread():
+    """N = 1: rounding ε|y| grows by e^{−t} · e^t in a rescaled run, and by e^{−t} in the original frame."""
+    times = np.array([0.0, 10.0, 20.0, 30.0, 40.0])
+    y = np.array([[0.0], [1.0]]) * np.exp(times)[:, None, None]
+    limit = CLOSE / ROUNDING
+    np.testing.assert_array_equal(_usable(np.eye(1), times, y, rescaled=False), np.full(5, limit >= 1.0))
+    still = np.broadcast_to([[0.0], [1.0]], (5, 2, 1))
+    np.testing.assert_array_equal(_usable(np.eye(1), times, still, rescaled=True), np.full(5, limit >= 1.0))
+    # y grows as e^{2t} along one direction: the coordinate that grows as e^t has lost its digits once e^t > limit.
+    two = np.stack([np.array([[0.0, 0.0], [np.exp(2 * t), np.exp(t)]]) for t in times])
+    found = _usable(np.diag([2.0, 1.0]), times, two, rescaled=False)
+    np.testing.assert_array_equal(found, np.exp(times) <= limit)

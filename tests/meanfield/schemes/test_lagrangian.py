@@ -279,3 +279,9 @@ def test_noise_is_refused():
     grid = Grid([(-1, 1)], (10,))
     with pytest.raises(NotSupported, match="without noise"):
         solve(SelfAttention(1.0, 1.0, 1.0) + Diffusion(0.1), grid.measure(Uniform((-1, 1))), [0, 1], Lagrangian())
+
+
+@pytest.mark.parametrize("cells", [(0, 8), (8, -4), (6, 8), ()])
+def test_cells_are_a_positive_multiple_of_four_along_every_axis(cells):
+    with pytest.raises(InvalidInput, match="multiple of four along each axis"):
+        Lagrangian(cells=cells)

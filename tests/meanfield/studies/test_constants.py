@@ -77,3 +77,16 @@ def test_6_5_fails_on_the_whole_space():
 def test_a_subclass_that_may_have_changed_the_equation_has_no_constants():
     with pytest.raises(NotSupported, match="Halved may have changed"):
         constants(Halved(np.eye(2), np.eye(2), np.eye(2)), 0.0, 1.0)
+
+
+@pytest.mark.parametrize("d", [1, 2])
+def test_a_field_of_zero_has_constants_zero(d):
+    zero, one = np.zeros((d, d)), np.eye(d)
+    assert sharp_products(zero, one) == (0.0, 0.0)
+    assert sharp_products(one, zero) == (0.0, 0.0)
+    found = constants(SelfAttention(one, one, zero), 0.0, 2.0)
+    assert (found.in_space, found.one_sided, found.size, found.growth) == (0.0, 0.0, 0.0, 0.0)
+    # Without scores every token moves with V times the mean: the same in space, ‖V‖ in the measure.
+    flat = constants(SelfAttention(zero, one, one), 0.0, 2.0)
+    assert (flat.in_space, flat.one_sided) == (0.0, 0.0)
+    assert flat.growth == pytest.approx(1.0, rel=1e-14)

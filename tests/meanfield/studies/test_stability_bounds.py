@@ -7,6 +7,7 @@ import xarray as xr
 from meanfield import wasserstein
 from meanfield.studies import stability
 from meanfield.studies.constants import constants
+from meanfield.studies.growth import linear_rate
 from meanfield.studies.inequalities import frozen_flows
 from meanfield.studies.stability_bounds import informative_until, judge
 from particles import EmpiricalMeasure, SelfAttention
@@ -97,3 +98,18 @@ def test_what_is_refused():
         constants(SelfAttention(lambda t: np.array([[t]]), 1.0, 1.0), 0.0, 1.0)
     with pytest.raises(InvalidInput, match="original frame"):
         frozen_flows(model.rescaled(), mu, mu, 0.1)
+
+
+def test_the_radius_is_that_of_both_clouds_and_the_rate_is_that_of_the_first():
+    """V = I without scores: z' = m. The rate of whole atoms is 1 for any masses; the farthest token is one of nu."""
+    zero = np.zeros((2, 2))
+    mu = EmpiricalMeasure([[1.0, 0.0], [0.0, 0.5]], [0.9, 0.1])
+    nu = EmpiricalMeasure([[0.0, -3.0], [0.0, 2.0]], [0.2, 0.8])
+    ds = stability(SelfAttention(zero, zero, np.eye(2)), mu, nu, [0.0, 1e-9])
+    assert float(ds["radius"][0]) == pytest.approx(3.0, rel=1e-12)
+    turning = SelfAttention(np.eye(2), np.eye(2), np.eye(2))
+    found = stability(turning, mu, nu, [0.0, 1e-9])
+    own, _ = linear_rate(turning, 0.0, mu.points, mu.weights)
+    other, _ = linear_rate(turning, 0.0, mu.points, nu.weights)
+    assert float(found["linear_rate"][0]) == pytest.approx(own, rel=1e-12)
+    assert abs(other - own) > 1e-3

@@ -204,3 +204,9 @@ def test_the_choice_depends_on_sizes_only():
     assert choose_method(10, 10, 2, 2) == "direct"
     assert choose_method(10**4, 10**4, 64, 64) == "tiles"
     assert choose_method(10**6, 10**6, 2, 2) == "direct"
+
+
+def test_scores_that_overflow_are_not_called_a_lack_of_mass():
+    x = 1e200 * np.ones((3, 2))
+    with pytest.raises(OutOfRange, match="overflow"):
+        softmax_average(x, x, None, np.array([0.0, -np.inf, 0.0]))

@@ -100,3 +100,12 @@ def test_models_come_back_from_their_dataset(name):
     back = model_of(simulate(model, x, [0.0, 0.1], Euler(dt=0.1), weights=w))
     assert type(back) is type(model)
     np.testing.assert_array_equal(back.particle_velocity(0.0, x, w), model.particle_velocity(0.0, x, w))
+
+
+def test_the_value_matrix_is_exact_where_the_frame_commutes_with_it():
+    """At t = 400 the factors of e^{−tA} V e^{tA} would be 1e±174, their product a few digits of V or none."""
+    V = np.array([[1.0, 0.3], [0.0, 0.5]])
+    for A in (V, V @ V, 2.0 * np.eye(2)):
+        np.testing.assert_array_equal(SelfAttention(np.eye(2), np.eye(2), V).in_frame(A).value_matrix(400.0), V)
+    other = SelfAttention(np.eye(2), np.eye(2), V).in_frame(np.diag([1.0, 2.0])).value_matrix(1.0)
+    np.testing.assert_allclose(other, [[1.0, 0.3 * np.e], [0.0, 0.5]], rtol=1e-14)

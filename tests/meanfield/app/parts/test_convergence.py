@@ -33,3 +33,13 @@ def test_the_table_of_atoms_has_the_rate_of_atoms_alone():
     rows = {row[0]: row[1:] for row in _table(ds).rows}
     assert rows["theory, atoms"] == ["-0.250"]
     assert "theory, connected" not in rows
+
+
+def test_the_table_of_a_uniform_law_has_its_law_at_finite_sizes():
+    """Q = K = V = 0: the sample of a uniform law on an interval stays, E W₂² = |Ω|²/6N, a slope of −1/2 exactly."""
+    model = SelfAttention(0.0, 0.0, 0.0)
+    points = (np.arange(2000) + 0.5) / 2000
+    reference = simulate(model, points[:, None], [0.0, 1.0])
+    ds = convergence(model, Uniform((0, 1)), reference, times=[0.0], sizes=[4, 8, 16], seeds=5, seed=0)
+    rows = {row[0]: row[1:] for row in _table(ds).rows}
+    assert float(rows["law at finite N"][0]) == pytest.approx(-0.5, abs=0.001)

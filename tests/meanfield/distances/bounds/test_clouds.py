@@ -40,3 +40,11 @@ def test_a_pair_is_shifted_and_scaled_without_rounding():
     np.testing.assert_array_equal(points[1] - pair.unit * pair.y.points, offset)
     apart = np.max([np.sum((x - y) ** 2) for x in pair.x.points for y in pair.y.points])
     assert apart <= pair.diameter2 <= 12 * (1 + 1e-12)
+
+
+def test_axes_of_very_different_length_share_the_unit_of_the_longest():
+    x, y = np.array([[1e200, 0.0], [0.0, 1e-200]]), np.array([[-1e200, 1e-200], [1e180, 0.0]])
+    pair = as_pair(*(as_atoms(EmpiricalMeasure(z), "x") for z in (x, y)))
+    assert 0.5 <= 2e200 / pair.unit <= 2.0
+    assert np.isfinite(pair.x.points).all()
+    assert np.isfinite(pair.diameter2)

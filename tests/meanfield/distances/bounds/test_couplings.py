@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from meanfield.distances.arguments import as_atoms
 from meanfield.distances.bounds.clouds import as_pair
-from meanfield.distances.bounds.couplings import binary_space, squared_upper, whole
+from meanfield.distances.bounds.couplings import binary_space, merged, permutation, squared_upper, whole
 from particles.measure import EmpiricalMeasure
 
 
@@ -32,3 +32,15 @@ def test_a_coupling_that_loses_mass_still_bounds_from_above():
     half = plan._replace(mass=0.5 * plan.mass)
     # Half the mass is missing: it may have to go the whole way, 16 · 1/2, from either side's point of view.
     assert squared_upper(pair.x, pair.y, half, pair.diameter2) * pair.unit**2 >= 8.0
+
+
+def test_two_permutations_merge_into_the_cheaper_one_on_every_cycle():
+    """On points in two places, one permutation is right at one place and wrong at the other, the second the reverse."""
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.normal(size=(6, 2)), 100.0 + rng.normal(size=(7, 2))])
+    y = x + 0.01 * rng.normal(size=x.shape)
+    right, mass = np.arange(13), np.full(13, 1 / 13)
+    one, two = right.copy(), right.copy()
+    one[:6], two[6:] = rng.permutation(6), 6 + rng.permutation(7)
+    found = merged(x, y, [permutation(one, mass), permutation(two, mass)])
+    np.testing.assert_array_equal(found, right)

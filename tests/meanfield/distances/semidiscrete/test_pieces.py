@@ -53,3 +53,38 @@ def test_what_is_no_density_is_refused():
     square, torus = ConvexPieces(TRIANGLE, [0, 3], [1.0]), Torus((3.0, 3.0))
     with pytest.raises(NotSupported, match="takes its pieces for atoms"):
         wasserstein(square, EmpiricalMeasure([[0.0, 0.0]]), ground=torus)
+
+
+ARROW = np.array([[0.0, 0.0], [1.0, 0.0], [0.2, 0.2], [0.0, 1.0]])
+"""Anticlockwise, its third corner reflex; area 0.2."""
+
+
+@pytest.mark.parametrize("first", range(4))
+@pytest.mark.parametrize("clockwise", [False, True])
+def test_a_bent_cell_is_the_same_density_whichever_corner_is_first(first, clockwise):
+    corners = np.roll(ARROW[::-1] if clockwise else ARROW, first, axis=0)
+    # Cells of a mesh list their corners (0, 0), (1, 0), (1, 1), (0, 1).
+    pieces = pieces_of_mesh([[corners[0], corners[3]], [corners[1], corners[2]]], [[1.0]])
+    np.testing.assert_allclose(pieces.areas.sum(), 0.2, rtol=1e-13)
+    np.testing.assert_allclose(pieces.weights / pieces.areas, 5.0, rtol=1e-13)
+    x, y = ARROW.T
+    cross = x * np.roll(y, -1) - y * np.roll(x, -1)
+    centroid = [((v + np.roll(v, -1)) * cross).sum() / (6 * 0.2) for v in (x, y)]
+    np.testing.assert_allclose(pieces.weights @ pieces.points, centroid, rtol=1e-13)
+
+
+def test_a_triangle_with_a_corner_on_its_side_is_no_bent_cell():
+    flat = [[[0.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.5, 0.5]]]
+    assert pieces_of_mesh(flat, [[1.0]]).areas.sum() == pytest.approx(0.5)
+
+
+def test_cells_that_turned_over_or_have_no_area_are_refused_among_right_ones():
+    strip = np.array([[[0.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [1.0, 1.0]], [[0.5, 0.0], [0.5, 1.0]]])
+    with pytest.raises(InvalidInput, match="turned over"):
+        pieces_of_mesh(strip, [[0.5], [0.5]])
+    strip[2] = strip[1]
+    with pytest.raises(InvalidInput):
+        pieces_of_mesh(strip, [[0.5], [0.5]])
+    # A folded cell without mass is nobody's.
+    strip[2] = [[0.5, 0.0], [0.5, 1.0]]
+    assert len(pieces_of_mesh(strip, [[1.0], [0.0]]).weights) == 1
