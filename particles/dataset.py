@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -167,6 +167,18 @@ def model_of(ds: xr.Dataset) -> Any:
     if not isinstance(model, VelocityField | DiscreteMap):
         raise StoreError(f"the model in the config of this Dataset is {model!r}, no field or map: it is damaged")
     return model
+
+
+def runs_of(ds: xr.Dataset) -> Iterator[xr.Dataset]:
+    """The runs of an ensemble one by one, each as if it had been made alone: its model is the field of this run."""
+    model = None if "config" not in ds.attrs or unwritten(ds) else model_of(ds)
+    for k, run in enumerate(ds["run"].values):
+        one = ds.isel(run=k, drop=True)
+        own = model.of_run(int(run)) if isinstance(model, VelocityField) else model
+        if own is not model:
+            call = config_of(ds) | {"model": own}
+            one = with_call(one, call.pop("function"), call)
+        yield one
 
 
 def _raw_config(ds: xr.Dataset) -> dict[str, Any]:

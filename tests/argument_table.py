@@ -175,8 +175,8 @@ TABLE = {
         "distance_to_polytope": [Call(distances.distance_to_polytope, {"mu": MU, "vertices": X, "p": 2})],
     },
     "meanfield.limits": {
-        "hypotheses": [Call(limits.hypotheses, {"model": SA})],
-        "certify": [Call(limits.certify, {"ds": RUN})],
+        **{name: [Call(getattr(limits, name), {"model": SA})] for name in ("hypotheses", "hypotheses_of")},
+        **{name: [Call(getattr(limits, name), {"ds": RUN})] for name in ("certify", "certify_run")},
         "hull": [Call(limits.hull, {"points": X})],
         "free_row_values": [
             Call(limits.free_row_values, {"gamma": [1.0, -1.0, 0.0], "row": 2, "weights": W, "product": 1.0})

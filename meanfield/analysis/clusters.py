@@ -12,6 +12,7 @@ import xarray as xr
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import cdist
 
+from meanfield.analysis.ensembles import over_runs
 from meanfield.measures.polytope import hull
 from particles.checks import Array, as_generator, as_points, count, positive, whole
 from particles.dataset import as_dataset, model_of, variable
@@ -21,6 +22,7 @@ from particles.fields.questions import attention_matrix
 from particles.thinning import check_all_tokens
 
 
+@over_runs
 def leaders(ds: xr.Dataset, head: int = 0) -> xr.DataArray:
     """The token that each token attends to most, argmax_j P_ij(t): dims (time, particle); the first one at a tie."""
     return _of_attention(
@@ -28,6 +30,7 @@ def leaders(ds: xr.Dataset, head: int = 0) -> xr.DataArray:
     )
 
 
+@over_runs
 def attention_rank(ds: xr.Dataset, head: int = 0, tolerance: float | None = None) -> xr.DataArray:
     """The numerical rank of P(t), dims (time,): singular values above `tolerance` · σ₁, by default n ε (NumPy's)."""
     relative = None if tolerance is None else positive(tolerance, "tolerance")
@@ -41,6 +44,7 @@ def attention_rank(ds: xr.Dataset, head: int = 0, tolerance: float | None = None
     )
 
 
+@over_runs
 def effective_rank(ds: xr.Dataset, head: int = 0) -> xr.DataArray:
     """exp of the entropy of p_k = σ_k / Σσ, dims (time,); Roy and Vetterli, The effective rank (EUSIPCO 2007)."""
 
@@ -51,6 +55,7 @@ def effective_rank(ds: xr.Dataset, head: int = 0) -> xr.DataArray:
     return _of_attention(ds, head, measure, (), "effective rank of the attention matrix, exp of the spectral entropy")
 
 
+@over_runs
 def attention_entropy(ds: xr.Dataset, head: int = 0) -> xr.DataArray:
     """The entropy −Σ_j P_ij log P_ij of each row, dims (time, particle): log n where uniform, 0 for a unit vector."""
     return _of_attention(ds, head, lambda P: _entropy(P, axis=1), ("particle",), "entropy of the attention of a token")

@@ -1,6 +1,6 @@
 """What a run shows, as functions of its Dataset, on particles and on grids alike.
 
-A Dataset of an ensemble is read one run at a time: pass ds.isel(run=r).
+Of an ensemble the series have the dimension `run` in front; `atoms_at` and `convex_hull` take ds.isel(run=r).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import xarray as xr
 from scipy.interpolate import CubicSpline
 from scipy.spatial import ConvexHull
 
+from meanfield.analysis.ensembles import over_runs
 from meanfield.measures.grid import Cells, grid_of
 from meanfield.schemes.sources import smooth_sources
 from meanfield.velocity.on_grid import cell_velocity
@@ -44,6 +45,7 @@ def atoms_at(ds: xr.Dataset, k: int, *, smooth: bool = False) -> Atoms:
     return Atoms(cells.points, cells.weights)
 
 
+@over_runs
 def mass(ds: xr.Dataset) -> xr.DataArray:
     """Total mass (time,)."""
     _check_single(ds)
@@ -52,12 +54,14 @@ def mass(ds: xr.Dataset) -> xr.DataArray:
     return _series(ds, [float(_cells_at(ds, k).masses.sum()) for k in range(ds.sizes["time"])], "total mass")
 
 
+@over_runs
 def mean(ds: xr.Dataset) -> xr.DataArray:
     """∫ x dμ_t, dims (time, component)."""
     values = [atoms.weights @ atoms.points for atoms in _all_atoms(ds)]
     return xr.DataArray(values, {"time": ds["time"]}, ("time", "component"), attrs=_attrs("mean"))
 
 
+@over_runs
 def covariance(ds: xr.Dataset) -> xr.DataArray:
     """∫ (x − m)(x − m)ᵀ dμ_t, dims (time, component, other)."""
     values = []
@@ -67,6 +71,7 @@ def covariance(ds: xr.Dataset) -> xr.DataArray:
     return xr.DataArray(values, {"time": ds["time"]}, ("time", "component", "other"), attrs=_attrs("covariance"))
 
 
+@over_runs
 def support_radius(ds: xr.Dataset, *, threshold: float = 0.0) -> xr.DataArray:
     """The largest |x| over atoms of more than `threshold` of mass, (time,)."""
     values = [float(np.linalg.norm(_above(atoms, threshold), axis=1).max()) for atoms in _all_atoms(ds)]
@@ -87,6 +92,7 @@ def convex_hull(ds: xr.Dataset, k: int, *, threshold: float = 0.0) -> Array:
     return np.asarray(points[ConvexHull(points).vertices])
 
 
+@over_runs
 def entropy(ds: xr.Dataset) -> xr.DataArray:
     """∫ ρ log ρ, (time,): of the cell averages on a grid, of `log_density` along characteristics."""
     _check_single(ds)
@@ -102,6 +108,7 @@ def entropy(ds: xr.Dataset) -> xr.DataArray:
     return _series(ds, values, "entropy")
 
 
+@over_runs
 def interaction_energy(ds: xr.Dataset, model: VelocityField | None = None) -> xr.DataArray:
     """L = ∬ e^{⟨Qx, Ky⟩} dμ_t(x) dμ_t(y), (time,); for V = −I, QᵀK = I it never increases (Lemma 8.9).
 
@@ -168,6 +175,7 @@ def waves(dim: int) -> list[Wave]:
     return [Wave(k, phase) for k in numbers for phase in (0.0, np.pi / 2)]
 
 
+@over_runs
 def weak_residual(
     ds: xr.Dataset, model: VelocityField | None = None, tests: Sequence[SmoothFunction] | None = None
 ) -> xr.DataArray:

@@ -12,7 +12,7 @@ from meanfield.data import FigureCase, figure_cases
 from meanfield.figures import panels as draw
 from meanfield.figures.runs import Trajectory, exact, published, without_attention
 from meanfield.figures.schematics import boolean_pattern, candidate_points, table_1
-from meanfield.limits import hypotheses
+from meanfield.limits import hypotheses_of
 from particles.checks import one_of
 
 NUMBERS = tuple(str(k) for k in range(1, 14))
@@ -69,7 +69,7 @@ def token_panel(run: Trajectory, k: int, ax: Any) -> Any:
 
 
 def _leading_arrow(run: Trajectory, ax: Any) -> None:
-    block = hypotheses(run.model).block
+    block = hypotheses_of(run.model).block
     if block is None:
         return
     length = 0.25 * min(np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim()))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from meanfield.data import FigureCase
-from meanfield.limits import LimitCertificate, certify
+from meanfield.limits import LimitCertificate, certify_run
 from particles import Adaptive, Euler, SelfAttention, simulate
 from particles.checks import Array
 from particles.fields.linear_flow import linear_flow
@@ -75,7 +75,7 @@ def exact(case: FigureCase, times: Array) -> Trajectory:
     early = times[times <= horizon]
     saves = np.unique(np.concatenate([np.linspace(0.0, horizon, 66), early]))
     run = simulate(model, case.initial(), saves, method=Adaptive(1e-10, 1e-12))
-    certificate = certify(run)
+    certificate = certify_run(run)
     rescaled = {float(t): x @ linear_flow(case.V, -float(t)).T for t, x in zip(saves, run.position.values, strict=True)}
     rows, how = [], "Adaptive, tolerance 1e-10, in the original frame"
     closed = certificate.phase is not None

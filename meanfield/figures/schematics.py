@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from meanfield.figures.panels import COLOURS, GREY, figure_with, polytope_edges, tidy
-from meanfield.limits import THEOREMS, candidate_set, certify, hull
+from meanfield.limits import THEOREMS, candidate_set, certify_run, hull
 from particles import SelfAttention, simulate
 
 
@@ -93,7 +93,7 @@ def summary_of_theorems(seed: int = 0) -> list[tuple[str, str, str, str]]:
             continue
         d = len(example.V)
         x0 = np.random.default_rng([seed, k]).uniform(-1, 1, size=(40, d))
-        found = certify(simulate(SelfAttention(example.Q, np.eye(d), example.V), x0, np.linspace(0, 12, 61)))
+        found = certify_run(simulate(SelfAttention(example.Q, np.eye(d), example.V), x0, np.linspace(0, 12, 61)))
         rows.append(
             (example.V_is, example.product_is, str(found.limit_set), f"Theorem {found.theorem}, {found.status}")
         )

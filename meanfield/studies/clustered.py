@@ -9,7 +9,7 @@ import xarray as xr
 
 from meanfield.analysis.frames import to_original, to_rescaled
 from meanfield.distances import wasserstein_bracket
-from meanfield.limits import LimitCertificate, certify
+from meanfield.limits import LimitCertificate, certify_run
 from particles import EmpiricalMeasure
 from particles.checks import Array
 from particles.dataset import COMPLETED, as_dataset, model_of, provenance, variable
@@ -50,7 +50,7 @@ def clustered_limit(
     distance to fit.
     """
     check_all_tokens(as_dataset(ds))
-    certificate = certify(ds) if certificate is None else certificate
+    certificate = certify_run(ds) if certificate is None else certificate
     if certificate.theorem is None or certificate.limit_set is None:
         raise NotSupported(f"no limit is predicted for this run: {certificate.reason or 'no theorem applies'}")
     positions = _in_frame(ds, certificate)

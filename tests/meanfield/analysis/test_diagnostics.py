@@ -132,11 +132,11 @@ def test_grid_and_particle_diagnostics_agree():
     np.testing.assert_allclose(diagnostics.interaction_energy(grid), diagnostics.interaction_energy(nodes), atol=1e-3)
 
 
-def test_ensembles_are_read_one_run_at_a_time():
+def test_atoms_are_those_of_one_run():
     ds = simulate(MODEL, np.tile([[0.1], [0.2], [0.3]], (2, 1, 1)), [0, 1.0])
     with pytest.raises(InvalidInput, match=r"isel\(run=0\)"):
-        diagnostics.mean(ds)
-    assert diagnostics.mean(ds.isel(run=1)).shape == (2, 1)
+        diagnostics.atoms_at(ds, 0)
+    assert diagnostics.atoms_at(ds.isel(run=1), 0).points.shape == (3, 1)
 
 
 @pytest.mark.parametrize("k", [4, -5, 0.5])
