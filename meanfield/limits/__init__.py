@@ -1,12 +1,12 @@
 """t → ∞: which theorem applies to a model, what a run tends to, and the certificate that ties the two."""
 
+from meanfield.limits.all_runs import certify, hypotheses
 from meanfield.limits.applicability import Hypotheses
 from meanfield.limits.applicability import hypotheses as hypotheses_of
 from meanfield.limits.candidates import candidate_set
 from meanfield.limits.certificate import LimitCertificate
 from meanfield.limits.certification import certify as certify_run
 from meanfield.limits.conditions import Check
-from meanfield.limits.ensemble import certify, hypotheses
 from meanfield.limits.finding import Status
 from meanfield.limits.head import Head
 from meanfield.limits.limit_sets import (

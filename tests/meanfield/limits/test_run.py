@@ -13,8 +13,8 @@ def test_ensembles_are_refused_and_their_runs_accepted():
     model = SelfAttention(1.0, 1.0, 1.0).rescaled()
     ds = simulate(model, random_points(15, 20, 1).reshape(2, 10, 1), TIMES)
     with pytest.raises(InvalidInput, match=r"isel\(run=k\)"):
-        limits.certify(ds)
-    assert limits.certify(ds.isel(run=1)).theorem == "2.1"
+        limits.certify_run(ds)
+    assert limits.certify_run(ds.isel(run=1)).theorem == "2.1"
 
 
 def test_one_time_of_a_run_is_certified_with_its_dimension():
