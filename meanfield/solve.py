@@ -50,32 +50,57 @@ def solve(
 ) -> xr.Dataset:
     """Solve the continuity equation ∂_t μ + div(X_t[μ] μ) = div(D∇μ), (6.1), on the grid of `initial`.
 
-    Parameters: `times` strictly increasing, the first is that of `initial`; `scheme` None is Lagrangian()
-    where the law ends sharply or the frame moves (no noise, d ≤ 3, at most 2e9 pairs a sum), else FiniteVolume().
-    The next four are for schemes of fixed cells; a Lagrangian has its method's tolerances, and `max_step`.
-    `time_tolerance`: the largest error in time of one step, in L1 relative to the mass, estimated by an embedded
-    method; a step is tried again, shorter, where its error is larger, where the field bends too much over it, or where
-    a stage exceeds the Courant number. Steps land on the field's `breakpoints`. What happens between the three instants
-    at which a step sees the field is not noticed: give `max_step`, the width of the shortest pulse, where there may be
-    any. FrozenFlow keeps its interval and records its error only.
-    An axis is periodic where the field's space is, Circle() or Torus(periods); else its ends are walls, closed: the
-    mass that presses against them, by the field or by diffusion, is recorded, and the run stops where it passes
-    `wall_tolerance`.
-    `tails`, what is done about masses that the scheme leaves outside the true support, which attention comes to follow
-    in a moving frame: StopAtTails() ends the run at t*, when scores change by more than 1 across a cell; IgnoreTails().
-    None is the first for attention in a moving frame, else the second.
+    An axis is periodic where the field's space is, Circle() or Torus(periods); else its ends are walls, closed. A field
+    that depends on the density itself or on its gradient, as in the porous medium equation, is neither promised nor
+    refused: a field is given cell masses at cell centres, and no scheme here is made for what it does with them.
 
-    Returns a Dataset with `density` (time, x1, …, xd), cell averages at the cell centres (`measure_at` has the masses
-    and the grid), `wall_mass` (time, component, end), accumulated, `time_error` (time,), the estimated error in time
-    accumulated so far, in L1 relative to the mass, `steps` (time,), their number, and `score_change` (time,), the
-    largest change of an attention score across a cell with mass: where it passes 1, single cells lead the field and
-    the grid is too coarse, whatever `tails` is (0 for fields that are no attention). A Lagrangian run has instead of
-    these `outside_mass`, `space_error` and `time_error` (time,), `node` and `node_weight`, `vertex` (time, v1, …, vd,
-    component), `cell_mass`, for d ≤ 2 `mesh_density`, a value between the vertices, and `folded_mass`.
-    A field that depends on the density itself or on its gradient, as in the porous medium equation, is neither promised
-    nor refused: a field is given cell masses at cell centres, and no scheme here is made for what it does with them.
-    `observables`, `stop`, `callback` and `progress` are those of `simulate`.
-    Raises RunStopped, with the Dataset so far; NotSupported for models whose particles are no point masses of R^d.
+    Parameters
+    ----------
+    model : VelocityField
+        X, on R^d or a periodic space.
+    initial : GridMeasure
+        μ at the first time, from `grid.measure(...)`; its grid is that of `density`.
+    times : array (time,)
+        Strictly increasing; the first is that of `initial`.
+    scheme : Scheme, optional
+        None is Lagrangian() where the law ends sharply or the frame moves (no noise, d ≤ 3, at most 2e9 pairs a sum),
+        else FiniteVolume(). The next four are for schemes of fixed cells; a Lagrangian has its method's tolerances, and
+        `max_step`.
+    time_tolerance : float
+        The largest error in time of one step, in L1 relative to the mass, estimated by an embedded method; a step is
+        tried again, shorter, where its error is larger, where the field bends too much over it, or where a stage
+        exceeds the Courant number. FrozenFlow keeps its interval and records its error only.
+    max_step : float, optional
+        The longest step. Steps land on the field's `breakpoints`; what happens between the three instants at which a
+        step sees the field is not noticed: give the width of the shortest pulse, where there may be any.
+    wall_tolerance : float
+        The mass that may press against the walls, by the field or by diffusion, before the run stops.
+    tails : Tails, optional
+        What is done about masses that the scheme leaves outside the true support, which attention comes to follow in a
+        moving frame: StopAtTails() ends the run at t*, when scores change by more than 1 across a cell; IgnoreTails().
+        None is the first for attention in a moving frame, else the second.
+    progress, store, overwrite, observables, stop, callback
+        As for `simulate`.
+
+    Returns
+    -------
+    Dataset
+        With `density` (time, x1, …, xd), cell averages at the cell centres (`measure_at` has the masses and the grid),
+        `wall_mass` (time, component, end), accumulated, `time_error` (time,), the estimated error in time accumulated
+        so far, in L1 relative to the mass, `steps` (time,), their number, and `score_change` (time,), the largest
+        change of an attention score across a cell with mass: where it passes 1, single cells lead the field and the
+        grid is too coarse, whatever `tails` is (0 for fields that are no attention). A Lagrangian run has instead of
+        these `outside_mass`, `space_error` and `time_error` (time,), `node` and `node_weight`, `vertex` (time, v1, …,
+        vd, component), `cell_mass`, for d ≤ 2 `mesh_density`, a value between the vertices, and `folded_mass`.
+
+    Raises
+    ------
+    InvalidInput
+        For a wrong argument.
+    NotSupported
+        For models whose particles are no point masses of R^d, and what the scheme does not serve.
+    RunStopped
+        Where the run cannot go on; it carries the Dataset so far.
     """
     if scheme is not None and not isinstance(scheme, Scheme):
         raise InvalidInput(

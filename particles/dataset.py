@@ -157,8 +157,23 @@ def as_dataset(ds: xr.Dataset, name: str = "ds") -> xr.Dataset:
 def model_of(ds: xr.Dataset) -> Any:
     """The model that a Dataset was made with, rebuilt from its config.
 
-    Raises InvalidInput for a Dataset of somebody else; StoreError where the config is damaged, of another format, or
-    names what is no model: nothing that a file names is called before it is known to be a stored class.
+    Parameters
+    ----------
+    ds : Dataset
+        What simulate or solve returned, in memory or from a file.
+
+    Returns
+    -------
+    VelocityField or DiscreteMap
+        The model.
+
+    Raises
+    ------
+    InvalidInput
+        For a Dataset of somebody else.
+    StoreError
+        Where the config is damaged, of another format, or names what is no model: nothing that a file names is called
+        before it is known to be a stored class.
     """
     config = _raw_config(ds)
     if "model" not in config:

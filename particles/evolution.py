@@ -159,14 +159,37 @@ def resume(
 ) -> xr.Dataset:
     """Carry an interrupted run to its last time, bitwise as if it had not been interrupted; then the whole Dataset.
 
-    Parameters: `store`, the path of the run; `times`, further save times, all later than those of the run: it goes on
-    to the last of them, bitwise as if they had been asked for at once (the store is copied for it, then replaced);
-    `model`, the model of a run that was made with functions or classes that no file can hold: it is accepted where its
-    velocities at a few tokens, at the first and at the last save, are those that the store holds; `observables`, the
-    functions of a run that has any, again; `stop` and `callback` as in simulate: a run that a condition has stopped
-    goes on without it. A completed run is returned as it is, unless there are `times`.
-    Raises StoreError for a folder that is no store, is damaged, is being written by another process, or holds a run
-    whose model it cannot rebuild; InvalidInput for another model; RunStopped and Interrupted as simulate and solve.
+    Parameters
+    ----------
+    store : path
+        The path of the run.
+    times : array (m,), optional
+        Further save times, all later than those of the run: it goes on to the last of them, bitwise as if they had been
+        asked for at once (the store is copied for it, then replaced).
+    model : VelocityField or DiscreteMap, optional
+        The model of a run that was made with functions or classes that no file can hold: it is accepted where its
+        velocities at a few tokens, at the first and at the last save, are those that the store holds.
+    progress : bool or function
+        As for `simulate`.
+    observables : mapping, optional
+        The functions of a run that has any, again.
+    stop, callback : function, optional
+        As for `simulate`: a run that a condition has stopped goes on without it.
+
+    Returns
+    -------
+    Dataset
+        The whole run. A completed run is returned as it is, unless there are `times`.
+
+    Raises
+    ------
+    StoreError
+        For a folder that is no store, is damaged, is being written by another process, or holds a run whose model it
+        cannot rebuild.
+    InvalidInput
+        For another model, times that are not later.
+    RunStopped, Interrupted
+        As for `simulate`.
     """
     path = as_target(store, "store")
     progress, watch = as_progress(progress), as_watch(observables, stop, callback)

@@ -31,8 +31,17 @@ class Measure(Protocol):
 class EmpiricalMeasure(Immutable):
     """The measure μ = Σ_j w_j δ_{x_j}.
 
-    Parameters: points, shape (n, d) or (n,) on the line; weights, shape (n,), None for 1/n each.
-    Refused: NaN, infinity, no points, negative weights, a total mass off 1 by more than 1e-9.
+    Parameters
+    ----------
+    points : array (n, d), or (n,) on the line
+        x_j.
+    weights : array (n,), optional
+        w_j, None for 1/n each.
+
+    Raises
+    ------
+    InvalidInput
+        For NaN, infinity, no points, negative weights, a total mass off 1 by more than 1e-9.
     """
 
     _points: Array

@@ -108,20 +108,49 @@ def simulate(
 ) -> xr.Dataset:
     """Move particles along a model: x_i' = X_t[μ](x_i), μ = Σ_j w_j δ_{x_j}, saved at `times`.
 
-    Parameters: x0 (n, d), (n,) where d = 1, (run, n, d) for an ensemble of independent runs, or an EmpiricalMeasure;
-    times strictly increasing, the first is that of x0; `method` None is Adaptive(1e-8, 1e-10) for fields and Iterate()
-    for maps; weights (n,), None for 1/n; `rng` a Generator, a seed or None, used only by random methods, and run r
-    of an ensemble draws from its r-th child; `store` a path for a Zarr store that is written while the run goes on;
-    `progress` a flag, or a function of (done, total); `every`, k to save every k-th particle only: `position` has
-    these, `state_position` (state_time, token, component) all of them at the first and the last save (`whole_states`).
-    Three kinds of observers, none of which can change a number: each is given the Dataset of one save, with a `time` of
-    length one, and a copy of its own. `observables`, functions of it by name, are saved beside the positions;
-    diagnostics are such functions. `stop`, a function of (t, ds), SteadyState or ClusterCount, ends the run after the
-    first save at which it is true; the attribute `status` holds the reason, and between which times it began to hold.
-    `callback`, a function of (t, ds), is called after each save.
+    Parameters
+    ----------
+    model : VelocityField or DiscreteMap
+        X, or a step.
+    x0 : array (n, d) or EmpiricalMeasure
+        (n,) where d = 1; (run, n, d) for an ensemble of independent runs.
+    times : array (time,)
+        Strictly increasing; the first is that of x0.
+    method : Method, optional
+        None is Adaptive(1e-8, 1e-10) for fields and Iterate() for maps.
+    weights : array (n,), optional
+        None for 1/n.
+    rng : Generator, int or None
+        Used only by random methods; run r of an ensemble draws from its r-th child.
+    progress : bool or function
+        A flag, or a function of (done, total).
+    store : path, optional
+        A Zarr store that is written while the run goes on.
+    overwrite : bool
+        Whether a store of this library at that path is replaced.
+    observables : mapping, optional
+        Functions of the Dataset of one save by name, saved beside the positions; diagnostics are such functions. No
+        observer can change a number: each is given a copy of its own, with a `time` of length one.
+    stop : function, optional
+        Of (t, ds), SteadyState or ClusterCount: ends the run after the first save at which it is true; the attribute
+        `status` holds the reason, and between which times it began to hold.
+    callback : function, optional
+        Of (t, ds), called after each save.
+    every : int, optional
+        k to save every k-th particle only: `position` has these, `state_position` (state_time, token, component) all of
+        them at the first and the last save (`whole_states`).
 
-    Returns a Dataset with `position` (time, particle, component), or (run, time, particle, component), and `weight`.
-    Raises RunStopped, with the Dataset so far, where the run cannot go on; InvalidInput for a wrong argument.
+    Returns
+    -------
+    Dataset
+        With `position` (time, particle, component), or (run, time, particle, component), and `weight`.
+
+    Raises
+    ------
+    InvalidInput
+        For a wrong argument.
+    RunStopped
+        Where the run cannot go on; it carries the Dataset so far.
     """
     if not isinstance(model, Model):
         raise InvalidInput(f"model must be a VelocityField or a DiscreteMap, got {type(model).__name__}")

@@ -49,8 +49,19 @@ MARGIN = 2**20
 def write_netcdf(ds: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
     """Write one netCDF file, whole or not at all; a file that exists is refused unless `overwrite`.
 
-    Returns the path written: a link stands for what it points to. Raises StoreError where the disk has no room, the
-    path is a folder or is being written by another process; InvalidInput for a Dataset that netCDF cannot hold.
+    Parameters
+    ----------
+    ds, path : a Dataset of this library, and the file.
+    overwrite : whether a file that exists is replaced.
+
+    Returns
+    -------
+    Path : the path written; a link stands for what it points to.
+
+    Raises
+    ------
+    StoreError : where the disk has no room, the path is a folder or is being written by another process.
+    InvalidInput : for a Dataset that netCDF cannot hold.
     """
     target = as_target(path, "path")
     as_dataset(ds)
@@ -289,7 +300,18 @@ def open_store(path: str | os.PathLike[str]) -> xr.Dataset:
     """The Dataset in a store, cut to the times that were committed; works while the run goes on, and after a kill.
 
     Up to 256 MiB it is read into memory and checked at once. A larger one is read when it is used, and checked then.
-    Raises StoreError, which names the file, where something is missing, damaged, or no store of a run.
+
+    Parameters
+    ----------
+    path : a store that simulate or solve wrote.
+
+    Returns
+    -------
+    Dataset : what was committed.
+
+    Raises
+    ------
+    StoreError : where something is missing, damaged, or no store of a run; it names the file.
     """
     place = as_target(path, "path")
     recover_lost(place)

@@ -89,6 +89,21 @@ def whole_states(ds: xr.Dataset) -> xr.Dataset:
 
     It is what a run with these two `times` would return, so that diagnostics, clusters and certificates read it. Any
     other Dataset is returned as it is.
+
+    Parameters
+    ----------
+    ds : Dataset
+        A run of simulate.
+
+    Returns
+    -------
+    Dataset
+        With `position` (time, particle, component) and `weight` of all tokens.
+
+    Raises
+    ------
+    InvalidInput
+        For what is no Dataset.
     """
     if not is_thinned(as_dataset(ds)):
         return ds

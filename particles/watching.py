@@ -29,7 +29,20 @@ Stop = Callable[[float, xr.Dataset], Any]
 
 @dataclass(frozen=True)
 class ClusterCount:
-    """A stop condition: at most `k` clusters in every run, tokens closer than `distance` being neighbours."""
+    """A stop condition: at most `k` clusters in every run, tokens closer than `distance` being neighbours.
+
+    Parameters
+    ----------
+    k : int
+        The most clusters, at least 1.
+    distance : float
+        Below which tokens are neighbours, positive.
+
+    Raises
+    ------
+    InvalidInput
+        For numbers out of range.
+    """
 
     k: int
     distance: float
@@ -54,7 +67,18 @@ class ClusterCount:
 
 @dataclass(frozen=True)
 class SteadyState:
-    """A stop condition: no token moves faster than `speed`, by the model in the Dataset's config."""
+    """A stop condition: no token moves faster than `speed`, by the model in the Dataset's config.
+
+    Parameters
+    ----------
+    speed : float
+        Positive.
+
+    Raises
+    ------
+    InvalidInput
+        For a speed that is not positive.
+    """
 
     speed: float
 

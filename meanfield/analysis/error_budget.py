@@ -27,7 +27,20 @@ def error_budget(ds: xr.Dataset) -> xr.Dataset:
     as they are right. For schemes of fixed cells `time_error` is in L¹ relative to the mass; their error in space is
     not recorded: refine, `studies.order`. `wall_mass` is summed over the walls.
 
-    Raises InvalidInput where the Dataset records nothing of the kind: particles are controlled token by token.
+    Parameters
+    ----------
+    ds : Dataset
+        A run of solve.
+
+    Returns
+    -------
+    Dataset
+        The variables of LIMITS_TRUST that the run recorded, (time,) each.
+
+    Raises
+    ------
+    InvalidInput
+        Where the Dataset records nothing of the kind: particles are controlled token by token.
     """
     names = [name for name in LIMITS_TRUST if name in as_dataset(ds)]
     if not names:

@@ -42,7 +42,17 @@ ACTIVATIONS: dict[str, Activation] = {
 class Linear(Frozen):
     """The affine map x ↦ W x + b of every token.
 
-    Parameters: `weight` W (m, d); `bias` b (m,), None for no bias. Raises InvalidInput for other shapes, NaN.
+    Parameters
+    ----------
+    weight : array (m, d)
+        W.
+    bias : array (m,), optional
+        b, None for no bias.
+
+    Raises
+    ------
+    InvalidInput
+        For other shapes, NaN.
     """
 
     weight: Array
@@ -82,7 +92,19 @@ class Normalization(Frozen, ABC):
 class LayerNorm(Normalization):
     """Layer normalisation, g ⊙ (x − mean x)/√(var x + ε) + s (Ba, Kiros, Hinton, arXiv 1607.06450).
 
-    Parameters: `gain` g (d,), `shift` s (d,), `eps` ε > 0.
+    Parameters
+    ----------
+    gain : array (d,)
+        g.
+    shift : array (d,)
+        s.
+    eps : float
+        ε > 0.
+
+    Raises
+    ------
+    InvalidInput
+        For other shapes, NaN, an ε that is not positive.
     """
 
     gain: Array
@@ -106,7 +128,20 @@ class LayerNorm(Normalization):
 
 @dataclass(frozen=True, eq=False)
 class RMSNorm(Normalization):
-    """Root-mean-square normalisation, g ⊙ x/√(mean x² + ε) (Zhang and Sennrich, arXiv 1910.07467)."""
+    """Root-mean-square normalisation, g ⊙ x/√(mean x² + ε) (Zhang and Sennrich, arXiv 1910.07467).
+
+    Parameters
+    ----------
+    gain : array (d,)
+        g.
+    eps : float
+        ε > 0.
+
+    Raises
+    ------
+    InvalidInput
+        For other shapes, NaN, an ε that is not positive.
+    """
 
     gain: Array
     eps: float
@@ -135,7 +170,20 @@ class PointwiseNetwork(Frozen, ABC):
 
 @dataclass(frozen=True, eq=False)
 class Mlp(PointwiseNetwork):
-    """The feed-forward network W₂ σ(W₁ x + b₁) + b₂ (Vaswani and others, arXiv 1706.03762, section 3.3)."""
+    """The feed-forward network W₂ σ(W₁ x + b₁) + b₂ (Vaswani and others, arXiv 1706.03762, section 3.3).
+
+    Parameters
+    ----------
+    inner, outer : Linear
+        W₁, b₁ from R^d to R^m, W₂, b₂ back.
+    activation : str
+        The name of σ.
+
+    Raises
+    ------
+    InvalidInput
+        For shapes that do not fit, an unknown activation.
+    """
 
     inner: Linear
     outer: Linear
@@ -153,7 +201,20 @@ class Mlp(PointwiseNetwork):
 
 @dataclass(frozen=True, eq=False)
 class GatedMlp(PointwiseNetwork):
-    """The gated network W₂ (σ(W_g x) ⊙ W₁ x), SwiGLU for σ = SiLU (Shazeer, arXiv 2002.05202)."""
+    """The gated network W₂ (σ(W_g x) ⊙ W₁ x), SwiGLU for σ = SiLU (Shazeer, arXiv 2002.05202).
+
+    Parameters
+    ----------
+    gate, inner, outer : Linear
+        W_g (m, d), W₁ (m, d), W₂ (d, m).
+    activation : str
+        The name of σ.
+
+    Raises
+    ------
+    InvalidInput
+        For shapes that do not fit, an unknown activation.
+    """
 
     gate: Linear
     inner: Linear

@@ -17,6 +17,24 @@ class Head:
 
     Q, K: (k, d), each holding half of the model's factor 1/√k, so that ⟨Qx, Ky⟩ is its score; biases are dropped.
     V = output · value, (d, d) of rank at most k, kept as its factors: output (d, k), value (k, d).
+
+    Parameters
+    ----------
+    Q, K : array (k, d)
+        Queries and keys, each with half of the factor 1/√k.
+    output : array (d, k)
+        The left factor of V.
+    value : array (k, d)
+        The right factor of V.
+    layer, head : int
+        The place in the network.
+    source : str
+        Where the head comes from.
+
+    Raises
+    ------
+    InvalidInput
+        For shapes that do not fit, NaN.
     """
 
     Q: Array
@@ -52,6 +70,11 @@ def trained_heads() -> tuple[Head, ...]:
     """The shipped heads of all-MiniLM-L6-v2 (d = 384, k = 32): layer 0 head 6 and layer 2 head 0.
 
     Origin, licence and the reason for the choice: data/provenance.toml.
+
+    Returns
+    -------
+    tuple of Head
+        The two heads.
     """
     with np.load(data_path("minilm_heads.npz"), allow_pickle=False) as store:
         source = str(store["source"])
@@ -66,6 +89,13 @@ def sentence_embeddings() -> tuple[tuple[str, ...], Array]:
     """The shipped sentence as tokens and as the model's own input to layer 0, (n, 384).
 
     Word + position + token-type embedding, then the embedding LayerNorm; [CLS] and [SEP] included.
+
+    Returns
+    -------
+    tokens : tuple of str
+        The n tokens.
+    embeddings : array (n, 384)
+        The input to layer 0.
     """
     with np.load(data_path("minilm_heads.npz"), allow_pickle=False) as store:
         return tuple(str(token) for token in store["tokens"]), as_finite(store["embeddings"], "embeddings")

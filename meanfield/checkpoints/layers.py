@@ -70,6 +70,22 @@ class PostNormLayer(TransformerLayer):
     """The layer of the original transformer, BERT and ALBERT: N₂(u + F(u)) with u = N₁(x + A(x)).
 
     Vaswani and others, arXiv 1706.03762. Tokens live on the ellipsoid of N₂.
+
+    Parameters
+    ----------
+    attention : MultiHead
+        A.
+    attention_norm : LayerNorm or RMSNorm
+        N₁.
+    feed_forward : Mlp or GatedMlp
+        F.
+    output_norm : LayerNorm or RMSNorm
+        N₂.
+
+    Raises
+    ------
+    InvalidInput
+        For parts of different widths.
     """
 
     attention: MultiHead
@@ -97,7 +113,24 @@ class PostNormLayer(TransformerLayer):
 
 @dataclass(frozen=True, eq=False)
 class PreNormLayer(TransformerLayer):
-    """The layer of GPT-2 and LLaMA: u + F(N₂ u) with u = x + A(N₁ x) (Xiong and others, arXiv 2002.04745)."""
+    """The layer of GPT-2 and LLaMA: u + F(N₂ u) with u = x + A(N₁ x) (Xiong and others, arXiv 2002.04745).
+
+    Parameters
+    ----------
+    attention : MultiHead
+        A.
+    attention_norm : LayerNorm or RMSNorm
+        N₁.
+    feed_forward : Mlp or GatedMlp
+        F.
+    feed_forward_norm : LayerNorm or RMSNorm
+        N₂.
+
+    Raises
+    ------
+    InvalidInput
+        For parts of different widths.
+    """
 
     attention: MultiHead
     attention_norm: Normalization
@@ -126,7 +159,24 @@ class PreNormLayer(TransformerLayer):
 
 @dataclass(frozen=True, eq=False)
 class ParallelLayer(PreNormLayer):
-    """The layer of GPT-NeoX: x + A(N₁ x) + F(N₂ x), both parts at once (Black and others, arXiv 2204.06745)."""
+    """The layer of GPT-NeoX: x + A(N₁ x) + F(N₂ x), both parts at once (Black and others, arXiv 2204.06745).
+
+    Parameters
+    ----------
+    attention : MultiHead
+        A.
+    attention_norm : LayerNorm or RMSNorm
+        N₁.
+    feed_forward : Mlp or GatedMlp
+        F.
+    feed_forward_norm : LayerNorm or RMSNorm
+        N₂.
+
+    Raises
+    ------
+    InvalidInput
+        For parts of different widths.
+    """
 
     def forward(self, x: Array, w: Array) -> Array:
         """x + A(N₁ x) + F(N₂ x): one Euler step of length 1 of its rate, exactly."""

@@ -21,7 +21,19 @@ class Rotary(Frozen):
     """Rotary positions: pairs of components of queries and keys turn by the angle p θ^{−2i/size} at position p.
 
     Component i is paired with i + size/2; those beyond `size` do not turn (Su and others, arXiv 2104.09864; the
-    pairing is that of LLaMA and GPT-NeoX). Parameters: `base` θ, `size` an even number of components.
+    pairing is that of LLaMA and GPT-NeoX).
+
+    Parameters
+    ----------
+    base : float
+        θ.
+    size : int
+        An even number of components.
+
+    Raises
+    ------
+    InvalidInput
+        For an odd size, numbers that are not positive.
     """
 
     base: float

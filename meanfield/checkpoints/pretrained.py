@@ -24,7 +24,15 @@ from particles.errors import InvalidInput, NotSupported
 
 
 class Checkpoint:
-    """A trained network in a file of weights; `checkpoints.open` makes it. Nothing is read before it is asked for."""
+    """A trained network in a file of weights; `checkpoints.open` makes it. Nothing is read before it is asked for.
+
+    Parameters
+    ----------
+    source : Source
+        The tensors of the file.
+    family : Family
+        How they are named, and what they make.
+    """
 
     def __init__(self, source: Source, family: Family) -> None:
         self._source = source
@@ -172,6 +180,11 @@ def load_head(path: str | Path, layer: int, head: int, *, n_heads: int) -> Head:
         As for `open`.
     layer, head, n_heads : int
         The place of the head, and how many there are.
+
+    Returns
+    -------
+    Head
+        Q, K and V of the head.
 
     Raises
     ------

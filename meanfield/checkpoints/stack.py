@@ -95,6 +95,11 @@ class LayerFlow(VelocityField):
     ----------
     layers : tuple of TransformerLayer
         One layer for each unit of time.
+
+    Raises
+    ------
+    InvalidInput
+        For no layers or layers of different widths.
     """
 
     layers: tuple[TransformerLayer, ...]

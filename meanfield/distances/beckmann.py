@@ -53,7 +53,25 @@ def beckmann_bracket(mu: GridMeasure, nu: GridMeasure, rtol: float = 0.05) -> Br
 
     Exact up to rounding on the line, of any spacing. Else the grid is divided in halves until upper/lower ≤ 1 + rtol or
     MAX_CELLS cells are reached; the bounds hold either way. Memory: 2^d d arrays of the divided grid, and a few.
-    Refused: two grids, cells that differ, d > 3.
+
+    Parameters
+    ----------
+    mu, nu : GridMeasure
+        On one grid of equal cells, d ≤ 3.
+    rtol : float
+        upper/lower ≤ 1 + rtol ends the halving.
+
+    Returns
+    -------
+    Bracket
+        The bounds.
+
+    Raises
+    ------
+    InvalidInput
+        For two grids, cells that differ.
+    NotSupported
+        For d > 3.
     """
     for name, measure in (("mu", mu), ("nu", nu)):
         if not isinstance(measure, GridMeasure):

@@ -44,7 +44,15 @@ _DUAL_ROUNDS = 2
 
 @dataclass(frozen=True)
 class Bracket:
-    """lower ≤ W_p ≤ upper, and what gave each bound."""
+    """lower ≤ W_p ≤ upper, and what gave each bound.
+
+    Parameters
+    ----------
+    lower, upper : float
+        The bounds.
+    lower_by, upper_by : str
+        What gave each of them.
+    """
 
     lower: float
     upper: float
@@ -94,7 +102,30 @@ def wasserstein_bracket(
     the plan that they are, repaired, above. Otherwise from the atoms at the cell centres, widened by what it costs to
     spread each over its cell: for p = 2 q² = Σ mass (h₁² + … + h_d²)/12, upper² + q_μ² + q_ν², since the spreads are
     centred and independent, and lower − q_μ − q_ν (`density_bracket` is sharper in the plane); for other p half the
-    diagonal of each cell in place of q, added to the upper bound. Refused: what `wasserstein` refuses, less its limits.
+    diagonal of each cell in place of q, added to the upper bound.
+
+    Parameters
+    ----------
+    mu, nu : measures
+        Of mass 1, in one dimension d.
+    effort : str
+        "cheap", "dual" or "certify".
+    p : float
+        The order, 1 ≤ p < ∞.
+    labelled : bool
+        Whether point i of μ belongs to point i of ν.
+
+    Returns
+    -------
+    Bracket
+        `.lower`, `.upper`, and what gave each of them.
+
+    Raises
+    ------
+    InvalidInput
+        For an unknown effort, different weights of labelled points, and what `wasserstein` refuses of a measure.
+    NotSupported
+        For densities in more dimensions than are served.
     """
     one_of(effort, EFFORTS, "effort")
     order = as_order(p)

@@ -20,7 +20,19 @@ EPSILON_SHARE = 1 / 600
 
 @dataclass(frozen=True)
 class DensityBracket:
-    """lower ≤ W₂ ≤ upper for the densities themselves, and an estimate between them that is no bound."""
+    """lower ≤ W₂ ≤ upper for the densities themselves, and an estimate between them that is no bound.
+
+    Parameters
+    ----------
+    lower, upper : float
+        The bounds.
+    estimate : float
+        A value between them that is no bound.
+    epsilon : float
+        The regularisation of the estimate, in squared units of length.
+    marginal_error : float
+        How far the marginals of its plans are off, in L¹.
+    """
 
     lower: float
     upper: float
@@ -41,10 +53,30 @@ def density_bracket(
     - upper: the better of the two Knothe–Rosenblatt couplings, exact for piecewise-constant densities, or the couplings
       of `wasserstein_bracket` where they are better still (as where mass turns, which no monotone coupling sees).
 
-    `epsilon` is in squared units of length, at least 1/600 of the longer axis squared; smaller values would underflow.
-    The default is that, or half the widest cell squared where cells are wide: well below it Sinkhorn's algorithm hardly
-    moves from cell to cell. Refused: other dimensions, and marginals off by more than `tolerance` in L¹ after
-    `max_steps` (NotConverged).
+    Parameters
+    ----------
+    mu, nu : GridMeasure
+        Densities of the plane.
+    epsilon : float, optional
+        The regularisation, in squared units of length, at least 1/600 of the longer axis squared; smaller values would
+        underflow. None is that, or half the widest cell squared where cells are wide: well below it Sinkhorn's
+        algorithm hardly moves from cell to cell.
+    tolerance : float
+        How far the marginals may be off, in L¹.
+    max_steps : int
+        The most steps of Sinkhorn's algorithm.
+
+    Returns
+    -------
+    DensityBracket
+        The bounds and the estimate.
+
+    Raises
+    ------
+    InvalidInput
+        For other dimensions, an ε that underflows.
+    NotConverged
+        For marginals off by more than `tolerance` after `max_steps`.
     """
     for name, measure in (("mu", mu), ("nu", nu)):
         if not isinstance(measure, GridMeasure) or measure.dim != 2:

@@ -67,7 +67,8 @@ def wasserstein(
 
     Returns
     -------
-    W_p, not W_p^p, in the unit of the points.
+    float
+        W_p, not W_p^p, in the unit of the points.
 
     Raises
     ------

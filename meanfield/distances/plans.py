@@ -36,6 +36,7 @@ class Transport(Frozen):
         atoms of mass zero.
     source, target : x and y. Where one side is a density, its rows (or columns) are the power cells of the other side's
         points: their centroids, their masses in the plan, and potential 0, the density's own being the c-transform.
+    order, ground : p, and the space whose distance d is meant, None for R^d.
     cells : whether one side is a density.
     """
 
@@ -111,7 +112,20 @@ def transport(
 ) -> Transport:
     """An optimal plan for W_p(μ, ν): clouds in any dimension, and a density of the plane with a cloud for p = 2.
 
-    Parameters, errors and limits are those of `wasserstein`, of which `.distance` is the value.
+    Parameters
+    ----------
+    mu, nu, p, ground, max_bytes
+        As for `wasserstein`.
+
+    Returns
+    -------
+    Transport
+        `.distance`, the value of `wasserstein`, with `.plan`, `.potentials`, `.map` and `.at(s)`.
+
+    Raises
+    ------
+    InvalidInput, NotSupported, DistanceTooLarge, NotConverged
+        As for `wasserstein`.
     """
     order, limit = as_order(p), positive(max_bytes, "max_bytes")
     flat = ground is None or isinstance(ground, Euclidean)
@@ -144,8 +158,28 @@ def barycenter(
     (Álvarez-Esteban et al. 2016). The value never rises; on the line with as many atoms as each cloud has it is the
     exact barycentre, elsewhere the result is a stationary point. Starts from points of the cloud of largest weight.
 
-    Parameters: clouds of one dimension; weights λ ≥ 0 of total 1, None for equal ones; `points`, by default those of
-    the largest cloud; `steps`, after which NotConverged is raised.
+    Parameters
+    ----------
+    measures : sequence of measures
+        Clouds of one dimension.
+    weights : array (k,), optional
+        λ ≥ 0 of total 1, None for equal ones.
+    points : int, optional
+        The number of atoms, by default that of the largest cloud.
+    steps : int
+        The most steps.
+
+    Returns
+    -------
+    EmpiricalMeasure
+        ν, atoms (points, d) of equal mass.
+
+    Raises
+    ------
+    InvalidInput
+        For no clouds, clouds of different dimensions, weights that are no masses of total 1.
+    NotConverged
+        Where the value still falls after `steps`.
     """
     if not measures:
         raise InvalidInput("measures must hold one cloud at least, got none")

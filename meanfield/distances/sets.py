@@ -25,7 +25,26 @@ _FLAT = 1e-12
 def distance_to_atoms(mu: Measure, atoms: npt.ArrayLike, p: float = 2.0) -> float:
     """Least W_p from μ to a measure on the atoms (k, d), their masses free: (Σ w_i min_k |x_i − a_k|^p)^{1/p}.
 
-    Refused: what `wasserstein` refuses of μ, densities on a grid, atoms of another dimension.
+    Parameters
+    ----------
+    mu : measure
+        A cloud in R^d.
+    atoms : array (k, d)
+        The atoms.
+    p : float
+        The order, 1 ≤ p < ∞.
+
+    Returns
+    -------
+    float
+        The distance.
+
+    Raises
+    ------
+    InvalidInput
+        For what `wasserstein` refuses of μ, atoms of another dimension.
+    NotSupported
+        For densities on a grid.
     """
     order, x = as_order(p), as_atoms(mu, "mu")
     sites = as_points(atoms, "atoms")
@@ -38,7 +57,30 @@ def distance_to_atoms(mu: Measure, atoms: npt.ArrayLike, p: float = 2.0) -> floa
 def distance_to_hyperplanes(mu: Measure, normal: npt.ArrayLike, offsets: npt.ArrayLike, p: float = 2.0) -> float:
     """Least W_p from μ to a measure on the parallel hyperplanes {⟨normal, x⟩ = c}, c in `offsets` (k,).
 
-    The limit sets of Theorem 4.2 have for `normal` the left eigenvector of V. Refused: a zero normal, no offsets.
+    The limit sets of Theorem 4.2 have for `normal` the left eigenvector of V.
+
+    Parameters
+    ----------
+    mu : measure
+        A cloud in R^d.
+    normal : array (d,)
+        The normal of all hyperplanes, not 0.
+    offsets : array (k,)
+        The values c, at least one.
+    p : float
+        The order, 1 ≤ p < ∞.
+
+    Returns
+    -------
+    float
+        The distance.
+
+    Raises
+    ------
+    InvalidInput
+        For a zero normal, no offsets, and what `distance_to_atoms` refuses.
+    NotSupported
+        For densities on a grid.
     """
     order, x = as_order(p), as_atoms(mu, "mu")
     direction, levels = as_finite(normal, "normal"), np.sort(np.atleast_1d(as_finite(offsets, "offsets")))
@@ -62,7 +104,30 @@ def distance_to_polytope(mu: Measure, vertices: npt.ArrayLike, p: float = 2.0, b
 
     K may be flat (a point, a segment, a polygon in R³); its boundary is then the relative one, of a single point the
     point. A point outside K is nearest to a face, whose affine hull it projects into; a point inside is nearest, on
-    the boundary, to a facet. Refused: polytopes of more than 20000 faces, which occur above dimension 5 or so.
+    the boundary, to a facet.
+
+    Parameters
+    ----------
+    mu : measure
+        A cloud in R^d.
+    vertices : array (k, d)
+        Points of which K is the convex hull.
+    p : float
+        The order, 1 ≤ p < ∞.
+    boundary : bool
+        Whether the boundary of K is meant.
+
+    Returns
+    -------
+    float
+        The distance.
+
+    Raises
+    ------
+    InvalidInput
+        For what `distance_to_atoms` refuses.
+    NotSupported
+        For densities on a grid, and polytopes of more than 20000 faces, which occur above dimension 5 or so.
     """
     order, x = as_order(p), as_atoms(mu, "mu")
     corners = as_points(vertices, "vertices")

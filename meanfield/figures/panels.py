@@ -54,7 +54,29 @@ def panels(ax: Any | None, rows: int, columns: int, *, dim: int = 2) -> list[Any
 
 
 def cloud(x: npt.ArrayLike, ax: Any | None = None, *, groups: npt.ArrayLike | None = None, size: float = 14.0) -> Any:
-    """Tokens x (n, d), d = 1, 2, 3; `groups` (n,) gives colour and marker, one scatter a group. Returns the axes."""
+    """Tokens x (n, d), d = 1, 2, 3; `groups` (n,) gives colour and marker, one scatter a group.
+
+    Parameters
+    ----------
+    x : array (n, d)
+        The tokens, d = 1, 2, 3.
+    ax : axes, optional
+        Where to draw.
+    groups : array (n,), optional
+        The group of each token.
+    size : float
+        Of a marker, in points squared.
+
+    Returns
+    -------
+    axes
+        With the scatters.
+
+    Raises
+    ------
+    InvalidInput
+        For points of more than three dimensions, groups of another number.
+    """
     points = as_points(x)
     d = points.shape[1]
     if d > 3:
@@ -86,7 +108,25 @@ def tidy(axes: Any, d: int) -> None:
 
 
 def attention_image(P: npt.ArrayLike, ax: Any | None = None) -> Any:
-    """An attention matrix (n, n), rows the queries, from 0 (white) to 1 (black) with shade P^0.4. Returns the axes."""
+    """An attention matrix (n, n), rows the queries, from 0 (white) to 1 (black) with shade P^0.4.
+
+    Parameters
+    ----------
+    P : array (n, n)
+        The matrix, entries in [0, 1].
+    ax : axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    axes
+        With the image.
+
+    Raises
+    ------
+    InvalidInput
+        For a matrix that is not square.
+    """
     matrix = as_matrix(P, "P")
     if len(matrix) != matrix.shape[1] or matrix.min() < 0:
         raise InvalidInput(f"P must be square with entries ≥ 0, got shape {matrix.shape}, smallest {matrix.min():g}")
@@ -98,7 +138,29 @@ def attention_image(P: npt.ArrayLike, ax: Any | None = None) -> Any:
 
 
 def leaders_graph(queries: npt.ArrayLike, keys: npt.ArrayLike, P: npt.ArrayLike, ax: Any | None = None) -> Any:
-    """Two clouds in the plane, joined by lines as wide as P_ij; thinner than 1 % of the widest is left out."""
+    """Two clouds in the plane, joined by lines as wide as P_ij; thinner than 1 % of the widest is left out.
+
+    Parameters
+    ----------
+    queries : array (n, 2)
+        Where lines start.
+    keys : array (m, 2)
+        Where they end.
+    P : array (n, m)
+        The attention.
+    ax : axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    axes
+        With the graph.
+
+    Raises
+    ------
+    InvalidInput
+        For shapes that do not fit.
+    """
     q, k, weights = as_points(queries, dim=2), as_points(keys, dim=2), as_matrix(P, "P")
     if weights.shape != (len(q), len(k)):
         raise InvalidInput(f"P must have shape ({len(q)}, {len(k)}), queries by keys, got {weights.shape}")
@@ -113,7 +175,25 @@ def leaders_graph(queries: npt.ArrayLike, keys: npt.ArrayLike, P: npt.ArrayLike,
 
 
 def polytope_edges(polytope: Polytope, ax: Any) -> Any:
-    """The edges of a polytope in dimension 2 or 3, thin and grey."""
+    """The edges of a polytope in dimension 2 or 3, thin and grey.
+
+    Parameters
+    ----------
+    polytope : Polytope
+        Of dimension 2 or 3.
+    ax : axes
+        Where to draw.
+
+    Returns
+    -------
+    axes
+        The same.
+
+    Raises
+    ------
+    InvalidInput
+        For what is no axes or no polytope.
+    """
     if not isinstance(polytope, Polytope):
         raise InvalidInput(f"polytope must be a Polytope, from limits.hull(points), got {type(polytope).__name__}")
     for edge in polytope.edges:
@@ -122,7 +202,25 @@ def polytope_edges(polytope: Polytope, ax: Any) -> Any:
 
 
 def limit_set(predicted: LimitSet, ax: Any) -> Any:
-    """A predicted set within the limits of the axes, as it draws itself: curves, and surfaces in space."""
+    """A predicted set within the limits of the axes, as it draws itself: curves, and surfaces in space.
+
+    Parameters
+    ----------
+    predicted : LimitSet
+        The set.
+    ax : axes
+        Where to draw.
+
+    Returns
+    -------
+    axes
+        The same.
+
+    Raises
+    ------
+    InvalidInput
+        For what is no axes or no limit set.
+    """
     d = predicted.points.shape[1]
     if d not in (2, 3):
         return ax

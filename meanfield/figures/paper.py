@@ -21,7 +21,17 @@ NAMES = (*NUMBERS, "table1")
 
 @dataclass(frozen=True)
 class Drawn:
-    """A drawn figure: `figure` (matplotlib), `caption` (what was computed, and how it differs), the runs in it."""
+    """A drawn figure: `figure` (matplotlib), `caption` (what was computed, and how it differs), the runs in it.
+
+    Parameters
+    ----------
+    figure : matplotlib figure
+        What was drawn.
+    caption : str
+        What was computed, and how it differs.
+    trajectories : tuple of Trajectory
+        The runs in it.
+    """
 
     figure: Any
     caption: str
@@ -32,6 +42,25 @@ def figure(number: int | str, as_published: bool = False, ax: Any | None = None)
     """Figure `number` (1 to 13, or "table1"); `as_published` does what the scripts did instead of the exact dynamics.
 
     With `ax` the panels take its place in its figure. Nothing is shown, no global setting is touched.
+
+    Parameters
+    ----------
+    number : int or str
+        1 to 13, or "table1".
+    as_published : bool
+        Whether what the scripts did is done, and not the exact dynamics.
+    ax : axes, optional
+        Whose place the panels take.
+
+    Returns
+    -------
+    Drawn
+        The figure, its caption and its runs.
+
+    Raises
+    ------
+    InvalidInput
+        For a figure that there is not.
     """
     name = one_of(str(number), NAMES, "number")
     if name in ("2", "9", "table1"):

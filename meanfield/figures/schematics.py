@@ -12,7 +12,18 @@ from particles import SelfAttention, simulate
 
 
 def boolean_pattern(ax: Any | None = None) -> tuple[Any, str]:
-    """Figure 2: the right factor of a matrix in 𝒫, up to a permutation of rows; returns the axes and a caption."""
+    """Figure 2: the right factor of a matrix in 𝒫, up to a permutation of rows; returns the axes and a caption.
+
+    Parameters
+    ----------
+    ax : axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    axes, str
+        The axes and a caption.
+    """
     axes = figure_with(1, 1, width=3.2, height=3.0)[0] if ax is None else ax
     rows = [["1", "0", "⋯", "0"], ["⋮", "⋮", "", "⋮"], ["1", "0", "⋯", "0"], ["∗", "∗", "⋯", "∗"]]
     rows += [["0", "⋯", "0", "1"], ["⋮", "", "⋮", "⋮"], ["0", "⋯", "0", "1"]]
@@ -35,7 +46,25 @@ def boolean_pattern(ax: Any | None = None) -> tuple[Any, str]:
 
 
 def candidate_points(ax: Any | None = None, radius: float = 0.22) -> tuple[Any, str]:
-    """Figure 9: a polygon K, its set S computed face by face, the neighbourhood S_δ; returns axes and caption."""
+    """Figure 9: a polygon K, its set S computed face by face, the neighbourhood S_δ; returns axes and caption.
+
+    Parameters
+    ----------
+    ax : axes, optional
+        Where to draw.
+    radius : float
+        δ, the size of the neighbourhood.
+
+    Returns
+    -------
+    axes, str
+        The axes and a caption.
+
+    Raises
+    ------
+    InvalidInput
+        For a radius that is not positive.
+    """
     from matplotlib.patches import Circle, Polygon
 
     axes = figure_with(1, 1, width=3.6, height=3.2)[0] if ax is None else ax
@@ -65,7 +94,18 @@ def candidate_points(ax: Any | None = None, radius: float = 0.22) -> tuple[Any, 
 
 
 def table_1(ax: Any | None = None) -> tuple[Any, str]:
-    """Table 1, each row checked by a run and its certificate; returns the axes and a caption."""
+    """Table 1, each row checked by a run and its certificate; returns the axes and a caption.
+
+    Parameters
+    ----------
+    ax : axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    axes, str
+        The axes and a caption.
+    """
     axes = figure_with(1, 1, width=9.6, height=2.2)[0] if ax is None else ax
     rows = summary_of_theorems()
     axes.set_axis_off()

@@ -21,11 +21,27 @@ from particles.kernels.threads import on_one_blas_thread
 class Hypotheses:
     """The outcome for one model.
 
-    `theorem`: the most specific theorem that applies ("2.1", "3.1", "4.2", "5.2", "8.5") or None; `others`: further
-    ones that apply; `undecided`: where none applies, those that a near-tie leaves open; `checks`: their numbers;
-    `reason`: why none applies, "" otherwise. `positive` is the number k of eigenvalues of V with positive real part
-    (the codimension conjecture is about subspaces of codimension k), `positive_open` how many more are too near 0.
-    `head` holds the matrices, None where the model is no single attention head.
+    Parameters
+    ----------
+    theorem : str, optional
+        The most specific theorem that applies ("2.1", "3.1", "4.2", "5.2", "8.5").
+    others : tuple of str
+        Further ones that apply.
+    undecided : tuple of str
+        Where none applies, those that a near-tie leaves open.
+    checks : dict of tuples of Check
+        Their numbers, by theorem.
+    reason : str
+        Why none applies, "" otherwise.
+    eigenvalues : array (d,)
+        Those of V.
+    positive : int
+        The number k of eigenvalues of V with positive real part (the codimension conjecture is about subspaces of
+        codimension k).
+    positive_open : int
+        How many more are too near 0.
+    head : Head, optional
+        The matrices, None where the model is no single attention head.
     """
 
     theorem: str | None
@@ -70,6 +86,21 @@ def hypotheses(model: VelocityField | DiscreteMap) -> Hypotheses:
     on G. A number within rounding of its threshold, or a relative gap below 1e-8, leaves the theorem undecided.
     Anything else than one attention head with constant matrices gets theorem None with the reason; so does a subclass
     of SelfAttention, unless its body has `same_equation = True`.
+
+    Parameters
+    ----------
+    model : VelocityField or DiscreteMap
+        Any model.
+
+    Returns
+    -------
+    Hypotheses
+        The theorem, its numbers, or the reason why there is none.
+
+    Raises
+    ------
+    InvalidInput
+        For what is no model.
     """
     if not isinstance(model, DiscreteMap):
         as_field(model)

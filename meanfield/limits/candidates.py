@@ -21,6 +21,25 @@ def candidate_set(polytope: Polytope, product: npt.ArrayLike, tolerance: float =
     A point x ≠ 0 of S exposes a face: ⟨Ax, Av⟩ is largest, ‖Ax‖², exactly there. So x is the projection of 0 onto
     the affine hull of that face in the metric of QᵀK, it lies in the face, and every vertex v has ⟨Ax, Av⟩ ≤ ‖Ax‖²;
     each face gives at most one. 0 belongs to S where 0 ∈ K. Shape (s, d), rows sorted. `tolerance` is relative.
+
+    Parameters
+    ----------
+    polytope : Polytope
+        K.
+    product : array (d, d)
+        QᵀK, symmetric positive definite.
+    tolerance : float
+        Relative.
+
+    Returns
+    -------
+    array (s, d)
+        The points of S, rows sorted.
+
+    Raises
+    ------
+    InvalidInput
+        For a product of another shape or that is not symmetric positive definite.
     """
     if not isinstance(polytope, Polytope):
         raise InvalidInput(f"polytope must be a Polytope, from hull(points), got {type(polytope).__name__}")

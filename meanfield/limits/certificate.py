@@ -28,20 +28,51 @@ KINDS = ("point", "on set", "diverges", "unknown")
 class LimitCertificate:
     """What t → ∞ brings for one run.
 
-    theorem: "2.1", "3.1", "4.2", "5.2", "8.5" or None. status: "proved" (a statement about the exact solution from the
-    first saved tokens, nothing assumed: `assumptions` is empty), "conditional" (proved given `assumptions`, the
-    measured integration error among them), "observed" (the theorem applies and the run is near the predicted set, but
-    which limit each token has is not proved; or none applies and the run shows what the codimension conjecture states),
-    "undecided" (neither; `reason` is why).
-
-    frame: "rescaled" (z = e^{−tV} x) for all theorems but 8.5, "original" there: all positions below are in it.
-    limits (n, d): the limit of each token with kind "point"; with kind "on set" the point of the token's predicted
-    set nearest to its position at phase_time (at the last time where none is proved); NaN where unknown. bound (n,):
-    distance within which the token's true limit (or set) lies from it, inf where not proved. leaders (n,): the token
-    that each one follows. distance (time,): the largest over tokens of the distance to the predicted set `limit_set`
-    (None where nothing is predicted, distances are NaN then). phase_time: the saved time from which the limits are
-    proved, NaN where there is none. integration_error: ten times the largest difference, at phase_time in the original
-    frame, from an independent integration, at least 1e-9 of |x|.
+    Parameters
+    ----------
+    theorem : str, optional
+        "2.1", "3.1", "4.2", "5.2" or "8.5".
+    status : str
+        "proved" (a statement about the exact solution from the first saved tokens, nothing assumed: `assumptions` is
+        empty), "conditional" (proved given `assumptions`, the measured integration error among them), "observed" (the
+        theorem applies and the run is near the predicted set, but which limit each token has is not proved; or none
+        applies and the run shows what the codimension conjecture states), "undecided" (neither).
+    reason : str
+        Why the status is no better.
+    hypotheses : Hypotheses
+        Which theorem applies, with its numbers.
+    frame : str
+        "rescaled" (z = e^{−tV} x) for all theorems but 8.5, "original" there: all positions below are in it.
+    limit_set : LimitSet, optional
+        What is predicted, None where nothing is; distances are NaN then.
+    leaders : array of int (n,)
+        The token that each one follows.
+    limits : array (n, d)
+        The limit of each token with kind "point"; with kind "on set" the point of the token's predicted set nearest to
+        its position at phase_time (at the last time where none is proved); NaN where unknown.
+    limit_kind : array of str (n,)
+        "point", "on set", "diverges" or "unknown".
+    bound : array (n,)
+        Distance within which the token's true limit (or set) lies from `limits`, inf where not proved.
+    times : array (time,)
+        The saved times.
+    token_distance : array (time, n)
+        The distance of each token to the predicted set; `distance` (time,) is the largest.
+    phase_time : float
+        The saved time from which the limits are proved, NaN where there is none.
+    integration_error : float
+        Ten times the largest difference, at phase_time in the original frame, from an independent integration, at least
+        1e-9 of |x|.
+    assumptions : tuple of str
+        What "conditional" depends on.
+    phase : LeaderPhase, optional
+        The state from which every token follows its leader.
+    model : VelocityField or DiscreteMap
+        The model of the run, in `frame`.
+    positions : array (time, n, d)
+        The tokens.
+    weights : array (n,)
+        Their masses.
     """
 
     theorem: str | None

@@ -25,9 +25,24 @@ def certify(ds: xr.Dataset) -> LimitCertificate:
     holds for all states within the integration error of the saved one. That error is measured, not bounded, against an
     independent integration with tolerance 1e-12 from the first saved time and against copies of it that start 1e-10
     away, whose parting at any step shows a saddle: such a limit is "conditional". Runs in the original frame are
-    carried to the rescaled one. Refused: an ensemble (certify ds.isel(run=k)), a Dataset without `position`, positions
-    that are not finite, a solution on a grid. Where no theorem applies, what the run shows of the codimension
-    conjecture is reported, never as proved.
+    carried to the rescaled one. Where no theorem applies, what the run shows of the codimension conjecture is reported,
+    never as proved.
+
+    Parameters
+    ----------
+    ds : Dataset
+        A run of simulate, one run of an ensemble.
+
+    Returns
+    -------
+    LimitCertificate
+        The limits and what is proved of them.
+
+    Raises
+    ------
+    InvalidInput, NotSupported
+        For an ensemble (certify ds.isel(run=k)), a Dataset without `position`, positions that are not finite, a
+        solution on a grid.
     """
     run = read_run(ds)
     found = _covering(hypotheses(run.model), run)

@@ -14,8 +14,18 @@ from meanfield.limits.spectrum import NEAR_TIE, ROUNDING
 class Check:
     """One hypothesis: what is needed, the number found, its distance from failing, and the verdict.
 
-    `holds` is True, False, or None where rounding (or a near-tie) does not let the number decide. `exact` is False
-    where an equality holds to rounding only: a certificate lists it as assumed.
+    Parameters
+    ----------
+    needs : str
+        What is needed.
+    value : float
+        The number found.
+    margin : float
+        Its distance from failing.
+    holds : bool, optional
+        None where rounding (or a near-tie) does not let the number decide.
+    exact : bool
+        False where an equality holds to rounding only: a certificate lists it as assumed.
     """
 
     needs: str

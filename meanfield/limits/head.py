@@ -21,7 +21,15 @@ EXACT_TERMS = 200_000
 
 @dataclass(frozen=True, eq=False)
 class Head:
-    """Q, K (k, d) and V (d, d) of one head, with the numbers that several theorems ask for."""
+    """Q, K (k, d) and V (d, d) of one head, with the numbers that several theorems ask for.
+
+    Parameters
+    ----------
+    Q, K : array (k, d)
+        Queries and keys.
+    V : array (d, d)
+        Values.
+    """
 
     Q: Array
     K: Array

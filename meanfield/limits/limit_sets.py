@@ -23,6 +23,13 @@ class LimitSet:
     """A finite union of parallel affine subspaces {x : C x = C s}, s in `points` (m, d), C = `conormal` (k, d).
 
     C has orthonormal rows, so that |C (x − s)| is the distance; k = d gives points.
+
+    Parameters
+    ----------
+    points : array (m, d)
+        A point s of each member.
+    conormal : array (k, d)
+        C.
     """
 
     points: Array
@@ -74,7 +81,13 @@ class LimitSet:
 
 @dataclass(frozen=True, eq=False)
 class Origin(LimitSet):
-    """Theorem 8.5: tokens with mass tend to 0, slowly: for V = −λI, QᵀK = I, 2λt Cov(x) tends to a projector."""
+    """Theorem 8.5: tokens with mass tend to 0, slowly: for V = −λI, QᵀK = I, 2λt Cov(x) tends to a projector.
+
+    Parameters
+    ----------
+    points, conormal
+        As for LimitSet.
+    """
 
     def __str__(self) -> str:
         return "the origin, approached like t^(−1/2)"
@@ -92,6 +105,11 @@ class ParallelSubspaces(LimitSet):
     pairs and defective ones included), c_j = `values`[j]. V = I violates the statement trivially: every vertex of the
     limit polytope is a subspace of codimension k = d then, and there may be more than three; Theorems 3.1 and 5.2
     cover such V. More than three subspaces are refused.
+
+    Parameters
+    ----------
+    points, conormal
+        As for LimitSet.
     """
 
     def __post_init__(self) -> None:
@@ -115,7 +133,15 @@ class ParallelSubspaces(LimitSet):
 
 @dataclass(frozen=True, eq=False)
 class PolytopePoints(LimitSet):
-    """Theorem 8.1: the finite set S of the polytope K; its vertices belong to it."""
+    """Theorem 8.1: the finite set S of the polytope K; its vertices belong to it.
+
+    Parameters
+    ----------
+    points, conormal
+        As for LimitSet.
+    polytope : Polytope
+        K.
+    """
 
     polytope: Polytope
 
@@ -135,7 +161,15 @@ class PolytopePoints(LimitSet):
 
 @dataclass(frozen=True, eq=False)
 class PolytopeTimesSubspace(PolytopePoints):
-    """Theorem 5.2: S × G in (∂K ∪ {0}) × G, K a polytope in F."""
+    """Theorem 5.2: S × G in (∂K ∪ {0}) × G, K a polytope in F.
+
+    Parameters
+    ----------
+    points, conormal
+        As for LimitSet.
+    polytope : Polytope
+        K.
+    """
 
     def curves(self, bounds: Sequence[tuple[float, float]]) -> list[Array]:
         """In space, with F a plane: the lines v + G through the vertices of K, as long as `bounds`."""
@@ -154,7 +188,17 @@ class PolytopeTimesSubspace(PolytopePoints):
 
 @dataclass(frozen=True, eq=False)
 class Hyperplanes(LimitSet):
-    """Theorem 4.2: {φ₁* = c}, level sets of the left eigenvector; perpendicular to φ₁ only where V is normal."""
+    """Theorem 4.2: {φ₁* = c}, level sets of the left eigenvector; perpendicular to φ₁ only where V is normal.
+
+    Parameters
+    ----------
+    points, conormal
+        As for LimitSet.
+    functional : array (d,)
+        φ₁*.
+    values : array (m,)
+        The values c.
+    """
 
     functional: Array
     values: Array
@@ -200,6 +244,17 @@ class BooleanMatrix(LimitSet):
 
     `free_row` is the row of asterisks, None where there is none; `free_values` (n,) are its entries
     e^{θ₀γ_j} / Σ_k e^{θ₀γ_k} with γ = 0 for the token itself, θ₀ the root in Lemma 7.8. That token sits on a saddle.
+
+    Parameters
+    ----------
+    points, conormal
+        As for LimitSet.
+    leaders : array of int (n,)
+        The leader of each token.
+    free_row : int, optional
+        The row of asterisks, None where there is none.
+    free_values : array (n,), optional
+        Its entries.
     """
 
     leaders: np.ndarray
@@ -236,8 +291,30 @@ def free_row_values(
     """θ₀ and the limit of the row of a token that stays bounded in d = 1, Lemma 7.8.
 
     `gamma` (n,): lim e^{−λt} x_j for the other tokens (entry `row` is ignored, its limit is 0), both signs among them;
-    θ₀ is the root of Σ_{i≠row} w_i e^{Bγ_iθ} γ_i = 0 with B = `product` > 0; the row is ∝ w_j e^{Bγ_jθ₀}. Refused: a
-    row that is none of the tokens, weights that are no masses of total 1, limits of one sign.
+    θ₀ is the root of Σ_{i≠row} w_i e^{Bγ_iθ} γ_i = 0 with B = `product` > 0; the row is ∝ w_j e^{Bγ_jθ₀}.
+
+    Parameters
+    ----------
+    gamma : array (n,)
+        lim e^{−λt} x_j for the other tokens, both signs among them; entry `row` is ignored.
+    row : int
+        The token that stays bounded.
+    weights : array (n,)
+        Masses of total 1.
+    product : float
+        B > 0.
+
+    Returns
+    -------
+    theta : float
+        θ₀.
+    row : array (n,)
+        The limit of the row.
+
+    Raises
+    ------
+    InvalidInput
+        For a row that is none of the tokens, weights that are no masses of total 1, limits of one sign.
     """
     values = as_points(gamma, "gamma", dim=1)[:, 0].copy()
     values[place(row, len(values), "row")] = 0.0

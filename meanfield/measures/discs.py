@@ -12,7 +12,20 @@ from particles.errors import InvalidInput
 
 
 class Ring(ConstantLaw):
-    """The uniform law on the ring inner ≤ |x − centre| ≤ outer of the plane; a disc where inner = 0."""
+    """The uniform law on the ring inner ≤ |x − centre| ≤ outer of the plane; a disc where inner = 0.
+
+    Parameters
+    ----------
+    centre : array (2,)
+        The centre.
+    inner, outer : float
+        The radii, 0 ≤ inner < outer.
+
+    Raises
+    ------
+    InvalidInput
+        For a centre that is no point of the plane, radii out of order.
+    """
 
     centre: Array
     inner: float
@@ -70,7 +83,20 @@ class Ring(ConstantLaw):
 
 
 class Disc(Ring):
-    """The uniform law on a disc of the plane, `Disc([0, 0], 1.0)`."""
+    """The uniform law on a disc of the plane, `Disc([0, 0], 1.0)`.
+
+    Parameters
+    ----------
+    centre : array (2,)
+        The centre.
+    radius : float
+        The radius, positive.
+
+    Raises
+    ------
+    InvalidInput
+        For a centre that is no point of the plane, a radius that is not positive.
+    """
 
     def __init__(self, centre: npt.ArrayLike, radius: float) -> None:
         super().__init__(centre, 0.0, positive(radius, "radius"))

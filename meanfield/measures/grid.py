@@ -34,10 +34,19 @@ class Law(Protocol):
 
 
 class Grid(Immutable):
-    """A tensor grid of cells on a box, in 'ij' order.
+    """A tensor grid of cells on a box, in 'ij' order; `Grid.from_edges` takes edges of any spacing.
 
-    Parameters: bounds, d pairs (low, high); shape, cells along each axis, at least 2 each. `Grid.from_edges` takes
-    edges of any spacing. Refused: empty or infinite intervals, edges that do not increase, axes of one cell.
+    Parameters
+    ----------
+    bounds : sequence of d pairs (low, high)
+        The box.
+    shape : int or sequence of d ints
+        Cells along each axis, at least 2 each.
+
+    Raises
+    ------
+    InvalidInput
+        For empty or infinite intervals, axes of one cell.
     """
 
     _edges: Edges
@@ -236,9 +245,23 @@ class Cells(NamedTuple):
 class GridMeasure(Immutable):
     """A probability measure given by its cell masses; to a field it is atoms at the cell centres.
 
-    Parameters: grid; masses, shape grid.shape, non-negative, total 1 within 1e-9; captured, the mass that a law or
-    density had on the box before it was normalised; error, the estimated sum of absolute errors of the masses;
-    source, the law or point cloud that the masses were made from, None where they are all that is known.
+    Parameters
+    ----------
+    grid : Grid
+        The cells.
+    masses : array grid.shape
+        Cell masses, non-negative, total 1 within 1e-9.
+    captured : float
+        The mass that a law or density had on the box before it was normalised.
+    error : float
+        The estimated sum of absolute errors of the masses.
+    source : Law or EmpiricalMeasure, optional
+        What the masses were made from, None where they are all that is known.
+
+    Raises
+    ------
+    InvalidInput
+        For masses of another shape, negative or not of total 1.
     """
 
     grid: Grid

@@ -68,7 +68,18 @@ class ConstantLaw(Immutable, ProbabilityLaw):
 
 
 class Uniform(ConstantLaw):
-    """The uniform law on a box: `Uniform([(-1, 1), (-1, 1)])`, or `Uniform((-1, 1))` on the line."""
+    """The uniform law on a box: `Uniform([(-1, 1), (-1, 1)])`, or `Uniform((-1, 1))` on the line.
+
+    Parameters
+    ----------
+    bounds : array (d, 2), or a pair on the line
+        The box: (low, high) along each axis.
+
+    Raises
+    ------
+    InvalidInput
+        For intervals that are empty or infinite.
+    """
 
     bounds: Array
 
@@ -117,7 +128,17 @@ class Uniform(ConstantLaw):
 class Normal(ConstantLaw):
     """The normal law N(mean, covariance): mean (d,), covariance (d, d) positive definite, or two scalars on the line.
 
-    The second argument is the covariance, a variance on the line, not a standard deviation.
+    Parameters
+    ----------
+    mean : array (d,), or float on the line
+        The mean.
+    covariance : array (d, d), or float on the line
+        Symmetric positive definite: a variance on the line, not a standard deviation.
+
+    Raises
+    ------
+    InvalidInput
+        For shapes that do not fit, a covariance that is not symmetric positive definite.
     """
 
     _mean: Array
@@ -179,7 +200,20 @@ def _normal_cells(z: Array) -> Array:
 
 
 class PointMasses(ConstantLaw):
-    """Σ_k a_k δ_{x_k}, as a part of a mixture: points (n, d), weights (n,), None for equal parts."""
+    """Σ_k a_k δ_{x_k}, as a part of a mixture: points (n, d), weights (n,), None for equal parts.
+
+    Parameters
+    ----------
+    points : array (n, d), or (n,) on the line
+        The atoms x_k.
+    weights : array (n,), optional
+        a_k ≥ 0 of total 1; None for equal parts.
+
+    Raises
+    ------
+    InvalidInput
+        For no points, NaN, weights that are no masses of total 1.
+    """
 
     points: Array
     weights: Array
@@ -227,7 +261,18 @@ def _laws(value: Sequence[ProbabilityLaw], name: str) -> tuple[ProbabilityLaw, .
 
 
 class Product(ConstantLaw):
-    """The product of laws, `Product([Uniform((-1, 1)), Normal(0, 0.25)])`: independent blocks of coordinates."""
+    """The product of laws, `Product([Uniform((-1, 1)), Normal(0, 0.25)])`: independent blocks of coordinates.
+
+    Parameters
+    ----------
+    factors : sequence of ProbabilityLaw
+        The laws of the blocks, in the order of the coordinates.
+
+    Raises
+    ------
+    InvalidInput
+        For no factors, or what is no law.
+    """
 
     factors: tuple[ProbabilityLaw, ...]
 
@@ -274,7 +319,20 @@ class Product(ConstantLaw):
 
 
 class Mixture(ConstantLaw):
-    """The mixture Σ_k a_k law_k of laws of one dimension; weights None for equal parts."""
+    """The mixture Σ_k a_k law_k of laws of one dimension; weights None for equal parts.
+
+    Parameters
+    ----------
+    laws : sequence of ProbabilityLaw
+        The parts, of one dimension.
+    weights : array (k,), optional
+        a_k ≥ 0 of total 1; None for equal parts.
+
+    Raises
+    ------
+    InvalidInput
+        For no laws, laws of different dimensions, weights that are no masses of total 1.
+    """
 
     laws: tuple[ProbabilityLaw, ...]
     weights: Array

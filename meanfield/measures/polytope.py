@@ -31,6 +31,15 @@ class Polytope:
     """The convex hull of `vertices` (m, d), each of them extreme; build it with `hull`.
 
     `dim` is the dimension of its affine hull, 0 for a point; `origin` (d,) and `axes` (dim, d) are affine coordinates.
+
+    Parameters
+    ----------
+    vertices : array (m, d)
+        Extreme points.
+    origin : array (d,)
+        The origin of affine coordinates.
+    axes : array (dim, d)
+        Their axes.
     """
 
     vertices: Array
@@ -180,6 +189,23 @@ def hull(points: npt.ArrayLike, flat: float = FLAT) -> Polytope:
 
     Directions of extent below `flat`, relative to the largest, do not count, nor do those of the size of the rounding
     of the coordinates.
+
+    Parameters
+    ----------
+    points : array (n, d)
+        n ≥ 1.
+    flat : float
+        The extent, relative to the largest, below which a direction does not count.
+
+    Returns
+    -------
+    Polytope
+        The hull in its affine coordinates.
+
+    Raises
+    ------
+    InvalidInput
+        For no points, NaN.
     """
     cloud = np.unique(as_points(points), axis=0)
     # Differences of points near each other are exact; a mean far from 0 is not.

@@ -226,7 +226,18 @@ class _Bend:
 
 @dataclass(frozen=True)
 class Upwind(FluxScheme):
-    """First-order upwind fluxes: positive and exact in mass. In time of second order, whose error is controlled."""
+    """First-order upwind fluxes: positive and exact in mass. In time of second order, whose error is controlled.
+
+    Parameters
+    ----------
+    cfl : float
+        The part of its volume that a cell may shed in a stage, in (0, 1].
+
+    Raises
+    ------
+    InvalidInput
+        For a cfl outside (0, 1].
+    """
 
     cfl: float = 0.9
     order: ClassVar[int] = 1
@@ -240,9 +251,18 @@ class Upwind(FluxScheme):
 class FiniteVolume(FluxScheme):
     """Second-order MUSCL: limited linear reconstruction and a three-stage SSP Runge–Kutta pair of second order.
 
-    limiter: "minmod", "van_leer", "mc" or "superbee", or a function like those in reconstruction.LIMITERS. cfl: the
-    part of its volume that a cell may shed in a stage, at most 1; up to 1/2 the scheme is positive without any scaling
-    of its fluxes, and in one dimension in a constant field it makes no new extremes.
+    Parameters
+    ----------
+    limiter : str or function
+        "minmod", "van_leer", "mc" or "superbee", or a function like those in reconstruction.LIMITERS.
+    cfl : float
+        The part of its volume that a cell may shed in a stage, in (0, 1]; up to 1/2 the scheme is positive without any
+        scaling of its fluxes, and in one dimension in a constant field it makes no new extremes.
+
+    Raises
+    ------
+    InvalidInput
+        For an unknown limiter, a cfl outside (0, 1].
     """
 
     limiter: str | Limiter = "van_leer"
@@ -269,6 +289,16 @@ class WENO(FluxScheme):
     the averages over faces. Diffusion is of second order, as in FiniteVolume. Densities stay non-negative, but next to
     a jump they may overshoot, by 6 % of its height at most where it was measured: use FiniteVolume where a bound from
     above matters.
+
+    Parameters
+    ----------
+    cfl : float
+        The part of its volume that a cell may shed in a stage, in (0, 1].
+
+    Raises
+    ------
+    InvalidInput
+        For a cfl outside (0, 1].
     """
 
     cfl: float = 0.45

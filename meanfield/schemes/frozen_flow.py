@@ -43,8 +43,21 @@ class FrozenFlow(Method, Eulerian):
     centres on the grid after every interval. The flow of the frozen field is integrated to `rtol` and `atol` per token.
     What is left is the error of freezing, first order in tau: it halves from k to k + 1. It is what the construction is
     about, so that no tolerance shortens tau: solve records it as `time_error`. In simulate each save interval is
-    divided into the nearest whole number of intervals; in solve intervals step over save times. Refused: noise,
-    collisions.
+    divided into the nearest whole number of intervals; in solve intervals step over save times.
+
+    Parameters
+    ----------
+    tau : float
+        The length of an interval, positive.
+    rtol, atol : float
+        Tolerances of the flow of the frozen field, per token.
+
+    Raises
+    ------
+    InvalidInput
+        For numbers that are not positive.
+    NotSupported
+        For noise and collisions, when a run starts.
     """
 
     tau: float

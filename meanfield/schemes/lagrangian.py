@@ -49,16 +49,31 @@ DRAWN = 2
 class Lagrangian(Scheme):
     """(6.1) along characteristics: μ_t = Φ_t#μ₀, by Gauss nodes of μ₀ that move with constant weights.
 
-    `nodes` along each axis of a material cell, order 2·nodes in the size of the cells; `method` moves them, with its
-    own error control; `cells` along each axis of the support, multiples of four, None for about one node to a cell of
-    the grid. Nothing diffuses: sharp edges stay sharp. Serves any field without noise, of exchangeable tokens, on R^d
-    or a periodic box, in d ≤ 3. A step costs nodes · (nodes + vertices) pairs where sums are exact.
+    Nothing diffuses: sharp edges stay sharp. Serves any field without noise, of exchangeable tokens, on R^d or a
+    periodic box, in d ≤ 3. A step costs nodes · (nodes + vertices) pairs where sums are exact.
 
-    Mass outside the box stops the run above 1e-6; with `may_leave` it is recorded in `outside_mass` and warned of.
     The edges of boxes, discs and rings, of their mixtures, and of products of boxes are those of the law; a measure
     given by a density or by cell masses is taken as constant in each cell, a staircase at its edge, of order one.
 
     Hairer, Nørsett, Wanner, Solving Ordinary Differential Equations I, for the flow; the density is ρ₀/det DΦ.
+
+    Parameters
+    ----------
+    nodes : int
+        Nodes along each axis of a material cell: order 2·nodes in the size of the cells.
+    method : Method
+        Moves the nodes, with its own error control.
+    cells : tuple of d ints, optional
+        Cells along each axis of the support, multiples of four; None for about one node to a cell of the grid.
+    may_leave : bool
+        Whether mass outside the box is recorded in `outside_mass` and warned of; else it stops the run above 1e-6.
+
+    Raises
+    ------
+    InvalidInput
+        For numbers of nodes or cells that do not serve, a method that is none.
+    NotSupported
+        For noise, tokens whose order matters and d > 3, when a run starts.
     """
 
     order: ClassVar[int] = 4

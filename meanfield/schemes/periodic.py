@@ -15,6 +15,18 @@ class PeriodicFiniteVolume(FiniteVolume):
     """FiniteVolume, refused where the field declares no period: for those who want to be told.
 
     Upwind, FiniteVolume and WENO all follow the space that the field declares, Circle() or Torus(periods).
+
+    Parameters
+    ----------
+    limiter, cfl
+        As for FiniteVolume.
+
+    Raises
+    ------
+    InvalidInput
+        As for FiniteVolume.
+    NotSupported
+        For a field without a period, when a run starts.
     """
 
     def check_problem(self, model: VelocityField, initial: GridMeasure) -> None:

@@ -41,6 +41,18 @@ class SemiLagrangian(Eulerian):
     step, so that a step Δt costs O(Δt²) + O(h²/Δt) in W₁ on smooth solutions: first order in h at a fixed cfl. On a
     uniform grid the sharing is the area by which the displaced cell overlaps its new neighbours. So steps know
     nothing of save times: what is saved comes from a branch of shorter steps. Diffusion is refused.
+
+    Parameters
+    ----------
+    cfl : float
+        Cells crossed in a step by the fastest mass, any positive number.
+
+    Raises
+    ------
+    InvalidInput
+        For a cfl that is not positive.
+    NotSupported
+        For diffusion, when a run starts.
     """
 
     cfl: float = 4.0

@@ -33,7 +33,18 @@ class Tails(ABC):
 
 @dataclass(frozen=True)
 class StopAtTails(Tails):
-    """End the run at t*, where attention scores change by more than `contrast` across a cell with mass."""
+    """End the run at t*, where attention scores change by more than `contrast` across a cell with mass.
+
+    Parameters
+    ----------
+    contrast : float
+        The largest change of a score across a cell that is let pass, positive.
+
+    Raises
+    ------
+    InvalidInput
+        For a contrast that is not positive.
+    """
 
     contrast: float = MAX_CONTRAST
 

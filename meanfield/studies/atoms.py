@@ -10,7 +10,15 @@ from particles.checks import Array, Rng, as_generator, as_points, count, frozen
 class AtomicLaw:
     """The law of a point drawn at random, with replacement, from the given ones (n, d).
 
-    Refused: no points, NaN, infinity.
+    Parameters
+    ----------
+    points : array (n, d)
+        The atoms.
+
+    Raises
+    ------
+    InvalidInput
+        For no points, NaN, infinity.
     """
 
     __slots__ = ("_points",)

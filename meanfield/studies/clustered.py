@@ -45,9 +45,25 @@ def clustered_limit(
     belongs to its limit), widened by (Σ w bound²)^{1/2} where the limits are proved. Where tokens tend to a set only
     (hyperplanes, say) it is the distance to the measures on that set, (Σ w dist²)^{1/2}. See `fit_decay` for the rate.
 
-    Returns a Dataset with `lower`, `upper`, `distance` (time), `slope`, `slope_low`, `slope_high` and the attributes
-    `rate_kind`, `theorem`, `limit_status`. Refused: runs to which no theorem applies, fewer than 6 saved times with a
-    distance to fit.
+    Parameters
+    ----------
+    ds : Dataset
+        A run of simulate.
+    effort : str
+        That of `wasserstein_bracket`.
+    certificate : LimitCertificate, optional
+        The certificate of this run, where it is there already.
+
+    Returns
+    -------
+    Dataset
+        With `lower`, `upper`, `distance` (time), `slope`, `slope_low`, `slope_high` and the attributes `rate_kind`,
+        `theorem`, `limit_status`.
+
+    Raises
+    ------
+    InvalidInput, NotSupported
+        For runs to which no theorem applies, fewer than 6 saved times with a distance to fit.
     """
     check_all_tokens(as_dataset(ds))
     certificate = certify_run(ds) if certificate is None else certificate

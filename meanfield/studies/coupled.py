@@ -64,8 +64,9 @@ def coupled_growth(
 
     Returns
     -------
-    The cost D of the carried plan, D(0) = W₂(μ₀, ν₀), the exponent and its error, (time,) each; None where the plan is
-    too large to be computed or has more than 2000 pairs.
+    CoupledGrowth or None
+        The cost D of the carried plan, D(0) = W₂(μ₀, ν₀), the exponent and its error, (time,) each; None where the plan
+        is too large to be computed or has more than 2000 pairs.
 
     Raises
     ------

@@ -52,6 +52,21 @@ def processes(workers: int | None = None) -> Callable[[], Executor]:
 
     The processes are spawned: what they run must stand in a module, and a script must call studies under
     `if __name__ == "__main__":`. They end with the process that made them, however it ends.
+
+    Parameters
+    ----------
+    workers : int, optional
+        How many; None is one a processor that this process may run on.
+
+    Returns
+    -------
+    function
+        A maker of pools, for `executor=`.
+
+    Raises
+    ------
+    InvalidInput
+        For fewer than one worker.
     """
     count = available_processors() if workers is None else whole(workers, "workers")
 

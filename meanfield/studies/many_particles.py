@@ -101,11 +101,40 @@ def convergence(
     t = 0), `finite_rms` is its root, `theory_finite` its slope over these sizes, and `finite_p_value` tests it against
     the distances as they are; NaN where the seeds are too few for the test.
 
-    Returns a Dataset with `distance`, `half_width` (time, size, seed), `rms` (time, size), `slope`, `slope_low`,
-    `slope_high`, `reference_error` (time), `theory_connected`, `theory_clustered`, `theory_atoms`, and, NaN where no
-    law is known, `finite_rms` (size), `theory_finite`, `finite_constant`, `finite_constant_error`, `finite_p_value`.
-    Refused: fewer than two sizes or five seeds, times at which the reference is not saved. Raises RunStopped where a
-    task fails.
+    Parameters
+    ----------
+    model : VelocityField
+        X.
+    law : Law
+        What particles are drawn from.
+    reference : Dataset
+        μ_t, from solve or simulate.
+    times : array (time,)
+        Saved times of `reference`.
+    sizes : sequence of int
+        The numbers N, two or more.
+    seeds : int
+        How many clouds of each size, five or more.
+    seed : int
+        What their generators come from.
+    executor, store, progress
+        As for `sweep`.
+    reference_error : float, optional
+        The error of `reference` in W₂, None for what it recorded.
+
+    Returns
+    -------
+    Dataset
+        With `distance`, `half_width` (time, size, seed), `rms` (time, size), `slope`, `slope_low`, `slope_high`,
+        `reference_error` (time), `theory_connected`, `theory_clustered`, `theory_atoms`, and, NaN where no law is
+        known, `finite_rms` (size), `theory_finite`, `finite_constant`, `finite_constant_error`, `finite_p_value`.
+
+    Raises
+    ------
+    InvalidInput
+        For fewer than two sizes or five seeds, times at which the reference is not saved.
+    RunStopped
+        Where a task fails.
     """
     saves = as_times(times)
     sizes = [whole(n, "each of sizes") for n in np.atleast_1d(as_finite(sizes, "sizes"))]

@@ -53,8 +53,38 @@ def stability_of_law(
     W₂(μ₀, ν₀) = shift in every pair and its numbers depend neither on the other pairs nor on the number of workers.
     `executor`, `store` and `progress` are those of `sweep`.
 
-    Returns the Dataset of `stability` with a leading dimension `seed`. Refused: what `stability` refuses, fewer than
-    one pair or one particle. Raises RunStopped where a pair fails.
+    Parameters
+    ----------
+    model : VelocityField
+        A sum of constant attention heads.
+    law : Law
+        What points are drawn from.
+    times : array (time,)
+        Strictly increasing.
+    particles : int
+        N.
+    shift : float
+        How far the second cloud is moved.
+    seeds : int
+        The number of pairs.
+    seed : int
+        What their generators come from.
+    effort : str
+        That of `wasserstein_bracket`.
+    executor, store, progress
+        As for `sweep`.
+
+    Returns
+    -------
+    Dataset
+        Of `stability` with a leading dimension `seed`.
+
+    Raises
+    ------
+    InvalidInput, NotSupported
+        For what `stability` refuses, fewer than one pair or one particle.
+    RunStopped
+        Where a pair fails.
     """
     particles, seeds, seed = whole(particles, "particles"), whole(seeds, "seeds"), whole(seed, "seed", 0)
     job = _Job(as_field(model), as_law(law), as_times(times), particles, positive(shift, "shift"), seed, effort)

@@ -50,23 +50,47 @@ def order(
 ) -> xr.Dataset:
     """Errors of `scheme` at `final_time` on grids of the given shapes, and the observed orders between them.
 
-    Parameters: initial, a law, or a density with `bounds`; shapes, two or more, from coarse to fine, an integer is that
-    many cells along every axis; bounds of the box, None for eight standard deviations about the mean; reference, the
-    exact law as a function of time. None takes the normal law of the Gaussian closure where it holds, else WENO on the
-    coarsest grid that refines all of them and is at least twice as fine as the finest; executor, as in `sweep`, runs
-    one task a grid.
-
-    Returns a Dataset over `level` with `cells` (along the first axis), `width` h, `error_l1` = Σ|m − m_ref|,
-    `error_w1`, `w1_lower`, `w1_upper`, `order_l1`, `order_w1` = log(error ratio)/log(h ratio), `order_w1_lower`,
-    `order_w1_upper`, and `seconds`; the attribute `reference` names what the errors are against.
-
     W₁ is exact between the cell masses as atoms at the centres, on the line and where all levels are small enough; else
     at every level an interval for the densities that are constant on the cells (`beckmann_bracket`). There w1_lower <
     w1_upper = error_w1, the order lies between log(lower before/upper)/log(h ratio) and log(upper before/lower)/log(h
     ratio), and order_w1 is their middle; elsewhere the three are equal. Both compare cell masses with the cell masses
     of the exact law ρ, which is itself up to s²/4 ∫|∇ρ| away in W₁ from its cell averages, s the diagonal of a cell (at
     most s/2 ∫|ρ − mean| for each, of which ∫|ρ − mean| ≤ s/2 ∫|∇ρ| by Acosta and Durán 2004): orders above 2 speak of
-    the masses, not of the distance to ρ itself. Refused: d > 3.
+    the masses, not of the distance to ρ itself.
+
+    Parameters
+    ----------
+    model : VelocityField
+        X.
+    initial : ProbabilityLaw or density
+        μ₀; a density (m, d) → (m,) needs `bounds`.
+    scheme : Scheme
+        What is refined.
+    shapes : sequence of int or tuple
+        Two or more, from coarse to fine; an integer is that many cells along every axis.
+    bounds : sequence of pairs, optional
+        The box; None for eight standard deviations about the mean.
+    final_time : float
+        T > 0.
+    reference : function, optional
+        The exact law as a function of time. None takes the normal law of the Gaussian closure where it holds, else WENO
+        on the coarsest grid that refines all of them and is at least twice as fine as the finest.
+    executor
+        As for `sweep`: one task a grid.
+
+    Returns
+    -------
+    Dataset
+        Over `level` with `cells` (along the first axis), `width` h, `error_l1` = Σ|m − m_ref|, `error_w1`, `w1_lower`,
+        `w1_upper`, `order_l1`, `order_w1` = log(error ratio)/log(h ratio), `order_w1_lower`, `order_w1_upper`, and
+        `seconds`; the attribute `reference` names what the errors are against.
+
+    Raises
+    ------
+    InvalidInput
+        For fewer than two shapes, shapes that do not grow, a density without bounds.
+    NotSupported
+        For d > 3.
     """
     as_field(model)
     if not isinstance(shapes, list | tuple):

@@ -70,11 +70,33 @@ def stability(
     lower(0), violated where lower(t) > e^{∫C} upper(0), undecided between; an exponent with an error counts by its
     smaller value for the first, by its larger for the second. `executor`, as in `sweep`, runs one task a distance.
 
-    Returns a Dataset over time: `lower`, `upper`, `distance` (their middle), the three bounds, `verdict_coupled`,
-    `verdict_run` and `verdict` (0 undecided, 1 verified, 2 violated), `growth_rate` (of `distance` up to the next
-    save), `linear_rate` (the largest at μ_t to first order, atoms whole or split), `log_growth_linear`,
-    `worst_direction` (particle, component) at the last save, `radius`, `solver_error`. Refused: fields other than
-    constant attention.
+    Parameters
+    ----------
+    model : VelocityField
+        A sum of constant attention heads.
+    mu0, nu0 : EmpiricalMeasure
+        Two clouds of one dimension.
+    times : array (time,)
+        Strictly increasing.
+    effort : str
+        That of `wasserstein_bracket`.
+    progress, executor
+        As for `sweep`: one task a distance.
+
+    Returns
+    -------
+    Dataset
+        Over time: `lower`, `upper`, `distance` (their middle), the three bounds, `verdict_coupled`, `verdict_run` and
+        `verdict` (0 undecided, 1 verified, 2 violated), `growth_rate` (of `distance` up to the next save),
+        `linear_rate` (the largest at μ_t to first order, atoms whole or split), `log_growth_linear`, `worst_direction`
+        (particle, component) at the last save, `radius`, `solver_error`.
+
+    Raises
+    ------
+    NotSupported
+        For fields other than constant attention.
+    InvalidInput
+        For clouds of another dimension, times out of order.
     """
     saves = as_times(times)
     one_of(effort, EFFORTS, "effort")

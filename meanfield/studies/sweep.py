@@ -37,22 +37,47 @@ def sweep(
 ) -> xr.Dataset:
     """measure(**parameters, rng=...) at every point of the product of `over`, with `seeds` streams at each.
 
-    Parameters: `measure` returns a dict of numbers and arrays, or a Dataset; `over`, names of parameters and their
-    values; `seeds`, the number of streams at a point; `seed`, what they come from, see `stream`;
-    `common_random_numbers`: the same streams at every point; `store`, a path: every task leaves a record there, one
-    Zarr group stands there at the end (`xarray.open_zarr(store)`), and a second call with the same arguments does what
-    is left, after a kill too; `executor`, anything with the interface of concurrent.futures (Dask's
-    `client.get_executor()`, loky, MPI, threads, processes), a function that makes one, as `processes(4)`, or None for
-    this process; `progress`, a flag, or a function of (done, total). What workers are sent is pickled, so a cluster
-    must be one that you trust, and it must see the folder of `store`.
+    Parameters
+    ----------
+    measure : function
+        Called as measure(**parameters, rng=...); returns a dict of numbers and arrays, or a Dataset.
+    over : mapping of names to sequences
+        The parameters and their values.
+    seeds : int
+        The number of streams at a point.
+    seed : int
+        What they come from, see `stream`.
+    store : path, optional
+        Every task leaves a record there, one Zarr group stands there at the end (`xarray.open_zarr(store)`), and a
+        second call with the same arguments does what is left, after a kill too.
+    executor : optional
+        Anything with the interface of concurrent.futures (Dask's `client.get_executor()`, loky, MPI, threads,
+        processes), a function that makes one, as `processes(4)`, or None for this process. What workers are sent is
+        pickled, so a cluster must be one that you trust, and it must see the folder of `store`.
+    common_random_numbers : bool
+        Whether the streams are the same at every point.
+    progress : bool or function
+        A flag, or a function of (done, total).
 
-    Returns a Dataset with the dims of `over` in their order, then `seed`, then those of a result; `status` ("done",
-    "failed", "open") and `message`, the error of a failed task, by point and seed. Failed tasks are NaN and stay open:
-    a second call with the store runs them again. A result of another length at other points is padded with NaN, and
-    `name_count` holds its length. Every task runs on one thread, so that no bit depends on the executor, on the number
-    of workers, or on kills (on processors with the same features, and the same versions of packages).
-    Raises InvalidInput for a wrong argument; StoreError for a store of another call; NotSupported where the executor
-    cannot go on; Interrupted, with the Dataset so far, after Ctrl-C.
+    Returns
+    -------
+    Dataset
+        With the dims of `over` in their order, then `seed`, then those of a result; `status` ("done", "failed", "open")
+        and `message`, the error of a failed task, by point and seed. Failed tasks are NaN and stay open: a second call
+        with the store runs them again. A result of another length at other points is padded with NaN, and `name_count`
+        holds its length. Every task runs on one thread, so that no bit depends on the executor, on the number of
+        workers, or on kills (on processors with the same features, and the same versions of packages).
+
+    Raises
+    ------
+    InvalidInput
+        For a wrong argument.
+    StoreError
+        For a store of another call.
+    NotSupported
+        Where the executor cannot go on.
+    Interrupted
+        After Ctrl-C; it carries the Dataset so far.
     """
     if not callable(measure):
         raise InvalidInput(f"measure must be a function of the parameters and rng, got {type(measure).__name__}")
@@ -78,6 +103,27 @@ def stream(seed: int, point: Sequence[int], s: int, *, common_random_numbers: bo
 
     It is `default_rng(SeedSequence(seed, spawn_key=(*point, s)))`, and `spawn_key=(s,)` with common random numbers: a
     task's numbers depend on no other task, and values added at the end of an axis change none.
+
+    Parameters
+    ----------
+    seed : int
+        The seed of the sweep.
+    point : sequence of int
+        The places along `over`, in order.
+    s : int
+        Which stream at this point.
+    common_random_numbers : bool
+        Whether all points have the same streams.
+
+    Returns
+    -------
+    Generator
+        The generator of the task.
+
+    Raises
+    ------
+    InvalidInput
+        For places or seeds that are negative or not whole.
     """
     if not isinstance(point, list | tuple):
         raise InvalidInput(f"point must be a list of places along `over`, got {point!r:.60}")

@@ -71,7 +71,16 @@ class OnSphere(OnSpace):
 
     The flow keeps |x| exactly, so steps are taken in R^d and brought back by x/|x|: on the sphere to rounding, at the
     stepper's full order. Isotropic noise D becomes Brownian motion on the sphere, of generator D Δ_S.
-    Refused: d = 1, a moving frame, events, noise that is not isotropic, initial points off the sphere by over 1e-9.
+
+    Parameters
+    ----------
+    field : VelocityField
+        A field of R^d, d ≥ 2.
+
+    Raises
+    ------
+    InvalidInput, NotSupported
+        For d = 1, a moving frame, events, noise that is not isotropic, initial points off the sphere by over 1e-9.
     """
 
     space: ClassVar[Space] = Sphere()  # type: ignore[misc]
@@ -89,7 +98,17 @@ class OnCircle(OnSpace):
     """A field of the plane on the unit circle, in the angle: θ_i' = ⟨X_t[μ](x_i), x_i^⊥⟩, x_i = (cos θ_i, sin θ_i).
 
     The same dynamics as `on_sphere()` for d = 2, on angles in [0, 2π), so that a grid of one period has no walls.
-    Isotropic noise D·I becomes D∂²_θ. Refused: fields of another dimension than 2, and what the sphere refuses.
+    Isotropic noise D·I becomes D∂²_θ.
+
+    Parameters
+    ----------
+    field : VelocityField
+        A field of the plane.
+
+    Raises
+    ------
+    InvalidInput, NotSupported
+        For fields of another dimension than 2, and what the sphere refuses.
     """
 
     space: ClassVar[Space] = Circle()  # type: ignore[misc]

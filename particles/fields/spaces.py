@@ -116,7 +116,15 @@ class Sphere(Space):
 class Torus(Space):
     """A flat torus: a box of R^d whose opposite sides are one, coordinates in [0, period) along each axis.
 
-    Parameters: `periods`, one positive number for each axis. Any real coordinates are points of it.
+    Parameters
+    ----------
+    periods : tuple of float
+        One positive number for each axis.
+
+    Raises
+    ------
+    InvalidInput
+        For no periods, or one that is not positive.
     """
 
     periods: tuple[float, ...]

@@ -73,6 +73,21 @@ def threads(k: int) -> Threads:
     processors that this process may run on (NUMBA_NUM_THREADS, and the affinity mask), and one in a worker process of
     an executor, where the other processors have work of their own. The number of threads changes no result of the
     kernels; that of BLAS may change the last bits of matrix products, so studies run their tasks on one.
+
+    Parameters
+    ----------
+    k : int
+        At least 1.
+
+    Returns
+    -------
+    Threads
+        A context that ends the limit; the limit holds without it too.
+
+    Raises
+    ------
+    InvalidInput
+        For fewer than one thread.
     """
     return Threads(k)
 

@@ -71,6 +71,20 @@ class PowerAttraction(Attraction):
     For p < 2 tokens collide in finite time; for p = 2 the spread decays like e^{−t}; for p > 2 like t^{−1/(p−2)}. With
     p = 1 on the line n equispaced tokens on [−a, a] all collide at T = a n/(n − 1). Carrillo, Di Francesco, Figalli,
     Laurent, Slepčev (2011). Cost: O(n log n) for p = 1 on the line, O(n) for p = 2 and 4, O(n²) else.
+
+    Parameters
+    ----------
+    exponent : float
+        p > 0.
+    dim : int, optional
+        d, None for any.
+    meeting_distance : float
+        Closer tokens merge, for p < 2.
+
+    Raises
+    ------
+    InvalidInput
+        For numbers out of range.
     """
 
     exponent: float
@@ -133,8 +147,22 @@ class LogAttraction(Attraction):
     of radius R collapses at R²/(2χ). Adding Diffusion(D) adds 2dD (n − 1)/n to the mean of that rate;
     tokens then do not merge.
 
-    `core` softens the attraction below that distance, W = χ log(|x|² + core²)/2. Particles on a line with noise need
-    it, and are refused without: the kicks of near pairs, dt χ/(n r) for a gap r, have no finite variance there.
+    Parameters
+    ----------
+    chi : float
+        χ, positive.
+    core : float
+        Softens the attraction below that distance, W = χ log(|x|² + core²)/2. Particles on a line with noise need it,
+        and are refused without: the kicks of near pairs, dt χ/(n r) for a gap r, have no finite variance there.
+    dim : int, optional
+        d, None for any.
+    meeting_distance : float
+        Closer tokens merge.
+
+    Raises
+    ------
+    InvalidInput
+        For numbers out of range.
     """
 
     chi: float

@@ -30,9 +30,23 @@ class SoftmaxField(BilinearField):
     In the frame the field is of the same kind, with B_A(t) = e^{tAᵀ} KᵀQ e^{tA} for the score and
     V_A(t) = e^{−tA} V e^{tA} for the value, less A z; for A = V this is V(Pz − z), equation (3.1).
 
-    Parameters: Q, K of shape (k, d), V of shape (d, d), constants or functions of t, scalars where d = 1;
-    A (d, d), constant; `tolerance` is the error allowed to the sum relative to the spread of the values,
-    None for exact to rounding. Refused: shapes that do not fit, NaN, a frame where V depends on t.
+    Parameters
+    ----------
+    Q, K : array (k, d), or function of t
+        Queries and keys, scalars where d = 1.
+    V : array (d, d), or function of t
+        Values.
+    A : array (d, d), optional
+        The frame x = e^{tA} z, constant; None for the original coordinates.
+    tolerance : float, optional
+        The error allowed to the sum relative to the spread of the values, None for exact to rounding.
+
+    Raises
+    ------
+    InvalidInput
+        For shapes that do not fit, NaN.
+    NotSupported
+        For a frame where V depends on t.
     """
 
     tolerance: float | None = None
@@ -85,8 +99,26 @@ class SelfAttention(SoftmaxField):
     SelfAttention(...). With V = QᵀK = I distances never decrease (Lemma 7.2); with V = −I, QᵀK = I the energy
     Σ_ij e^{⟨x_i, x_j⟩} never increases (Lemma 8.9).
 
-    `normalization` names what the weights e^{⟨Qx_i, Kx_j⟩} are divided by: "softmax", the sum of their row; "none",
-    nothing, which makes an UnnormalizedAttention; "sinkhorn", what makes P doubly stochastic, a SinkhornAttention.
+    Parameters
+    ----------
+    Q, K : array (k, d), or function of t
+        Queries and keys, scalars where d = 1.
+    V : array (d, d), or function of t
+        Values.
+    A : array (d, d), optional
+        The frame x = e^{tA} z, None for the original coordinates.
+    tolerance : float, optional
+        The error allowed to the sum relative to the spread of the values, None for exact to rounding.
+    normalization : str
+        What the weights e^{⟨Qx_i, Kx_j⟩} are divided by: "softmax", the sum of their row; "none", nothing, which makes
+        an UnnormalizedAttention; "sinkhorn", what makes P doubly stochastic, a SinkhornAttention.
+
+    Raises
+    ------
+    InvalidInput
+        For shapes that do not fit, NaN, an unknown normalization.
+    NotSupported
+        For a frame where V depends on t; for a parameter that the normalization has not.
     """
 
     normalizations: ClassVar[dict[str, type[BilinearField]]] = {

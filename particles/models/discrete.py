@@ -19,7 +19,20 @@ class RescaledTransformer(DiscreteMap):
 
     P has the scores ⟨Q R^k z_i, K R^k z_j⟩ at step k. It is an exact conjugate of the discrete transformer (1.3), which
     is SelfAttention(Q, K, V) moved by Euler(dt): z[k] = R^{−k} x[k]. Q, K: (k, d), V: (d, d), constant.
-    Refused: a step for which R is singular.
+
+    Parameters
+    ----------
+    Q, K : array (k, d)
+        Queries and keys.
+    V : array (d, d)
+        Values.
+    dt : float
+        Δt.
+
+    Raises
+    ------
+    InvalidInput
+        For a step for which R is singular.
     """
 
     Q: Array

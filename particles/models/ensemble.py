@@ -19,7 +19,19 @@ class Ensemble(VelocityField):
     """Several fields, each moving `repeat` runs of one ensemble: runs 0 … repeat − 1 along the first, and so on.
 
     For a sweep over a parameter in one call of `simulate`, x0 of shape (len(fields) · repeat, n, d). Particles only: a
-    measure moves along one field. Refused: fields of different dimensions, frames or state spaces, events and noise.
+    measure moves along one field.
+
+    Parameters
+    ----------
+    fields : tuple of VelocityField
+        The fields, of one dimension, frame and space.
+    repeat : int
+        Runs of each field.
+
+    Raises
+    ------
+    InvalidInput, NotSupported
+        For fields of different dimensions, frames or state spaces, events and noise.
     """
 
     fields: tuple[VelocityField, ...]

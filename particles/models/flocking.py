@@ -27,7 +27,21 @@ class CuckerSmale(AnyDimension):
 
     The mean velocity is constant, the kinetic energy about it decreases, the velocities' convex hull shrinks. Flocking
     is unconditional for beta ≤ 1/2 and depends on the initial state above. Two tokens on a line keep
-    v₁ − v₂ + strength ∫₀^{x₁ − x₂} ψ. Cucker, Smale (2007). Refused: odd d, beta < 0, strength ≤ 0.
+    v₁ − v₂ + strength ∫₀^{x₁ − x₂} ψ. Cucker, Smale (2007).
+
+    Parameters
+    ----------
+    beta : float
+        The decay of ψ, ≥ 0.
+    strength : float
+        Positive.
+    dim : int, optional
+        d = 2m, None for any.
+
+    Raises
+    ------
+    InvalidInput
+        For odd d, beta < 0, strength ≤ 0.
     """
 
     beta: float
@@ -88,7 +102,23 @@ class Vicsek(DiscreteMap):
 
     Positions move with the heading before the turn, as in Vicsek, Czirók, Ben-Jacob, Cohen, Shochet (1995); distances
     are periodic with period `box`; headings lie in (−π, π]. When all see all, the polarisation |Σ_j w_j e^{iθ_j}| of
-    n → ∞ tokens after a step is sin(noise/2)/(noise/2). Refused: noise outside [0, 2π], positions outside the box.
+    n → ∞ tokens after a step is sin(noise/2)/(noise/2).
+
+    Parameters
+    ----------
+    radius : float
+        Within which tokens see each other, positive.
+    noise : float
+        The width of the noise, in [0, 2π].
+    speed : float
+        The length of a step.
+    box : float
+        The period, positive.
+
+    Raises
+    ------
+    InvalidInput
+        For noise outside [0, 2π], positions outside the box.
     """
 
     dim: ClassVar[int] = 3

@@ -31,8 +31,21 @@ class FeedForward(VelocityField):
 
     The talk's x_i' = c(t) σ(a(t) x_i + b(t)) with W, A, b for c, a, b. Tokens do not interact.
 
-    Parameters: W (d, k), A (k, d), b (k,), constants or functions of t, scalars where d = k = 1; `activation`
-    "tanh", "relu", "identity" or a function applied entry by entry. Refused: shapes that do not fit, NaN.
+    Parameters
+    ----------
+    W : array (d, k), or function of t
+        Scalars where d = k = 1, as A and b.
+    A : array (k, d), or function of t
+        The inner matrix.
+    b : array (k,), or function of t
+        The bias.
+    activation : str or function
+        "tanh", "relu", "identity" or a function applied entry by entry.
+
+    Raises
+    ------
+    InvalidInput
+        For shapes that do not fit, NaN.
     """
 
     W: Parameter

@@ -21,6 +21,18 @@ class Diffusion(AnyDimension):
     D is a number, for D·I in any dimension, or a symmetric positive semi-definite tensor (d, d). By itself it is
     Brownian motion. Moved by EulerMaruyama; an error-controlled method would fight the noise and is refused. In the
     frame x = e^{tA} z the tensor is e^{−tA} D e^{−tAᵀ}, full in general and a function of time.
+
+    Parameters
+    ----------
+    D : float or array (d, d)
+        The tensor, D·I for a number; symmetric positive semi-definite.
+    dim : int, optional
+        d, None for any where D is a number.
+
+    Raises
+    ------
+    InvalidInput
+        For a tensor that is not symmetric positive semi-definite, of another dimension.
     """
 
     D: float | Array

@@ -21,6 +21,22 @@ class UnnormalizedAttention(BilinearField):
     E_β = (1/2β) ∬ e^{β⟨x, y⟩} dμ dμ, dE_β/dt = ∫ |X|² dμ; with V = −I it descends it. For V = QᵀK symmetric X is the
     gradient in x of ∫ e^{⟨Qx, Ky⟩} dμ(y), so that ½ ∬ e^{⟨Qx, Ky⟩} dμ dμ never decreases.
     In R^d it grows doubly exponentially: expect a run to stop where it leaves the range of float64.
+
+    Parameters
+    ----------
+    Q, K : array (k, d), or function of t
+        Queries and keys, scalars where d = 1.
+    V : array (d, d), or function of t
+        Values.
+    A : array (d, d), optional
+        The frame x = e^{tA} z, None for the original coordinates.
+
+    Raises
+    ------
+    InvalidInput
+        For shapes that do not fit, NaN.
+    NotSupported
+        For a frame where V depends on t.
     """
 
     def coupling(self, t: float, x: Array, y: Array, w: Array) -> Array:
@@ -44,7 +60,27 @@ class SinkhornAttention(BilinearField):
     `tolerance`; Sinkhorn's iteration runs on the logarithms. Permutation equivariant; with V = −QᵀK symmetric a
     Wasserstein gradient flow, which V = QᵀK ascends. Sander, Ablin, Blondel, Peyré, Sinkformers, arXiv:2110.11773.
 
-    Refused: an iteration that has not converged after `max_iterations` (scores that spread over hundreds).
+    Parameters
+    ----------
+    Q, K : array (k, d), or function of t
+        Queries and keys, scalars where d = 1.
+    V : array (d, d), or function of t
+        Values.
+    A : array (d, d), optional
+        The frame x = e^{tA} z, None for the original coordinates.
+    tolerance : float
+        By how much columns may miss their sums.
+    max_iterations : int
+        The most iterations.
+
+    Raises
+    ------
+    InvalidInput
+        For shapes that do not fit, NaN.
+    NotSupported
+        For a frame where V depends on t.
+    NotConverged
+        For an iteration that has not converged after `max_iterations` (scores that spread over hundreds).
     """
 
     tolerance: float = 1e-12

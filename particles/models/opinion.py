@@ -49,9 +49,21 @@ class Averaging(AnyDimension):
 class Krause(Averaging):
     """Krause's model with any kernel: x_i' = Σ_j a_ij (x_j − x_i), a_ij = φ(|x_i − x_j|²) / Σ_k φ(|x_i − x_k|²).
 
-    Section 1.3.4 of the source. Parameters: `phi`, a vectorised function of squared distances with values ≥ 0;
-    `radius`, where phi vanishes beyond that distance, makes a sum over neighbours of a sum over all pairs.
-    Not symmetric: the mean moves. Refused: values of phi that are negative, not finite or of another shape.
+    Section 1.3.4 of the source.
+
+    Parameters
+    ----------
+    phi : function
+        φ, a vectorised function of squared distances with values ≥ 0.
+    radius : float, optional
+        Where phi vanishes beyond that distance, makes a sum over neighbours of a sum over all pairs.
+    dim : int, optional
+        d, None for any.
+
+    Raises
+    ------
+    InvalidInput
+        For values of phi that are negative, not finite or of another shape.
     """
 
     phi: Kernel
@@ -89,6 +101,18 @@ class HegselmannKrause(Averaging):
     Euler(dt=1) is the synchronous map of Hegselmann and Krause (2002), which freezes after finitely many steps. A
     distance equal to the radius counts as within it, also after rounding (relative 1e-12). Clusters end more than a
     radius apart. The field jumps where a pair comes within reach: an error-controlled step finds the instant.
+
+    Parameters
+    ----------
+    radius : float
+        The confidence, positive.
+    dim : int, optional
+        d, None for any.
+
+    Raises
+    ------
+    InvalidInput
+        For a radius that is not positive.
     """
 
     radius: float

@@ -32,6 +32,22 @@ class HardmaxAttention(BilinearField):
 
     The limit of SelfAttention(βQ, K, V) as β → ∞, and of the rescaled dynamics (3.1) as t → ∞. Ties, scores equal
     to rounding, are averaged with their weights; sources of no mass lead nobody. The field jumps where leaders change.
+
+    Parameters
+    ----------
+    Q, K : array (k, d), or function of t
+        Queries and keys, scalars where d = 1.
+    V : array (d, d), or function of t
+        Values.
+    A : array (d, d), optional
+        The frame x = e^{tA} z, None for the original coordinates.
+
+    Raises
+    ------
+    InvalidInput
+        For shapes that do not fit, NaN.
+    NotSupported
+        For a frame where V depends on t.
     """
 
     def coupling(self, t: float, x: Array, y: Array, w: Array) -> Array:
@@ -49,6 +65,22 @@ class LinearAttention(BilinearField):
 
     Costs O(n d²). Closed for every n: with V = B = I, x_i(t) = (I − 2tM(0))^{−1/2} x_i(0), which blows up at
     1/(2 λ_max(M(0))); with V = −I, (I + 2tM(0))^{−1/2} x_i(0).
+
+    Parameters
+    ----------
+    Q, K : array (k, d), or function of t
+        Queries and keys, scalars where d = 1; B = KᵀQ.
+    V : array (d, d), or function of t
+        Values.
+    A : array (d, d), optional
+        The frame x = e^{tA} z, None for the original coordinates.
+
+    Raises
+    ------
+    InvalidInput
+        For shapes that do not fit, NaN.
+    NotSupported
+        For a frame where V depends on t.
     """
 
     def coupling(self, t: float, x: Array, y: Array, w: Array) -> Array:
@@ -74,7 +106,23 @@ class CausalAttention(BilinearField):
 
     Not exchangeable: the velocity depends on the place in the sequence and not only on the law of the tokens, so there
     is no field X[μ](x) and no continuity equation. The first token moves alone, x_1' = V x_1, and no token feels
-    a later one. Weights w_j multiply e^{⟨Qx_i, Kx_j⟩}. Refused: a first token of weight 0, which would see nobody.
+    a later one. Weights w_j multiply e^{⟨Qx_i, Kx_j⟩}.
+
+    Parameters
+    ----------
+    Q, K : array (k, d), or function of t
+        Queries and keys, scalars where d = 1.
+    V : array (d, d), or function of t
+        Values.
+    A : array (d, d), optional
+        The frame x = e^{tA} z, None for the original coordinates.
+
+    Raises
+    ------
+    InvalidInput
+        For shapes that do not fit, NaN; for a first token of weight 0, which would see nobody.
+    NotSupported
+        For a measure, which forgets the order; for a frame where V depends on t.
     """
 
     exchangeable = False
@@ -113,6 +161,22 @@ class L2Attention(BilinearField):
 
     The factor e^{−|Qx|²/2} cancels, so this is softmax attention with the weights dμ(y) e^{−|Ky|²/2}. Kim,
     Papamakarios, Mnih, The Lipschitz constant of self-attention, arXiv:2006.04710.
+
+    Parameters
+    ----------
+    Q, K : array (k, d), or function of t
+        Queries and keys, scalars where d = 1.
+    V : array (d, d), or function of t
+        Values.
+    A : array (d, d), optional
+        The frame x = e^{tA} z, None for the original coordinates.
+
+    Raises
+    ------
+    InvalidInput
+        For shapes that do not fit, NaN.
+    NotSupported
+        For a frame where V depends on t.
     """
 
     def log_masses(self, t: float, y: Array, w: Array) -> Array:

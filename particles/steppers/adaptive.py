@@ -24,6 +24,22 @@ class Adaptive(ErrorControlled):
     the steps grow, tenfold each, and what it does for a short while may fall between two evaluations: a pulse of width
     0.02 in [0, 10] is passed over without a sign. Pass `max_step` below the shortest time in which the field changes
     (0.01 there); a field that jumps at known times declares them as `breakpoints`, and every method lands on them.
+
+    Parameters
+    ----------
+    rtol, atol : float
+        Relative and absolute tolerance, positive.
+    max_steps : int
+        The most steps in a save interval.
+    max_step : float, optional
+        The longest step, None for no bound.
+
+    Raises
+    ------
+    InvalidInput
+        For numbers that are not positive.
+    RunStopped
+        Where a save interval takes more than `max_steps` steps.
     """
 
     estimate_order: ClassVar[int] = 7

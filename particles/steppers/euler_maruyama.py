@@ -20,6 +20,16 @@ class EulerMaruyama(FixedStep):
     """x + h X(t, x) + √(2hD) ξ, ξ standard normal: weak order 1, and strong order 1 as the noise is additive.
 
     Kloeden, Platen, Numerical Solution of Stochastic Differential Equations, 10.2.
+
+    Parameters
+    ----------
+    dt : float
+        The step h, positive.
+
+    Raises
+    ------
+    InvalidInput
+        For a step that is not positive.
     """
 
     random: ClassVar[bool] = True

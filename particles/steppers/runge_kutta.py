@@ -44,7 +44,18 @@ def _combine(coefficients: tuple[float, ...], slopes: list[Array]) -> Array:
 
 @dataclass(frozen=True)
 class Euler(RungeKutta):
-    """Forward Euler, order 1. Its step has a meaning of its own, a transformer layer (1.3), so it is never changed."""
+    """Forward Euler, order 1. Its step has a meaning of its own, a transformer layer (1.3), so it is never changed.
+
+    Parameters
+    ----------
+    dt : float
+        The step, positive.
+
+    Raises
+    ------
+    InvalidInput
+        For a step that is not positive.
+    """
 
     order: ClassVar[int] = 1
     nodes: ClassVar[tuple[float, ...]] = (0.0,)
@@ -68,7 +79,18 @@ class Euler(RungeKutta):
 
 @dataclass(frozen=True)
 class RK4(RungeKutta):
-    """The classical Runge–Kutta method, order 4."""
+    """The classical Runge–Kutta method, order 4.
+
+    Parameters
+    ----------
+    dt : float
+        The step, positive.
+
+    Raises
+    ------
+    InvalidInput
+        For a step that is not positive.
+    """
 
     order: ClassVar[int] = 4
     nodes: ClassVar[tuple[float, ...]] = (0.0, 0.5, 0.5, 1.0)

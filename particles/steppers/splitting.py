@@ -48,7 +48,18 @@ class Splitting(FixedStep):
 
 @dataclass(frozen=True)
 class LieTrotter(Splitting):
-    """Lie–Trotter splitting, order 1: each term in turn for the whole step, in the order of the sum."""
+    """Lie–Trotter splitting, order 1: each term in turn for the whole step, in the order of the sum.
+
+    Parameters
+    ----------
+    dt : float
+        The step, positive.
+
+    Raises
+    ------
+    InvalidInput
+        For a step that is not positive.
+    """
 
     order: ClassVar[int] = 1
 
@@ -65,6 +76,16 @@ class StrangMarchuk(Splitting):
     """Strang–Marchuk splitting, order 2: half steps forward through the terms, then back; the last moves in one piece.
 
     Lu et al. (reference [17] of the source) use it to put a feed-forward layer on either side of attention.
+
+    Parameters
+    ----------
+    dt : float
+        The step, positive.
+
+    Raises
+    ------
+    InvalidInput
+        For a step that is not positive.
     """
 
     order: ClassVar[int] = 2

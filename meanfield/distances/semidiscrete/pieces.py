@@ -20,9 +20,19 @@ _LEAF = 2
 class ConvexPieces:
     """A probability measure in the plane: piece k is a convex polygon that carries `weights[k]`, spread evenly.
 
-    Parameters: corners (k, 2) of all pieces, one after the other, each anticlockwise; start (pieces + 1,), where each
-    piece begins; weights (pieces,), total 1. Pieces may touch, and where they overlap their densities add up.
-    Refused: pieces of less than three corners, clockwise or reflex ones, mass on a piece without area.
+    Parameters
+    ----------
+    corners : array (k, 2)
+        The corners of all pieces, one after the other, each anticlockwise.
+    start : array (pieces + 1,)
+        Where each piece begins.
+    weights : array (pieces,)
+        Masses, total 1. Pieces may touch, and where they overlap their densities add up.
+
+    Raises
+    ------
+    InvalidInput
+        For pieces of less than three corners, clockwise or reflex ones, mass on a piece without area.
     """
 
     def __init__(self, corners: npt.ArrayLike, start: npt.ArrayLike, weights: npt.ArrayLike) -> None:
@@ -98,7 +108,24 @@ def pieces_of_mesh(vertices: npt.ArrayLike, masses: npt.ArrayLike) -> ConvexPiec
     """The cells of a moved grid: vertices (n1 + 1, n2 + 1, 2) and cell masses (n1, n2).
 
     A cell that is no convex quadrilateral is cut along the diagonal that leaves two triangles of the same orientation,
-    its mass shared by area, so that its density stays constant. Refused: cells turned over (folded).
+    its mass shared by area, so that its density stays constant.
+
+    Parameters
+    ----------
+    vertices : array (n1 + 1, n2 + 1, 2)
+        The vertices of the moved grid.
+    masses : array (n1, n2)
+        Cell masses, total 1.
+
+    Returns
+    -------
+    ConvexPieces
+        The cells, those that are not convex as two triangles each.
+
+    Raises
+    ------
+    InvalidInput
+        For cells turned over (folded), and what ConvexPieces refuses.
     """
     v, m = as_finite(vertices, "vertices"), as_finite(masses, "masses")
     if v.ndim != 3 or v.shape[2] != 2 or m.shape != (v.shape[0] - 1, v.shape[1] - 1):
