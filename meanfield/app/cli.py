@@ -76,14 +76,14 @@ def _study(options: argparse.Namespace) -> int:
     from particles.kernels.threads import available_processors, on_one_blas_thread
 
     workers = options.workers or available_processors()
-    executor = named_executor(options.executor, workers)
     config = read_study(_study_file(options.file), options.seed)
     folder = options.out or _new_folder("study")
-    count = options.executor if options.executor.startswith("dask:") else f"{workers} {options.executor}"
-    print(f"{config.title} (seed {config.setting.seed}, {count})")
+    name = options.executor if options.executor.startswith("dask:") else f"{workers} {options.executor}"
     # The products of a study are small: threads would only wait for each other, and other cores for other bits.
     run = on_one_blas_thread(run_study)
-    run(config, folder, executor=executor, progress=True, resume=options.resume, show=_show)
+    with named_executor(options.executor, workers) as executor:
+        print(f"{config.title} (seed {config.setting.seed}, {name})")
+        run(config, folder, executor=executor, progress=True, resume=options.resume, show=_show)
     print(f"\nResults, pictures and report.html are in\n{folder.resolve()}")
     return 0
 

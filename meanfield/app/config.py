@@ -12,10 +12,11 @@ from meanfield.app.parts.limit import LimitPart
 from meanfield.app.parts.part import Part
 from meanfield.app.parts.setting import Setting, read_setting
 from meanfield.app.parts.stability import StabilityPart
+from meanfield.app.parts.sweeping import SweepPart
 from meanfield.app.table import Table, count, text
 from particles.errors import InvalidInput
 
-PARTS: tuple[type[Part], ...] = (ConvergencePart, StabilityPart, LimitPart)
+PARTS: tuple[type[Part], ...] = (ConvergencePart, StabilityPart, LimitPart, SweepPart)
 """The parts of a study in the order in which they run; a new part is one file and one name in this list."""
 
 
@@ -50,6 +51,8 @@ def read_study(path: Path, seed: int | None = None) -> StudyConfig:
             parts.append(kind.read(table))
             table.close()
     top.close()
+    for part in parts:
+        part.check(setting)
     return StudyConfig(title, about, setting, tuple(parts), f"# seed used: {setting.seed}\n{written}")
 
 

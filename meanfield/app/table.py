@@ -48,6 +48,11 @@ class Table:
             raise InvalidInput(f"the study lacks the table [{key}]")
         return table
 
+    @property
+    def content(self) -> Mapping[str, Any]:
+        """The table as it is written."""
+        return self._content
+
     def rest(self) -> list[str]:
         """The keys that nobody has asked for yet."""
         return [key for key in self._content if key not in self._known]

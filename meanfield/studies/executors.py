@@ -6,8 +6,9 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any, Protocol, cast
 
@@ -76,30 +77,29 @@ def processes(workers: int | None = None) -> Callable[[], Executor]:
     return make
 
 
-def named_executor(name: str, workers: int | None = None) -> Executors:
-    """The executor of a name in EXECUTORS, with that many workers where they are made here."""
-    if name == "processes":
-        return processes(workers)
-    if name == "threads":
-        count = available_processors() if workers is None else whole(workers, "workers")
-        return lambda: ThreadPoolExecutor(count)
+@contextmanager
+def named_executor(name: str, workers: int | None = None) -> Iterator[Executors]:
+    """The executor of a name in EXECUTORS, with that many workers where they are made here; a client ends with it."""
     if name.startswith("dask://") and len(name) > len("dask://"):
-        return _dask(name.removeprefix("dask://"))
-    raise InvalidInput(f"an executor must be one of {', '.join(EXECUTORS)}, got {name!r}")
+        with _dask(name.removeprefix("dask://")) as client:
+            yield client.get_executor()
+        return
+    if name not in ("processes", "threads"):
+        raise InvalidInput(f"an executor must be one of {', '.join(EXECUTORS)}, got {name!r}")
+    count = available_processors() if workers is None else whole(workers, "workers")
+    yield processes(count) if name == "processes" else lambda: ThreadPoolExecutor(count)
 
 
-def _dask(address: str) -> Executors:
+def _dask(address: str) -> Any:
     if find_spec("distributed") is None:
         raise InvalidInput(f'dask://{address} needs Dask: pip install "attention-meanfield[dask]"')
     import distributed
 
     client_class: Any = distributed.Client
     try:
-        client = client_class(f"tcp://{address}", timeout=10)
+        return client_class(f"tcp://{address}", timeout=10)
     except (OSError, ValueError) as error:
         raise InvalidInput(f"no Dask scheduler answers at {address} ({error}): start one, or name another") from None
-    made: AnyExecutor = client.get_executor()
-    return made
 
 
 def _serve() -> None:

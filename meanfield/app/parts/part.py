@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar, Self
 
+from meanfield.app.parts.setting import Setting
 from meanfield.app.table import Table
 from meanfield.app.workspace import Workspace
 
@@ -19,6 +20,9 @@ class Part(ABC):
     @abstractmethod
     def read(cls, table: Table) -> Self:
         """The part in its table; keys that are not asked for are refused afterwards."""
+
+    def check(self, setting: Setting) -> None:  # noqa: B027
+        """Refuse, before anything runs, what does not fit the setting; a part that fits every setting has no check."""
 
     @abstractmethod
     def run(self, study: Workspace) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -32,12 +33,23 @@ class GridSolution:
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """The model of [model], the law of [initial], the grid of [grid] (None where there is none), the seed."""
+    """The model of [model], the law of [initial], the grid of [grid] (None where there is none), the seed.
+
+    `parameters` is the table [model] as it is written.
+    """
 
     model: VelocityField
     law: ProbabilityLaw | AtomicLaw
     grid: GridSolution | None
     seed: int
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def varied(self, key: str, value: Any) -> VelocityField:
+        """The model of [model] with another value of one key."""
+        model = _model(Table({**self.parameters, key: value}, "model"))
+        if model.dim not in (None, self.law.dim):
+            raise InvalidInput(f"with {key} = {value!r} the model lives in R^{model.dim}, the law in R^{self.law.dim}")
+        return model
 
     def tokens(self, n: int, key: int) -> Array:
         """All tokens of an atomic law, or n points drawn from a law with a density; `key` numbers the draw."""
@@ -46,9 +58,10 @@ class Setting:
 
 def read_setting(top: Table, seed: int) -> Setting:
     """The setting in the tables [model], [initial] and [grid]."""
-    model = _model(top.needed("model"))
+    table = top.needed("model")
+    model = _model(table)
     law = _law(top.needed("initial"), model.dim)
-    return Setting(model, law, _grid(top.table("grid"), law), seed)
+    return Setting(model, law, _grid(top.table("grid"), law), seed, table.content)
 
 
 def schemes() -> Mapping[str, type[Scheme]]:

@@ -26,13 +26,13 @@ def test_executors_and_their_makers_are_taken_and_nothing_else():
 @pytest.mark.parametrize("name", ["", "cluster", "dask://", "Threads"])
 def test_unknown_names_are_refused(name):
     with pytest.raises(InvalidInput, match="one of processes, threads, dask://HOST:PORT"):
-        named_executor(name)
+        named_executor(name).__enter__()
 
 
 def test_a_scheduler_that_does_not_answer_is_named():
     pytest.importorskip("distributed", reason="Dask is not installed")
     with pytest.raises(InvalidInput, match="no Dask scheduler answers at here"):
-        named_executor("dask://here")
+        named_executor("dask://here").__enter__()
 
 
 ORPHAN = """

@@ -1,0 +1,161 @@
+"""[sweep]: the clusters of many runs against a parameter of the model, with seeds at each of its values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import xarray as xr
+
+from meanfield.analysis.clusters import cluster_count
+from meanfield.analysis.diagnostics import covariance
+from meanfield.app.parts.part import Part
+from meanfield.app.parts.setting import Setting
+from meanfield.app.report import Section, TextTable
+from meanfield.app.table import Table, at_least, positive_number, text
+from meanfield.app.workspace import Workspace
+from meanfield.measures.laws import ProbabilityLaw
+from meanfield.studies.atoms import AtomicLaw
+from meanfield.studies.sweep import sweep
+from meanfield.studies.tasks import complete
+from particles import VelocityField, simulate
+from particles.checks import Array, as_times
+from particles.errors import InvalidInput
+
+MODEL = "model."
+
+
+@dataclass(frozen=True, eq=False)
+class SweepPart(Part):
+    """A key of [model] and its values, or factors of the value in the file; the runs at each of them.
+
+    `distance`: tokens closer than this are neighbours in a cluster.
+    """
+
+    name: ClassVar[str] = "sweep"
+
+    parameter: str
+    values: tuple[Any, ...]
+    scaled: bool
+    particles: int
+    times: Array
+    seeds: int
+    distance: float
+
+    @classmethod
+    def read(cls, table: Table) -> SweepPart:
+        """The part in its table: `parameter`, `values` or `factors`, `particles`, `times`, `seeds`, `distance`."""
+        parameter = table.get("parameter", _key)
+        values, factors = table.get("values", _values, ()), table.get("factors", _values, ())
+        if bool(values) == bool(factors):
+            raise InvalidInput("[sweep] needs one of `values`, of the parameter, or `factors`, of its value in [model]")
+        return cls(
+            parameter,
+            values or factors,
+            bool(factors),
+            table.get("particles", at_least(1)),
+            table.get("times", as_times),
+            table.get("seeds", at_least(1)),
+            table.get("distance", positive_number),
+        )
+
+    def check(self, setting: Setting) -> None:
+        """Refuse a parameter that the model does not have, and values that it cannot have."""
+        self._models(setting)
+
+    def run(self, study: Workspace) -> None:
+        """Run all values and seeds as tasks, and show clusters and spread at the last time."""
+        setting = study.setting
+        measure = Clusters(
+            self.parameter, dict(self._models(setting)), setting.law, self.particles, self.times, self.distance
+        )
+        ds = sweep(
+            measure,
+            {self.parameter: self.values},
+            seeds=self.seeds,
+            seed=setting.seed,
+            store=study.tasks("sweep"),
+            executor=study.executor,
+            progress=study.progress,
+        )
+        ds = study.keep(complete(ds), "sweep")
+        with study.picture("sweep", (6.0, 4.0)) as (figure, path):
+            _draw(ds, self.parameter, figure.add_subplot())
+        what = "factors of" if self.scaled else "values of"
+        words = (
+            f"Runs of {self.particles} particles at {len(self.values)} {what} {self.parameter}, {self.seeds} seeds at "
+            f"each: the number of clusters at distance {self.distance:g} and the root mean square distance from the "
+            f"mean, at t = {self.times[-1]:g}, mean and standard deviation over the seeds."
+        )
+        study.add(Section(f"Sweep over {self.parameter}", words, _table(ds, self.parameter), path))
+
+    def _models(self, setting: Setting) -> list[tuple[Any, VelocityField]]:
+        if self.parameter not in setting.parameters or self.parameter in ("name", "head", "frame"):
+            known = ", ".join(sorted({*setting.parameters} - {"name", "head", "frame"}))
+            raise InvalidInput(f"`sweep.parameter` must be a parameter in [model] ({known}), got {self.parameter!r}")
+        given = setting.parameters[self.parameter]
+        try:
+            own = [(np.asarray(given, float) * v).tolist() if self.scaled else v for v in self.values]
+        except (TypeError, ValueError):
+            raise InvalidInput(f"`sweep.factors` need numbers in [model], got {self.parameter} = {given!r}") from None
+        return [(value, setting.varied(self.parameter, one)) for value, one in zip(self.values, own, strict=True)]
+
+
+@dataclass(frozen=True, eq=False)
+class Clusters:
+    """The task of a sweep: one run, its clusters and its spread."""
+
+    parameter: str
+    models: dict[Any, VelocityField]
+    law: ProbabilityLaw | AtomicLaw
+    particles: int
+    times: Array
+    distance: float
+
+    def __call__(self, rng: np.random.Generator, **parameters: Any) -> xr.Dataset:
+        """The run at one value of the parameter."""
+        model = self.models[parameters[self.parameter]]
+        start = np.unique(np.concatenate([[0.0], self.times]))
+        ds = simulate(model, self.law.sample(self.particles, rng), start, rng=rng).sel(time=self.times)
+        spread = np.sqrt(np.trace(covariance(ds).values, axis1=1, axis2=2))
+        count = cluster_count(ds, distance=self.distance)
+        return xr.Dataset({"cluster_count": count, "spread": ("time", spread)})
+
+    def __repr__(self) -> str:
+        return f"Clusters({self.parameter}, {self.particles} particles, {self.times.tolist()}, {self.distance:g})"
+
+
+def _key(value: Any) -> str:
+    key = text(value)
+    if not key.startswith(MODEL) or not key.removeprefix(MODEL).isidentifier():
+        raise TypeError('must name a key of [model], as "model.Q"')
+    return key.removeprefix(MODEL)
+
+
+def _values(value: Any) -> tuple[Any, ...]:
+    if not isinstance(value, list) or not value or not all(isinstance(v, bool | int | float | str) for v in value):
+        raise TypeError("must be a list of numbers, or of texts")
+    if len(set(value)) < len(value) or not all(np.isfinite(v) for v in value if not isinstance(v, str)):
+        raise TypeError("must be finite, each value once")
+    return tuple(value)
+
+
+def _draw(ds: xr.Dataset, parameter: str, ax: Any) -> None:
+    """Clusters at the last time against the parameter, with the standard deviation over the seeds."""
+    last = ds["cluster_count"].isel(time=-1)
+    numbers = ds[parameter].dtype.kind in "if"
+    at = ds[parameter].values if numbers else np.arange(ds.sizes[parameter])
+    ax.errorbar(at, last.mean("seed"), last.std("seed"), marker="o", color="#0072B2", capsize=3)
+    if not numbers:
+        ax.set_xticks(at, [str(value) for value in ds[parameter].values])
+    ax.set(xlabel=parameter, ylabel=f"clusters at t = {float(ds['time'][-1]):g}")
+
+
+def _table(ds: xr.Dataset, parameter: str) -> TextTable:
+    last = ds.isel(time=-1)
+    rows = []
+    for k, value in enumerate(ds[parameter].values):
+        cells = [f"{float(last[n][k].mean()):.4g} ± {float(last[n][k].std()):.2g}" for n in ("cluster_count", "spread")]
+        rows.append([str(value), *cells])
+    return TextTable([parameter, "clusters", "spread"], rows)
