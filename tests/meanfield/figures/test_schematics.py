@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from meanfield.figures import schematics
 from meanfield.figures.schematics import boolean_pattern, candidate_points, summary_of_theorems
 from meanfield.limits import candidate_set, hull
 
@@ -26,3 +27,12 @@ def test_the_points_drawn_are_the_candidate_set_with_a_disc_each():
 def test_every_row_of_the_table_is_certified_by_its_theorem():
     names = [row[3][:11] for row in summary_of_theorems()]
     assert names == ["Theorem 3.1", "Theorem 8.5", "Theorem 4.2", "Theorem 5.2"]
+
+
+def test_the_text_of_the_table_keeps_its_size_in_cells_that_are_narrow(monkeypatch):
+    row = ("V", "QᵀK", "a limit set whose description is far longer than the column in which it stands " * 3, "status")
+    monkeypatch.setattr(schematics, "summary_of_theorems", lambda: [row])
+    axes, caption = schematics.table_1()
+    axes.figure.canvas.draw()
+    assert {cell.get_fontsize() for cell in axes.tables[0].get_celld().values()} == {7.0}
+    assert caption.startswith("Table 1")

@@ -5,6 +5,7 @@ import pytest
 from certified import certificate, random_points
 
 from meanfield import limits
+from meanfield.limits.limit_sets import parallel_subspaces
 from particles import SelfAttention, simulate
 
 I2 = np.eye(2)
@@ -72,3 +73,13 @@ def test_hyperplanes_that_are_not_proved_are_the_outermost_levels_and_0():
     assert not found.known
     levels = run.position.values[-1, :, 0]
     assert sorted(found.limit_set.values) == pytest.approx([levels.min(), 0.0, levels.max()], abs=1e-14)
+
+
+def test_parallel_subspaces_are_the_level_sets_of_their_map():
+    L = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 2)))[0].T
+    values = np.array([[0.0, 1.0], [2.0, -1.0], [0.5, 0.5]])
+    found = parallel_subspaces(L, values)
+    np.testing.assert_allclose(found.values, values, atol=1e-15)
+    kernel = np.cross(L[0], L[1])
+    np.testing.assert_allclose(found.distance(found.points + 7.0 * kernel), 0.0, atol=1e-14)
+    np.testing.assert_allclose(found.distances(found.points)[0], np.linalg.norm(values - values[0], axis=1), atol=1e-15)

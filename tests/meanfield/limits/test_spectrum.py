@@ -56,3 +56,14 @@ def test_left_eigenvector_of_a_non_normal_matrix():
     block = leading_block(V, spectrum(V))
     np.testing.assert_allclose(np.abs(block.F[:, 0]), [1.0, 0.0], atol=1e-15)
     np.testing.assert_allclose(block.dual_F[0] / block.dual_F[0, 0], [1.0, 3.0 / 0.8], rtol=1e-14)
+
+
+def test_the_leading_eigenvector_points_along_its_largest_coordinate():
+    """An eigenvector is known up to its sign only, and hyperplanes φ₁* = c change theirs with it."""
+    for seed in range(10):
+        S = np.random.default_rng(seed).normal(size=(3, 3))
+        V = S @ np.diag([2.0, 0.5, -0.3]) @ np.linalg.inv(S)
+        block = leading_block(V, spectrum(V))
+        phi = block.F[:, 0]
+        assert phi[np.argmax(np.abs(phi))] > 0.0
+        assert block.dual_F[0] @ phi == pytest.approx(1.0)

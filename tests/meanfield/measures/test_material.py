@@ -85,3 +85,15 @@ def test_a_density_too_narrow_for_the_mesh_is_refused(variance):
         material(PLANE.measure(law), 2)
     wide = Product([Normal(0.3, 0.01), Uniform((-1, 1))])
     assert material(PLANE.measure(wide), 2).nodes(2)[1].sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("share", "accepted"), [(5e-4, True), (1.5e-3, False)])
+def test_a_mesh_that_misses_more_than_a_thousandth_of_the_mass_is_refused(share, accepted):
+    """A peak between all nodes of the mesh: its share of the mass is what they miss."""
+    law = Mixture([Uniform((-1, 1)), Normal(0.0123, 1e-12)], [1 - share, share])
+    measure = Grid([(-1.5, 1.5)], 24).measure(law)
+    if accepted:
+        assert material(measure, 2).nodes(2)[1].sum() == pytest.approx(1.0, abs=1e-14)
+    else:
+        with pytest.raises(InvalidInput, match="too narrow for it"):
+            material(measure, 2)

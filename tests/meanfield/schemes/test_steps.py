@@ -5,6 +5,7 @@ import pytest
 from user_fields import Alignment, Wind
 
 from meanfield import WENO, FiniteVolume, Grid, Normal, SemiLagrangian, Upwind, solve
+from meanfield.schemes.steps import SAFETY, SHRINK, TimeControl, longer
 from meanfield.solve import measure_at
 from particles.errors import InvalidInput
 
@@ -33,3 +34,13 @@ def test_a_pulse_is_seen_with_a_longest_step_of_its_width():
 def test_tolerances_are_positive(option):
     with pytest.raises(InvalidInput, match=option):
         solve(Alignment(), BUMP, [0.0, 1.0], **{option: 0.0})
+
+
+@pytest.mark.parametrize("lost", [np.nan, np.inf])
+def test_a_step_whose_error_or_bend_is_lost_is_infinitely_too_long(lost):
+    control = TimeControl(1e-4)
+    assert control.excess(lost, 0.0, 1.0) == control.excess(0.0, lost, 1.0) == np.inf
+    assert control.excess(2e-4, 0.0, 1.0) == pytest.approx(2.0)
+    assert longer(1.0, np.inf) == SHRINK
+    # An error of the third power of the step: half the step has an eighth of it.
+    assert longer(1.0, 8.0) == pytest.approx(SAFETY / 2.0)

@@ -49,3 +49,5 @@ def test_ensembles_of_different_runs_do_not_add():
         ENSEMBLE + Ensemble(ENSEMBLE.fields)
     with pytest.raises(NotSupported, match="Ensemble of ensembles"):
         Ensemble((ENSEMBLE,))
+    with pytest.raises(NotSupported, match="Ensemble of ensembles"):
+        Ensemble((ToMean(0.7), ENSEMBLE))
