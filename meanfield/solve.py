@@ -7,6 +7,7 @@ import os
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
+from zarr.abc.store import Store
 
 from meanfield.measures.grid import GridMeasure, grid_axes, grid_of, some_centres
 from meanfield.schemes.base import Options, Run, Scheme
@@ -42,7 +43,7 @@ def solve(
     wall_tolerance: float = 1e-6,
     tails: Tails | None = None,
     progress: Progress = False,
-    store: str | os.PathLike[str] | None = None,
+    store: str | os.PathLike[str] | Store | None = None,
     overwrite: bool = False,
     observables: Observables | None = None,
     stop: Stop | None = None,

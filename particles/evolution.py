@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
+from zarr.abc.store import Store
 
 from particles.checks import Array, as_times, default_error_state, flag
 from particles.dataset import COMPLETED, Layout, config_of, unwritten
-from particles.errors import Interrupted, InvalidInput, LibraryError, RunStopped, StoreError
+from particles.errors import Interrupted, InvalidInput, LibraryError, NotSupported, RunStopped, StoreError
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField
-from particles.files import Lock, as_target, recover
+from particles.files import Lock, recover
 from particles.progress import Progress, as_progress, progress_of
+from particles.remote import NoLock, as_place
 from particles.store import (
     MemoryRecorder,
     Recorder,
@@ -93,7 +96,7 @@ def evolve(
     label: str,
     watch: Watch | None = None,
     progress: Progress = False,
-    store: str | os.PathLike[str] | None = None,
+    store: str | os.PathLike[str] | Store | None = None,
     overwrite: bool = False,
 ) -> xr.Dataset:
     """Carry a state through the save times of `layout`; in memory, or streamed to a Zarr store.
@@ -113,7 +116,7 @@ def _begin(
     state: State,
     layout: Layout,
     first: Mapping[str, Array],
-    store: str | os.PathLike[str] | None,
+    store: str | os.PathLike[str] | Store | None,
     overwrite: bool,
     velocities: Any,
 ) -> Recorder:
@@ -123,15 +126,16 @@ def _begin(
         recorder.save(0, first, {})
         return recorder
     if lost := unwritten(layout.static):
+        place = as_place(store, "store")
         warnings.warn(
-            f"the run in {os.fspath(store)} cannot be resumed from its store alone: no file can hold {'; '.join(lost)}."
+            f"the run in {place} cannot be resumed from its store alone: no file can hold {'; '.join(lost)}."
             " Keep the code and call resume(store, model=...), or give matrices, and classes that stand at the top of "
             "a module as frozen dataclasses",
             UserWarning,
             stacklevel=4,
         )
     memo = _memo(state, float(layout.times[0]), velocities)
-    return ZarrRecorder.create(as_target(store, "store"), layout, first, memo, overwrite=overwrite)
+    return ZarrRecorder.create(as_place(store, "store"), layout, first, memo, overwrite=overwrite)
 
 
 def _memo(state: State, t: float, start: Any) -> dict[str, Any]:
@@ -139,16 +143,16 @@ def _memo(state: State, t: float, start: Any) -> dict[str, Any]:
     return {"state": state.memo(), "start": start, "last": None if start is None else state.probe(t).tolist()}
 
 
-def refuse_existing(store: str | os.PathLike[str] | None, *, overwrite: bool) -> None:
+def refuse_existing(store: str | os.PathLike[str] | Store | None, *, overwrite: bool) -> None:
     """Refuse a store that exists before any work is done for it."""
     flag(overwrite, "overwrite")
     if store is not None:
-        check_target(as_target(store, "store"), overwrite=overwrite)
+        check_target(as_place(store, "store"), overwrite=overwrite)
 
 
 @default_error_state()
 def resume(
-    store: str | os.PathLike[str],
+    store: str | os.PathLike[str] | Store,
     *,
     times: npt.ArrayLike | None = None,
     model: Model | None = None,
@@ -191,23 +195,26 @@ def resume(
     RunStopped, Interrupted
         As for `simulate`.
     """
-    path = as_target(store, "store")
+    path = as_place(store, "store")
     progress, watch = as_progress(progress), as_watch(observables, stop, callback)
     more = None if times is None else as_times(times)
-    if more is None and read_commit(path).status == COMPLETED:
-        return open_store(path)
-    lock = Lock(path)
+    if more is None and read_commit(store).status == COMPLETED:
+        return open_store(store)
+    if more is not None and not isinstance(path, Path):
+        raise NotSupported(f"{path} cannot be replaced at once, as further times ask for: copy it into a folder first")
+    lock = Lock(path) if isinstance(path, Path) else NoLock()
     try:
-        recover(path)
-        head = read_commit(path)
+        if isinstance(path, Path):
+            recover(path)
+        head = read_commit(store)
         if more is None and head.status == COMPLETED:
-            return open_store(path)
-        saved = open_store(path)
+            return open_store(store)
+        saved = open_store(store)
         check_rows(path, head)
         call = config_of(saved) if model is None else _call_with(model, saved, head.memo)
         state = _state(call).restore(whole_states(saved).isel(time=-1).load(), call, head.memo["state"])
         watched = Watched.anew(watch, planned(path), state.record())
-        if more is not None:
+        if more is not None and isinstance(path, Path) and isinstance(lock, Lock):
             watched.layout = extend(path, lock, more)
         recorder = ZarrRecorder.reopened(path, lock)
         return _loop(state, recorder, recorder.head.saved, watched, progress, call["function"], head.memo["start"])

@@ -195,7 +195,7 @@ def reserve(path: Path, size: int) -> None:
 
 
 @contextmanager
-def storing(path: Path) -> Iterator[None]:
+def storing(path: object) -> Iterator[None]:
     """Turn the system's errors into one StoreError that names the path."""
     try:
         yield

@@ -33,6 +33,7 @@ from particles.dataset import RUNNING, Layout, Series, Status, variable
 from particles.encoding import FORMAT
 from particles.errors import LibraryError, StoreError
 from particles.files import beside, storing, write_whole
+from particles.remote import Place
 from particles.thinning import state_name
 
 HEAD = "zarr.json"
@@ -85,10 +86,15 @@ class WholeFiles(LocalStore):
         os.replace(partial, path)
 
 
-def new_store(path: Path, layout: Layout, first: Mapping[str, Array]) -> None:
+def zarr_store(path: Place) -> Any:
+    """The Zarr store at a place."""
+    return WholeFiles(path) if isinstance(path, Path) else path.store
+
+
+def new_store(path: Place, layout: Layout, first: Mapping[str, Array]) -> None:
     """The arrays of a run in a new folder, still without a head."""
-    layout.static.to_zarr(path, mode="w", zarr_format=3, consolidated=False)
-    group = zarr.open_group(path, mode="r+")
+    layout.static.to_zarr(zarr_store(path), mode="w", zarr_format=3, consolidated=False)
+    group = zarr.open_group(zarr_store(path), mode="r+")
     for name, series in layout.series.items():
         shape = series.shape(np.shape(first[name]), len(layout.times))
         group.create_array(
@@ -132,16 +138,19 @@ def largest_chunks(series: Series, shape: tuple[int, ...]) -> tuple[int, ...]:
 # The head -------------------------------------------------------------------------------------------------------------
 
 
-def write_head(path: Path, head: Head, attributes: Mapping[str, Any]) -> None:
+def write_head(path: Place, head: Head, attributes: Mapping[str, Any]) -> None:
     """Commit: replace the head atomically. `attributes` are those of the Dataset, for other readers of Zarr too."""
     shown = {**attributes, "status": status_text(head), "saved": head.saved}
     commit = json.dumps(asdict(head))
     attrs = shown | {"commit": commit, "checksum": _checksum(commit, attributes)}
     text = json.dumps({"attributes": attrs, "zarr_format": 3, "node_type": "group"})
-    write_whole(path / HEAD, text, beside(path, "head"))
+    if isinstance(path, Path):
+        write_whole(path / HEAD, text, beside(path, "head"))
+    else:
+        (path / HEAD).write_bytes(text.encode())
 
 
-def read_head(path: Path) -> tuple[Head, dict[str, Any]]:
+def read_head(path: Place) -> tuple[Head, dict[str, Any]]:
     """The head of a store and the attributes of its Dataset; StoreError where there is none, or it is damaged."""
     try:
         attributes = json.loads((path / HEAD).read_text(encoding="utf-8"))["attributes"]
@@ -178,19 +187,23 @@ def _digest(data: bytes) -> str:
 # Files that do not change ---------------------------------------------------------------------------------------------
 
 
-def file_checksums(path: Path, growing: Iterable[str]) -> dict[str, str]:
+def file_checksums(path: Place, growing: Iterable[str]) -> dict[str, str]:
     """Checksums of every file of a new store but its head and the chunks that grow."""
     chunks = tuple(f"{name}/c/" for name in (*growing, f"{CHECKSUMS}/rows"))
-    files = [p for p in sorted(path.rglob("*")) if p.is_file()]
-    names = [p.relative_to(path).as_posix() for p in files]
     return {
         name: _digest(file.read_bytes())
-        for name, file in zip(names, files, strict=True)
+        for name, file in _files(path).items()
         if name != HEAD and not name.startswith(chunks)
     }
 
 
-def check_files(path: Path, head: Head) -> None:
+def _files(path: Place) -> Mapping[str, Place]:
+    if not isinstance(path, Path):
+        return path.files()
+    return {p.relative_to(path).as_posix(): p for p in sorted(path.rglob("*")) if p.is_file()}
+
+
+def check_files(path: Place, head: Head) -> None:
     """Refuse a store of which a file that does not change is missing or damaged, or a committed chunk missing."""
     for name, expected in head.files.items():
         try:
@@ -206,18 +219,18 @@ def check_files(path: Path, head: Head) -> None:
                 raise missing(rows.file(block))
 
 
-def missing(file: Path) -> StoreError:
+def missing(file: Place) -> StoreError:
     """The error of a file that is gone."""
     return StoreError(f"{file} is missing: the store is not whole. Take a copy of it, or run again")
 
 
-def damaged(file: Path, reason: object = "its checksum does not fit") -> StoreError:
+def damaged(file: Place, reason: object = "its checksum does not fit") -> StoreError:
     """The error of a file whose content is another."""
     return StoreError(f"{file} is damaged ({reason}). Take a copy of the store, or run again")
 
 
 @contextmanager
-def reading(file: Path) -> Iterator[None]:
+def reading(file: Place) -> Iterator[None]:
     """What zarr, its codecs and xarray raise on a damaged file may be of any type: one StoreError stands for it."""
     try:
         yield
@@ -237,10 +250,10 @@ def row_checksum(run: str, name: str, k: int, row: npt.NDArray[Any]) -> int:
     return int.from_bytes(found.digest(), "little")
 
 
-def stored_array(path: Path, name: str) -> Any:
+def stored_array(path: Place, name: str) -> Any:
     """An array of a store, to read."""
     with reading(path / name / HEAD):
-        return zarr.open_array(WholeFiles(path), path=name, mode="r")
+        return zarr.open_array(zarr_store(path), path=name, mode="r")
 
 
 class CheckedRows(BackendArray):
@@ -249,7 +262,7 @@ class CheckedRows(BackendArray):
     Raises StoreError where the store is gone, is another run's by now, or a row is not the one that was committed.
     """
 
-    def __init__(self, path: Path, head: Head, name: str) -> None:
+    def __init__(self, path: Place, head: Head, name: str) -> None:
         self._path, self._run, self._name, self._axis = path, head.run, name, head.series[name].axis
         self._column = list(head.series).index(name)
         array = stored_array(path, name)
@@ -276,7 +289,7 @@ class CheckedRows(BackendArray):
         rows: int = self.shape[self._axis]
         return -(-rows // self._rows)
 
-    def file(self, block: int) -> Path:
+    def file(self, block: int) -> Place:
         """The file of a chunk, the first where a row is cut into several."""
         place = ["0"] * len(self.shape)
         place[self._axis] = str(block)
@@ -305,29 +318,29 @@ class CheckedRows(BackendArray):
         return values
 
 
-def _values(path: Path, name: str, place: tuple[Any, ...], file: Path) -> npt.NDArray[Any]:
+def _values(path: Place, name: str, place: tuple[Any, ...], file: Place) -> npt.NDArray[Any]:
     array = stored_array(path, name)
     with reading(file):
         return np.asarray(array[place])
 
 
-def read_static(path: Path, head: Head) -> xr.Dataset:
+def read_static(path: Place, head: Head) -> xr.Dataset:
     """The variables that do not change, in memory, checked; their `time` holds all save times that are planned."""
     check_files(path, head)
     growing = [*head.series, *(state_name(name) for name in head.whole)]
-    with reading(path), xr.open_zarr(path, chunks=None, consolidated=False, drop_variables=growing) as ds:
+    with reading(path), xr.open_zarr(zarr_store(path), chunks=None, consolidated=False, drop_variables=growing) as ds:
         out: xr.Dataset = ds.load().drop_encoding()
     return out
 
 
-def first_head(path: Path, run: str, layout: Layout) -> Head:
+def first_head(path: Place, run: str, layout: Layout) -> Head:
     """The head of a new store without rows."""
     growing = [*layout.series, *(state_name(name) for name in layout.whole)]
     files = file_checksums(path, growing)
     return Head(run, 0, RUNNING, "", {}, dict(layout.series), files, layout.every, layout.whole)
 
 
-def commit(path: Path, head: Head, attributes: Mapping[str, Any]) -> None:
+def commit(path: Place, head: Head, attributes: Mapping[str, Any]) -> None:
     """Write a head, or raise one StoreError."""
     with storing(path):
         write_head(path, head, attributes)

@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
+from zarr.abc.store import Store
 
 from particles.checks import Array, Rng, as_finite, as_generator, as_times, as_weights, default_error_state, whole
 from particles.dataset import Layout, Series, provenance, variable
@@ -99,7 +100,7 @@ def simulate(
     weights: npt.ArrayLike | None = None,
     rng: Rng = None,
     progress: Progress = False,
-    store: str | os.PathLike[str] | None = None,
+    store: str | os.PathLike[str] | Store | None = None,
     overwrite: bool = False,
     every: int = 1,
     observables: Observables | None = None,
@@ -124,8 +125,9 @@ def simulate(
         Used only by random methods; run r of an ensemble draws from its r-th child.
     progress : bool or function
         A flag, or a function of (done, total).
-    store : path, optional
-        A Zarr store that is written while the run goes on.
+    store : path, URL or Zarr store, optional
+        A Zarr store that is written while the run goes on. What is no folder, as "s3://bucket/run.zarr", has no lock
+        and is not replaced atomically, see `particles.remote`.
     overwrite : bool
         Whether a store of this library at that path is replaced.
     observables : mapping, optional

@@ -9,7 +9,6 @@ those of all. A run that is killed goes on from there, with the rows after it co
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,8 @@ import zarr
 from particles.checks import Array
 from particles.dataset import Layout, Series, variable
 from particles.errors import StoreError
-from particles.records import Head, damaged, largest_chunks, read_head, reading, row_checksum, stored_array
+from particles.records import Head, damaged, largest_chunks, read_head, reading, row_checksum, stored_array, zarr_store
+from particles.remote import Place
 from particles.thinning import state_name, state_series
 
 SAVES_A_STATE = 16
@@ -28,9 +28,9 @@ SAVES_A_STATE = 16
 PLACES = 3
 
 
-def new_states(path: Path, layout: Layout, first: Mapping[str, Array]) -> None:
+def new_states(path: Place, layout: Layout, first: Mapping[str, Array]) -> None:
     """The arrays of whole states in a new folder, `first` a record of all tokens."""
-    group = zarr.open_group(path, mode="r+")
+    group = zarr.open_group(zarr_store(path), mode="r+")
     for name in layout.whole:
         series = layout.series[name]
         kind, shape = state_series(series), series.shape(np.shape(first[name]), PLACES)
@@ -51,10 +51,10 @@ def due(head: Head, k: int) -> bool:
     return bool(head.whole) and k % min(head.every, SAVES_A_STATE) == 0
 
 
-def written_state(path: Path, head: Head, k: int, record: Mapping[str, Array]) -> tuple[dict[str, Any], ...]:
+def written_state(path: Place, head: Head, k: int, record: Mapping[str, Array]) -> tuple[dict[str, Any], ...]:
     """Write all tokens of the k-th save, and the `states` of the head that counts it."""
     place = 0 if k == 0 else 2 if head.states[-1]["place"] == 1 else 1
-    group: Any = zarr.open_group(path, mode="r+")
+    group: Any = zarr.open_group(zarr_store(path), mode="r+")
     sums = {}
     for name in head.whole:
         series = head.series[name]
@@ -65,7 +65,7 @@ def written_state(path: Path, head: Head, k: int, record: Mapping[str, Array]) -
     return (state,) if k == 0 else (head.states[0], state)
 
 
-def read_states(path: Path, head: Head) -> tuple[tuple[int, int], dict[str, npt.NDArray[Any]]]:
+def read_states(path: Place, head: Head) -> tuple[tuple[int, int], dict[str, npt.NDArray[Any]]]:
     """The two saves of which all tokens are kept, and the tokens, checked; the run may be going on."""
     while True:
         try:
@@ -77,7 +77,7 @@ def read_states(path: Path, head: Head) -> tuple[tuple[int, int], dict[str, npt.
             head = now
 
 
-def _read_states(path: Path, head: Head) -> tuple[tuple[int, int], dict[str, npt.NDArray[Any]]]:
+def _read_states(path: Place, head: Head) -> tuple[tuple[int, int], dict[str, npt.NDArray[Any]]]:
     states, found = (head.states[0], head.states[-1]), {}
     for name in head.whole:
         series, rows = head.series[name], []

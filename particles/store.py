@@ -17,6 +17,7 @@ import numpy.typing as npt
 import xarray as xr
 import zarr
 from xarray.core import indexing
+from zarr.abc.store import Store
 
 from particles.checks import Array
 from particles.dataset import Layout, Status, as_dataset, variable
@@ -26,7 +27,6 @@ from particles.records import (
     CHECKSUMS,
     CheckedRows,
     Head,
-    WholeFiles,
     commit,
     first_head,
     missing,
@@ -35,7 +35,9 @@ from particles.records import (
     read_static,
     row_checksum,
     status_text,
+    zarr_store,
 )
+from particles.remote import NoLock, Place, Remote, as_place
 from particles.states import due, new_states, read_states, written_state
 from particles.thinning import rows_of, thinned, widened, with_states
 
@@ -147,12 +149,12 @@ class MemoryRecorder:
 class ZarrRecorder:
     """Streams every record to a Zarr store, which it alone may write; see `records` for what stands there."""
 
-    def __init__(self, path: Path, lock: Lock, head: Head, attributes: Mapping[str, Any]) -> None:
+    def __init__(self, path: Place, lock: Lock | NoLock, head: Head, attributes: Mapping[str, Any]) -> None:
         self._path, self._lock, self.head, self._attributes = path, lock, head, attributes
         # Chunks that hold nothing but the fill value are files too (no token has met another): a store lacks none. What
         # an array was created with does not outlive it.
         with zarr.config.set({"array.write_empty_chunks": True}):
-            group = zarr.open_group(WholeFiles(path), mode="r+")
+            group = zarr.open_group(zarr_store(path), mode="r+")
             series = head.series.items()
             self._blocks = {name: _Block(group[name], kind.axis, kind.missing) for name, kind in series}
             self._sums = _Block(group[f"{CHECKSUMS}/rows"], 0, 0)
@@ -161,9 +163,11 @@ class ZarrRecorder:
 
     @classmethod
     def create(
-        cls, path: Path, layout: Layout, first: Mapping[str, Array], memo: Mapping[str, Any], *, overwrite: bool
+        cls, path: Place, layout: Layout, first: Mapping[str, Array], memo: Mapping[str, Any], *, overwrite: bool
     ) -> Self:
         """A new store that already holds the first record; it appears under its name whole or not at all."""
+        if not isinstance(path, Path):
+            return cls._created_remotely(path, layout, first, memo, overwrite=overwrite)
         lock = Lock(path)
         try:
             recover(path)
@@ -182,8 +186,19 @@ class ZarrRecorder:
             raise
 
     @classmethod
+    def _created_remotely(
+        cls, place: Remote, layout: Layout, first: Mapping[str, Array], memo: Mapping[str, Any], *, overwrite: bool
+    ) -> Self:
+        with storing(place):
+            check_target(place, overwrite=overwrite)
+            place.clear()
+            recorder = cls.started(place, NoLock(), layout, rows_of(layout.series, layout.every, first), first)
+            recorder.save(0, first, memo)
+        return recorder
+
+    @classmethod
     def started(
-        cls, path: Path, lock: Lock, layout: Layout, rows: Mapping[str, Array], state: Mapping[str, Array]
+        cls, path: Place, lock: Lock | NoLock, layout: Layout, rows: Mapping[str, Array], state: Mapping[str, Array]
     ) -> Self:
         """A recorder in a new folder without a row, for rows and states of the shapes of these."""
         saved = thinned(layout)
@@ -192,7 +207,7 @@ class ZarrRecorder:
         return cls(path, lock, first_head(path, token_hex(16), saved), layout.static.attrs)
 
     @classmethod
-    def reopened(cls, path: Path, lock: Lock) -> Self:
+    def reopened(cls, path: Place, lock: Lock | NoLock) -> Self:
         """The recorder that goes on where the state that a store holds was saved."""
         head, attributes = read_head(path)
         recorder = cls(path, lock, head, attributes)
@@ -287,7 +302,7 @@ class _Block:
         return (*(slice(None),) * self._axis, slice(self._first, last))
 
 
-def check_target(path: Path, *, overwrite: bool) -> None:
+def check_target(path: Place, *, overwrite: bool) -> None:
     """Refuse a store that exists, unless it is one of this library's and may be overwritten."""
     if not path.exists():
         return
@@ -296,7 +311,7 @@ def check_target(path: Path, *, overwrite: bool) -> None:
     read_head(path)
 
 
-def open_store(path: str | os.PathLike[str]) -> xr.Dataset:
+def open_store(path: str | os.PathLike[str] | Store) -> xr.Dataset:
     """The Dataset in a store, cut to the times that were committed; works while the run goes on, and after a kill.
 
     Up to 256 MiB it is read into memory and checked at once. A larger one is read when it is used, and checked then.
@@ -313,12 +328,13 @@ def open_store(path: str | os.PathLike[str]) -> xr.Dataset:
     ------
     StoreError : where something is missing, damaged, or no store of a run; it names the file.
     """
-    place = as_target(path, "path")
-    recover_lost(place)
+    place = as_place(path, "path")
+    if isinstance(place, Path):
+        recover_lost(place)
     return _opened(place, *read_head(place))
 
 
-def _opened(path: Path, head: Head, attributes: Mapping[str, Any]) -> xr.Dataset:
+def _opened(path: Place, head: Head, attributes: Mapping[str, Any]) -> xr.Dataset:
     static = read_static(path, head)
     planned_times, ds = static["time"].values, static.isel(time=slice(0, head.saved))
     ds.attrs = {**attributes, "status": status_text(head)}
@@ -338,13 +354,13 @@ def _opened(path: Path, head: Head, attributes: Mapping[str, Any]) -> xr.Dataset
     return ds.load() if ds.nbytes <= IN_MEMORY else ds
 
 
-def check_rows(path: Path, head: Head) -> None:
+def check_rows(path: Place, head: Head) -> None:
     """Read all committed rows of a store, and refuse one that is missing or damaged."""
     for name in head.series:
         CheckedRows(path, head, name).check()
 
 
-def planned(path: Path) -> Layout:
+def planned(path: Place) -> Layout:
     """The layout of a run: what does not change, its series, and all save times, also those that are still to come."""
     head, attributes = read_head(path)
     static = read_static(path, head)
@@ -377,7 +393,7 @@ def extend(path: Path, lock: Lock, times: Array) -> Layout:
 
 def _copy(path: Path, head: Head, partial: Path, lock: Lock, longer: Layout) -> None:
     """The rows and states of a store in a new one, of a run with another name."""
-    saved = open_store(path)
+    saved = _opened(path, head, {})
     rows = ({name: saved[name].isel(time=k).values for name in head.series} for k in range(head.saved))
     first, ends = next(rows), (0, 0)
     whole: tuple[dict[str, npt.NDArray[Any]], ...] = ({}, {})
@@ -393,8 +409,9 @@ def _copy(path: Path, head: Head, partial: Path, lock: Lock, longer: Layout) -> 
     recorder.commit(new)
 
 
-def read_commit(path: str | os.PathLike[str]) -> Head:
+def read_commit(path: str | os.PathLike[str] | Store) -> Head:
     """The head of the store at `path`; refused where there is none."""
-    place = as_target(path, "path")
-    recover_lost(place)
+    place = as_place(path, "path")
+    if isinstance(place, Path):
+        recover_lost(place)
     return read_head(place)[0]

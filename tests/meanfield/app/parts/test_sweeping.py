@@ -85,6 +85,7 @@ def test_a_sweep_that_cannot_be_is_refused_before_anything_runs(file, old, new, 
         read_study(file)
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_a_live_dask_scheduler_runs_a_study_bitwise(file, tmp_path):
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
