@@ -20,10 +20,9 @@ from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField
 from particles.files import Lock, recover
 from particles.progress import Progress, as_progress, progress_of
+from particles.recorder import MemoryRecorder, Recorder
 from particles.remote import NoLock, as_place
 from particles.store import (
-    MemoryRecorder,
-    Recorder,
     ZarrRecorder,
     check_rows,
     check_target,
