@@ -1,4 +1,6 @@
-"""Random tokens, clouds, matrices and heads."""
+"""Random tokens, clouds, matrices and heads; what an object holds."""
+
+from itertools import chain
 
 import numpy as np
 
@@ -50,3 +52,13 @@ def in_ball(rng, n, d, radius):
     """A random measure of n atoms in the ball B(0, radius)."""
     points = rng.standard_normal((n, d))
     return EmpiricalMeasure(radius * points / np.linalg.norm(points, axis=1).max(), rng.dirichlet(np.full(n, 0.3)))
+
+
+def arrays(value):
+    """All arrays that an object holds, at any depth."""
+    if isinstance(value, np.ndarray):
+        return [value]
+    if isinstance(value, tuple | list):
+        return list(chain.from_iterable(arrays(item) for item in value))
+    slots = [getattr(value, name) for name in getattr(type(value), "__slots__", ()) if hasattr(value, name)]
+    return list(chain.from_iterable(arrays(item) for item in [*getattr(value, "__dict__", {}).values(), *slots]))

@@ -1,4 +1,4 @@
-"""The tests are a map of the source: every module has a test file of its name, and every test file a module."""
+"""The tests are a map of the source: a test file for every module, by its name, and themes in a folder of their own."""
 
 import importlib
 import subprocess
@@ -9,21 +9,6 @@ import pytest
 from source_tree import PACKAGES, ROOT, modules
 
 ENTRY = {"__init__.py", "__main__.py"}
-
-THEMES = {
-    "particles/test_extending.py",
-    "meanfield/limits/test_examples.py",
-    "meanfield/schemes/test_memory.py",
-    "meanfield/schemes/test_published_flows.py",
-    "meanfield/velocity/test_models_on_grids.py",
-    "particles/kernels/test_first_process.py",
-    "particles/test_copies.py",
-    "particles/test_numbers.py",
-    "particles/test_oracles.py",
-    "particles/test_resume.py",
-    "particles/test_simulate_checks.py",
-}
-"""Test files of a theme that runs through several modules."""
 
 
 def sources():
@@ -41,9 +26,14 @@ def test_every_module_has_a_test_file_of_its_name():
     assert not missing, f"no test file of their name: {sorted(missing)}"
 
 
-def test_every_test_file_has_a_module_of_its_name():
+def test_every_test_file_has_a_module_of_its_name_and_what_has_none_is_a_theme():
     lost = {str(path) for path in listed_tests() if path.with_name(path.name.removeprefix("test_")) not in sources()}
-    assert not lost - THEMES, f"no module of their name: {sorted(lost - THEMES)}"
+    assert not lost, f"no module of their name, so they belong in tests/themes: {sorted(lost)}"
+    places = {path.parent.relative_to(ROOT / "tests").parts[:1] for path in (ROOT / "tests").rglob("test_*.py")}
+    assert places == {(), ("themes",), *((name,) for name in PACKAGES)}
+    mirrored = {path.name for path in listed_tests()}
+    twice = {path.name for path in (ROOT / "tests" / "themes").glob("test_*.py")} & mirrored
+    assert not twice, f"a theme bears the name of a module: {sorted(twice)}"
 
 
 def test_no_two_modules_share_a_file_name():

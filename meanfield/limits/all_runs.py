@@ -20,9 +20,22 @@ _WORDS = ("theorem", "status", "reason", "frame", "limit_set", "assumptions")
 def certify(ds: xr.Dataset) -> LimitCertificate | xr.Dataset:
     """The certificate of a run (`certify_run`), or of an ensemble a Dataset of those of all its runs.
 
-    It has what `LimitCertificate.to_dataset` has, with the dimension `run` in front, and by run `theorem`, `status`,
-    `reason`, `frame`, `limit_set` (in words), `assumptions`, `phase_time` and `integration_error`. Times beyond
-    the float64 range of a run are NaN. Raises as `certify_run`.
+    Parameters
+    ----------
+    ds : Dataset
+        A run of simulate, or an ensemble.
+
+    Returns
+    -------
+    LimitCertificate or Dataset
+        The Dataset has what `LimitCertificate.to_dataset` has, with the dimension `run` in front, and by run `theorem`,
+        `status`, `reason`, `frame`, `limit_set` (in words), `assumptions`, `phase_time` and `integration_error`. Times
+        beyond the float64 range of a run are NaN.
+
+    Raises
+    ------
+    InvalidInput, NotSupported
+        As `certify_run`.
     """
     ds = as_dataset(ds)
     if "run" not in ds.dims:
@@ -33,8 +46,21 @@ def certify(ds: xr.Dataset) -> LimitCertificate | xr.Dataset:
 def hypotheses(model: VelocityField | DiscreteMap | xr.Dataset) -> Hypotheses | xr.Dataset:
     """The hypotheses of a model, or of the one of a run (`hypotheses_of`); of an ensemble, a Dataset with `run`.
 
-    An ensemble is a Dataset with the dimension `run`, or an Ensemble of fields. The Dataset has `theorem`, `others`,
-    `undecided`, `reason`, in words, and `positive`, the number of eigenvalues of V with positive real part.
+    Parameters
+    ----------
+    model : VelocityField, DiscreteMap or Dataset
+        An ensemble is a Dataset with the dimension `run`, or an Ensemble of fields.
+
+    Returns
+    -------
+    Hypotheses or Dataset
+        The Dataset has `theorem`, `others`, `undecided`, `reason`, in words, and `positive`, the number of eigenvalues
+        of V with positive real part.
+
+    Raises
+    ------
+    InvalidInput, StoreError
+        For what is no model, a Dataset without one.
     """
     if isinstance(model, xr.Dataset):
         if "run" not in model.dims:

@@ -3,9 +3,9 @@ import pickle
 
 import numpy as np
 import pytest
+from samples import arrays
 
 from meanfield import Disc, Grid, Mixture, Normal, PointMasses, Product, Ring, Uniform
-from tests.particles.test_copies import arrays
 
 LAW = Normal([0, 0], 0.3 * np.eye(2))
 BOX = Uniform([(-1, 1), (0, 1)])

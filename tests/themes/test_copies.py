@@ -2,10 +2,10 @@
 
 import copy
 import pickle
-from itertools import chain
 
 import numpy as np
 import pytest
+from samples import arrays
 
 from particles import (
     RK4,
@@ -50,16 +50,6 @@ def test_a_measure_and_its_copies_cannot_be_changed(copied):
                 setattr(measure, name, X)
         with pytest.raises(AttributeError, match="cannot be changed"):
             del measure._points
-
-
-def arrays(value):
-    """All arrays that an object holds, at any depth."""
-    if isinstance(value, np.ndarray):
-        return [value]
-    if isinstance(value, tuple | list):
-        return list(chain.from_iterable(arrays(item) for item in value))
-    slots = [getattr(value, name) for name in getattr(type(value), "__slots__", ()) if hasattr(value, name)]
-    return list(chain.from_iterable(arrays(item) for item in [*getattr(value, "__dict__", {}).values(), *slots]))
 
 
 @pytest.mark.parametrize("original", OBJECTS, ids=lambda value: type(value).__name__)

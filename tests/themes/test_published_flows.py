@@ -7,7 +7,7 @@ import pytest
 
 from meanfield import WENO, FiniteVolume, SemiLagrangian
 
-sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from published_flows import FLOWS, measured
 
 
