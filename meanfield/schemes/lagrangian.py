@@ -23,8 +23,8 @@ from particles.checks import Array, as_finite, hold, whole
 from particles.dataset import Series, variable
 from particles.errors import InvalidInput, NotSupported, RunStopped
 from particles.evolution import resumable
-from particles.fields.field import VelocityField
-from particles.measure import EmpiricalMeasure
+from particles.fields.field import Derived, VelocityField
+from particles.measure import Atoms, EmpiricalMeasure, Measure
 from particles.steppers.adaptive import Adaptive
 from particles.steppers.error_control import ErrorControlled
 from particles.steppers.fixed_step import FixedStep
@@ -157,6 +157,25 @@ def _(method: FixedStep) -> Method:
     return replace(method, dt=method.dt / 2)
 
 
+@dataclass(frozen=True, eq=False)
+class Carried(Derived):
+    """A field on particles of which the first `sources` alone have mass: the others are queries, no terms of a sum."""
+
+    sources: int
+
+    def velocity(self, t: float, x: Array, mu: Measure) -> Array:
+        """That of the field."""
+        return self.field.velocity(t, x, mu)
+
+    def particle_velocity(self, t: float, x: Array, w: Array) -> Array:
+        """That of the field of the sources, x (..., n, d); NaN where x is not finite."""
+        if x.ndim > 2:
+            return np.stack([self.particle_velocity(t, run, w) for run in x])
+        if not np.isfinite(x).all():
+            return np.full_like(x, np.nan)
+        return self.field.velocity(t, x, Atoms(x[: self.sources], w[: self.sources]))
+
+
 @resumable("moving mesh")
 @dataclass(frozen=True, eq=False)
 class LagrangianState:
@@ -191,11 +210,16 @@ class LagrangianState:
     def advance(self, t0: float, t1: float) -> Self:
         """The mesh at t1; the run stops where more mass than allowed has left the box."""
         method, tight = self.scheme.method, finer(self.scheme.method)
+
+        def moved_by(way: Method, particles: Particles) -> Particles:
+            field = Carried(self.model, int(np.count_nonzero(particles.w)))
+            return advance_over_jumps(way, field, t0, t1, particles)
+
         moved = replace(
             self,
-            fine=advance_over_jumps(method, self.model, t0, t1, self.fine),
-            coarse=advance_over_jumps(method, self.model, t0, t1, self.coarse),
-            timed=self.timed if tight is None else advance_over_jumps(tight, self.model, t0, t1, self.timed),
+            fine=moved_by(method, self.fine),
+            coarse=moved_by(method, self.coarse),
+            timed=self.timed if tight is None else moved_by(tight, self.timed),
         )
         outside = moved._outside()
         if outside > MAX_OUTSIDE:
