@@ -2,7 +2,9 @@
 
     python benchmarks/moving_mesh.py [CASE …]
 
-Cases: gaussian1 gaussian2 gaussian3 rotating hump box clusters time folding memory; none means all but the last two.
+Cases: gaussian1 gaussian2 gaussian3 rotating box clusters time, equal (the least time of a moving mesh at the error of
+WENO, on its grid and on a grid of its own), distances (W2 from four times the nodes), folding, memory; none means all
+but the last four.
 Errors are L1 of the cell masses at the last time against a closed form, or where there is none against a moving mesh
 of three nodes and more cells (400 on the line, 40 x 40 in the plane). Processor time of one process, the second run of
 each: trust the ratios.
@@ -24,8 +26,9 @@ from meanfield import (
     SemiLagrangian,
     Uniform,
     solve,
+    wasserstein,
 )
-from particles import Adaptive, SelfAttention
+from particles import Adaptive, EmpiricalMeasure, SelfAttention
 from particles.errors import LibraryError
 
 I1, I2 = 1.0, np.eye(2)
@@ -124,6 +127,68 @@ def table(name):
             print(f"  right end of the support, N = {n}: {end:.6f} (truth 0.453506)")
 
 
+LADDER = {
+    1: [(2, None)],
+    2: [(2, (8, 8)), (2, (12, 12)), (3, (12, 12)), (2, (16, 16)), (3, (16, 16)), (2, None)],
+    3: [(2, (4, 4, 4)), (3, (4, 4, 4)), (2, (8, 8, 8)), (3, (8, 8, 8)), (2, None)],
+}
+"""Moving meshes, nodes and cells, from the cheapest on."""
+
+OWN = {2: (8, 12, 16, 20, 24, 28, 32, 40, 48, 64), 3: (8, 10, 12, 16, 20, 24)}
+"""Grids of a moving mesh's own."""
+
+
+def timed(model, law, box, T, n, exact, scheme):
+    """Error and processor seconds of the second run."""
+    grid = Grid(box, (n,) * len(box))
+    for _ in range(2):
+        start = time.process_time()
+        ds = solve(model, grid.measure(law), [0.0, T], scheme, tails=IgnoreTails(), wall_tolerance=1.0)
+        spent = time.process_time() - start
+    return float(np.abs(ds.density.values[-1] * grid.cell_volumes - exact(grid.edges)).sum()), spent
+
+
+def equal():
+    for name in ("gaussian2", "rotating", "gaussian3"):
+        model, law, box, T, counts, exact = CASES[name]
+        print(f"\n{name}: WENO, and the first moving mesh whose error is no larger: error, processor seconds")
+        for n in counts:
+            aim, spent = timed(model, law, box, T, n, exact, WENO())
+            row = f"  N = {n:3}  WENO {aim:.1e} {spent:.2f}"
+            same = ((n, Lagrangian(q, cells=cells)) for q, cells in LADDER[len(box)])
+            own = ((m, Lagrangian()) for m in OWN[len(box)])
+            for where, tries in (("same grid", same), ("own grid", own)):
+                for m, scheme in tries:
+                    error, mine = timed(model, law, box, T, m, exact, scheme)
+                    if error <= aim:
+                        label = f"{scheme.nodes} nodes, {scheme.cells} cells" if scheme.cells else f"N = {m}"
+                        row += f"  {where} ({label}) {error:.1e} {mine:.3f}: {spent / mine:.1f} x"
+                        break
+            print(row, flush=True)
+
+
+def distances():
+    exact = Adaptive(1e-12, 1e-13)
+    for d, T, counts in ((1, 1.0, (4, 8, 16, 32)), (2, 0.5, (4, 8))):
+        eye = np.eye(d)
+        model, grid = SelfAttention(eye, eye, eye).rescaled(), Grid([(-1.2, 1.2)] * d, (12,) * d)
+        for q in (1, 2, 3)[: 3 if d == 1 else 2]:
+            laws, clouds = [], []
+            for n in counts:
+                schemes = (Lagrangian(q, exact, cells=(m,) * d) for m in (n, 4 * n if d == 1 else 2 * n))
+                own, fine = (
+                    solve(model, grid.measure(Uniform([(-1, 1)] * d)), [0, T], s).isel(time=-1) for s in schemes
+                )
+                shared = fine.vertex.values[(slice(None, None, 4 if d == 1 else 2),) * d]
+                laws.append(np.sqrt(np.mean(((own.vertex.values - shared) ** 2).sum(axis=-1))))
+                clouds.append(
+                    wasserstein(*(EmpiricalMeasure(r.node.values, r.node_weight.values) for r in (own, fine)))
+                )
+            print(f"d = {d}, {q} nodes, {counts} cells along an axis")
+            for name, gaps in (("laws", np.array(laws)), ("clouds", np.array(clouds))):
+                print(f"  W2 of {name}: {gaps}, orders {np.log2(gaps[:-1] / gaps[1:])}", flush=True)
+
+
 def folding():
     print("\nfolded mass and recorded errors, 20 x 20 material cells")
     for V, T in (([[1, 0.5], [-0.5, 1]], 5.0), ([[1, 2], [-2, 1]], 5.0), (PAPER, 8.0)):
@@ -147,9 +212,14 @@ def memory():
     print(f"\nd = 3, grid 64^3, 32^3 cells: {peak / 1024:.0f} MiB more, {time.process_time() - start:.0f} s")
 
 
+OTHERS = {"equal": equal, "distances": distances, "folding": folding, "memory": memory}
+
+
 def main(names):
     for name in names or list(CASES):
-        {"folding": folding, "memory": memory}.get(name, lambda name=name: table(name))()
+        {"equal": equal, "distances": distances, "folding": folding, "memory": memory}.get(
+            name, lambda name=name: table(name)
+        )()
 
 
 if __name__ == "__main__":

@@ -62,24 +62,35 @@ def image(u, cell, first, places, weights, count, vertices, value, slope, x, jac
     """
     merged()
     d = len(x)
-    value[2, 0], slope[2, 0], layers, base = 1.0, 0.0, 1, 0
+    layers, base = 1, 0
     for k in range(d):
         basis(u[k], places[k, cell[k]], weights[k, cell[k]], count[k], value[k], slope[k])
         x[k] = 0.0
         jacobian[k, :] = 0.0
     if d == 3:
         layers, base = count[2], first[2, cell[2]]
-    for i in range(count[0]):
-        for j in range(count[1]):
-            both, along, across = value[0, i] * value[1, j], slope[0, i] * value[1, j], value[0, i] * slope[1, j]
-            for m in range(layers):
-                for c in range(d):
-                    v = vertices[first[0, cell[0]] + i, first[1, cell[1]] + j, base + m, c]
-                    x[c] += both * value[2, m] * v
-                    jacobian[c, 0] += along * value[2, m] * v
-                    jacobian[c, 1] += across * value[2, m] * v
-                    if d == 3:
-                        jacobian[c, 2] += both * slope[2, m] * v
+    for c in range(d):
+        for i in range(count[0]):
+            # The sums over the second and the third axis, and their derivatives by u_2 and u_3.
+            row, row2, row3 = 0.0, 0.0, 0.0
+            for j in range(count[1]):
+                a, b = first[0, cell[0]] + i, first[1, cell[1]] + j
+                if d == 2:
+                    row += value[1, j] * vertices[a, b, 0, c]
+                    row2 += slope[1, j] * vertices[a, b, 0, c]
+                    continue
+                line, line3 = 0.0, 0.0
+                for m in range(layers):
+                    line += value[2, m] * vertices[a, b, base + m, c]
+                    line3 += slope[2, m] * vertices[a, b, base + m, c]
+                row += value[1, j] * line
+                row2 += slope[1, j] * line
+                row3 += value[1, j] * line3
+            x[c] += value[0, i] * row
+            jacobian[c, 0] += slope[0, i] * row
+            jacobian[c, 1] += value[0, i] * row2
+            if d == 3:
+                jacobian[c, 2] += value[0, i] * row3
 
 
 @kernel_part()

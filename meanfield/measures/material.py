@@ -170,6 +170,12 @@ class Material:
         d = self.atoms.shape[1]
         return np.concatenate([np.empty((0, d)), *(patch.vertices.reshape(-1, d) for patch in self.patches)])
 
+    @property
+    def size(self) -> float:
+        """Half the widest side of the box about all vertices and atoms."""
+        points = np.concatenate([self.vertices, self.atoms])
+        return float(np.ptp(points, axis=0).max()) / 2
+
 
 def material(measure: GridMeasure, nodes: int, cells: Sequence[int] | None = None, *, coarser: int = 1) -> Material:
     """The material mesh of a measure on a grid: from its law where it has one, else from its cells.

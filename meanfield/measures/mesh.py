@@ -45,9 +45,13 @@ def cell_volumes(vertices: Array) -> Array:
 
 
 def mean_density(cell_mass: Array, vertices: Array) -> Array:
-    """Mass over volume of every cell; NaN where it has turned over: a flow keeps every det DΦ > 0."""
-    folded = ~(corner_volumes(vertices) > 0).all(axis=-1)
-    return np.asarray(np.where(folded, np.nan, cell_mass / np.where(folded, 1.0, cell_volumes(vertices))))
+    """Mass over volume of every cell; NaN where it has turned over: a flow keeps every det DΦ > 0.
+
+    At the centre of a disc two corners of a cell are one point, where det is 0.
+    """
+    volumes = cell_volumes(vertices)
+    folded = ~((corner_volumes(vertices) >= 0).all(axis=-1) & (volumes > 0))
+    return np.asarray(np.where(folded, np.nan, cell_mass / np.where(folded, 1.0, volumes)))
 
 
 def centres(vertices: Array) -> Array:

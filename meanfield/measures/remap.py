@@ -224,7 +224,8 @@ def _invert(u, gap, centre, cell, first, places, weights, count, vertices, value
             size, away = max(size, abs(step[k])), max(away, abs(u[k] - 0.5))
         if not away < 3.0:
             return 0.0, det
-        if size < 1e-11:
+        # The error is squared by this very step.
+        if size < 1e-8:
             share = 1.0
             for k in range(d):
                 share *= min(1.0, max(0.0, 0.5 + u[k] / (2 * ON_EDGE))) * min(

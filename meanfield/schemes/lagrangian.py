@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import singledispatch
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -14,25 +13,25 @@ import xarray as xr
 from meanfield.measures.described import described, law_of
 from meanfield.measures.grid import Grid, GridMeasure, grid_of
 from meanfield.measures.laws import ProbabilityLaw
-from meanfield.measures.material import Material, material
+from meanfield.measures.material import Material, Patch, material
 from meanfield.measures.mesh import mean_density
 from meanfield.measures.remap import push_forward
 from meanfield.schemes.base import Options, Scheme
 from meanfield.schemes.carried import as_text, from_text
+from meanfield.schemes.carrying import Carried, finer, limited, scaled
 from particles.checks import Array, as_finite, hold, whole
 from particles.dataset import Series, variable
 from particles.errors import InvalidInput, NotSupported, RunStopped
 from particles.evolution import resumable
-from particles.fields.field import Derived, VelocityField
-from particles.measure import Atoms, EmpiricalMeasure, Measure
+from particles.fields.field import VelocityField
+from particles.measure import EmpiricalMeasure
 from particles.steppers.adaptive import Adaptive
-from particles.steppers.error_control import ErrorControlled
-from particles.steppers.fixed_step import FixedStep
 from particles.steppers.method import Method, advance_over_jumps
 from particles.steppers.state import Particles
 
 DEFAULT_METHOD = Adaptive(1e-7, 1e-9)
-"""Its error is far below that of a mesh; `time_error` tells."""
+"""Its error is far below that of a mesh; `time_error` tells. Its absolute tolerance is that of a law of size 1: it
+shrinks with the law."""
 
 PROBES = 8
 """Nodes at which the field is looked at for a model that is given back."""
@@ -107,73 +106,19 @@ class Lagrangian(Scheme):
     def start(self, model: VelocityField, initial: GridMeasure, t: float, options: Options) -> LagrangianState:
         """The nodes and vertices at the first time, on this mesh and on one of half as many cells."""
         self.method.check(model, np.array([t]))
-        scheme = replace(self, method=limited(self.method, options.time.max_step))
         fine, coarse = (material(initial, self.nodes, self.cells, coarser=k) for k in (1, 2))
-        moving = tuple(_particles(mesh, self.nodes) for mesh in (fine, coarse, coarse))
-        return LagrangianState(model, scheme, initial, fine, coarse, *moving)
+        method = limited(self.method, options.time.max_step)
+        if self.method == DEFAULT_METHOD:
+            method = scaled(method, fine.size)
+        scheme = replace(self, method=method)
+        solution, check = (_particles(mesh, self.nodes) for mesh in (fine, coarse))
+        return LagrangianState(model, scheme, initial, fine, coarse, solution, check, check)
 
 
 def _particles(mesh: Material, nodes: int) -> Particles:
     points, masses = mesh.nodes(nodes)
     vertices = mesh.vertices
     return Particles(np.concatenate([points, vertices])[None], np.append(masses, np.zeros(len(vertices))))
-
-
-@singledispatch
-def limited(method: Method, max_step: float | None) -> Method:
-    """The method with steps of at most `max_step`."""
-    if max_step is not None:
-        raise NotSupported(f"{type(method).__name__} knows no longest step: give it one of its own, leave out max_step")
-    return method
-
-
-@limited.register
-def _(method: ErrorControlled, max_step: float | None) -> Method:
-    if max_step is None:
-        return method
-    shorter: Method = replace(method, max_step=min(max_step, method.max_step or np.inf))
-    return shorter
-
-
-@limited.register
-def _(method: FixedStep, max_step: float | None) -> Method:
-    return method if max_step is None else replace(method, dt=min(method.dt, max_step))
-
-
-@singledispatch
-def finer(method: Method) -> Method | None:
-    """The same method with a hundredth of the tolerance, or half the step; None where neither is known."""
-    return None
-
-
-@finer.register
-def _(method: ErrorControlled) -> Method:
-    tight: Method = replace(method, rtol=max(method.rtol / 100, 2.3e-14), atol=method.atol / 100)
-    return tight
-
-
-@finer.register
-def _(method: FixedStep) -> Method:
-    return replace(method, dt=method.dt / 2)
-
-
-@dataclass(frozen=True, eq=False)
-class Carried(Derived):
-    """A field on particles of which the first `sources` alone have mass: the others are queries, no terms of a sum."""
-
-    sources: int
-
-    def velocity(self, t: float, x: Array, mu: Measure) -> Array:
-        """That of the field."""
-        return self.field.velocity(t, x, mu)
-
-    def particle_velocity(self, t: float, x: Array, w: Array) -> Array:
-        """That of the field of the sources, x (..., n, d); NaN where x is not finite."""
-        if x.ndim > 2:
-            return np.stack([self.particle_velocity(t, run, w) for run in x])
-        if not np.isfinite(x).all():
-            return np.full_like(x, np.nan)
-        return self.field.velocity(t, x, Atoms(x[: self.sources], w[: self.sources]))
 
 
 @resumable("moving mesh")
@@ -193,6 +138,7 @@ class LagrangianState:
     fine: Particles
     coarse: Particles
     timed: Particles
+    moved: bool = False
 
     @property
     def grid(self) -> Grid:
@@ -209,7 +155,7 @@ class LagrangianState:
 
     def advance(self, t0: float, t1: float) -> Self:
         """The mesh at t1; the run stops where more mass than allowed has left the box."""
-        method, tight = self.scheme.method, finer(self.scheme.method)
+        method, tight = self.scheme.method, finer(self.scheme.method, self.coarse_mesh.size)
 
         def moved_by(way: Method, particles: Particles) -> Particles:
             field = Carried(self.model, int(np.count_nonzero(particles.w)))
@@ -220,6 +166,7 @@ class LagrangianState:
             fine=moved_by(method, self.fine),
             coarse=moved_by(method, self.coarse),
             timed=self.timed if tight is None else moved_by(tight, self.timed),
+            moved=True,
         )
         outside = moved._outside()
         if outside > MAX_OUTSIDE:
@@ -249,10 +196,7 @@ class LagrangianState:
         """The density on the fixed grid, nodes and vertices, density and turned-over mass of the mesh, errors."""
         vertices = self._vertices()
         pairs = list(zip(self.mesh.patches, vertices, strict=True))
-        pushed = push_forward(pairs, self.grid, self._periods)
-        atoms = self._atoms()
-        outside = pushed.outside + float(self.mesh.atom_masses.sum() - atoms.sum())
-        masses = pushed.masses + atoms
+        masses, outside = self._cell_masses(pairs)
         out = {
             "density": masses / self.grid.cell_volumes,
             "outside_mass": np.array(max(0.0, outside)),
@@ -260,7 +204,7 @@ class LagrangianState:
             "space_error": np.array(self._distance(_shared(self.mesh, vertices), self.coarse) / 3),
             "time_error": np.array(self._distance(self._coarse_vertices(self.timed), self.coarse)),
         }
-        if finer(self.scheme.method) is None:
+        if finer(self.scheme.method, self.coarse_mesh.size) is None:
             out["time_error"] = np.array(np.nan)
         if pairs:
             drawn = [mean_density(patch.cell_mass, moved) for patch, moved in pairs]
@@ -269,6 +213,13 @@ class LagrangianState:
             if self.grid.dim <= DRAWN:
                 out["mesh_density"] = _stacked(drawn)
         return out
+
+    def _cell_masses(self, pairs: list[tuple[Patch, Array]]) -> tuple[Array, float]:
+        """The masses of the grid's cells and the mass outside; before the first step those of the initial measure."""
+        if not self.moved and not len(self.mesh.atoms):
+            return self.initial.masses, 0.0
+        pushed, atoms = push_forward(pairs, self.grid, self._periods), self._atoms()
+        return pushed.masses + atoms, pushed.outside + float(self.mesh.atom_masses.sum() - atoms.sum())
 
     def _atoms(self) -> Array:
         """The masses of the atoms in the cells of the grid; along a periodic axis the grid is one period."""
@@ -352,11 +303,11 @@ class LagrangianState:
         vertices = ds["vertex"].values.reshape(-1, grid.dim) if "vertex" in ds else np.empty((0, grid.dim))
         coarse, timed = map(from_text, memo["error_points"])
         at = (np.concatenate([ds["node"].values, vertices]), coarse, timed)
-        moved = (
+        solution, check, timed = (
             replace(part, x=x[None], memory=None if kept is None else np.array(kept))
             for part, x, kept in zip((state.fine, state.coarse, state.timed), at, memo["memories"], strict=True)
         )
-        return cls(call["model"], scheme, initial, state.mesh, state.coarse_mesh, *moved)
+        return cls(call["model"], scheme, initial, state.mesh, state.coarse_mesh, solution, check, timed, True)
 
 
 def _stacked(arrays: list[Array]) -> Array:

@@ -44,3 +44,11 @@ def test_cells_that_have_turned_over_have_no_density():
 def test_centres_are_means_of_corners():
     x = np.random.default_rng(2).normal(size=(3, 3, 2))
     np.testing.assert_allclose(centres(x)[1, 0], (x[1, 0] + x[2, 0] + x[1, 1] + x[2, 1]) / 4)
+
+
+def test_the_cells_at_the_centre_of_a_disc_have_a_density():
+    r, angle = np.meshgrid(np.linspace(0, 1, 4), np.linspace(0, 2 * np.pi, 13), indexing="ij")
+    x = np.stack([r * np.cos(angle), r * np.sin(angle)], axis=-1)
+    assert (corner_volumes(x)[0, :, 0] == 0).all()
+    np.testing.assert_allclose(mean_density(np.full((3, 12), 2.0), x) * cell_volumes(x), 2.0)
+    assert np.isnan(mean_density(np.full((3, 12), 2.0), 0 * x)).all()

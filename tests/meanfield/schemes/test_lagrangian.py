@@ -1,15 +1,20 @@
 """The moving mesh: orders, exact flows, folding, periodic boxes, laws of every kind, errors, resume."""
 
+import multiprocessing
+import os
+import signal
+import sys
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
-from meanfield import Disc, Grid, Lagrangian, Mixture, Normal, PointMasses, Uniform, solve
+from meanfield import Disc, Grid, Lagrangian, Mixture, Normal, PointMasses, Uniform, solve, wasserstein
 from meanfield.measures.quadrature import gauss_nodes
+from meanfield.schemes.lagrangian import LagrangianState
 from meanfield.solve import measure_at
 from particles import RK4, Adaptive, Diffusion, EmpiricalMeasure, SelfAttention, Torus, VelocityField, resume, simulate
-from particles.errors import InvalidInput, LibraryError, NotSupported, RunStopped
+from particles.errors import InvalidInput, NotSupported, RunStopped
 from particles.store import ZarrRecorder
 
 I2 = np.eye(2)
@@ -211,12 +216,51 @@ def test_errors_are_recorded_and_honest():
     assert (known[1:] <= 300 * off[1:]).all()
 
 
-def test_saved_times_do_not_change_the_answer():
-    model, grid = SelfAttention(1.0, 1.0, 1.0).rescaled(), Grid([(-1.2, 1.2)], (20,))
-    few, many = (
-        solve(model, grid.measure(Uniform((-1, 1))), np.linspace(0, 2, n), Lagrangian()).isel(time=-1) for n in (2, 41)
-    )
-    np.testing.assert_allclose(few.vertex.values, many.vertex.values, atol=1e-7)
+@dataclass(frozen=True)
+class Swung(VelocityField):
+    """x' = tanh(50 m) + sin(9t) tanh(5x), m the mean: unstable, and of its own time."""
+
+    dim: int = 1
+
+    def velocity(self, t, x, mu):
+        return np.tanh(50 * (mu.weights @ mu.points)) + np.sin(9 * t) * np.tanh(5 * x)
+
+
+@pytest.mark.parametrize("model", [SelfAttention(1.0, 1.0, 1.0).rescaled(), Swung()])
+def test_results_with_few_and_with_many_saves_agree_within_the_recorded_error(model):
+    initial = Grid([(-4, 4)], 20).measure(Uniform((-0.98, 1)))
+    few, many = (solve(model, initial, np.linspace(0, 1, n), Lagrangian()).isel(time=-1) for n in (2, 201))
+    gap = np.sqrt(np.mean((few.vertex.values - many.vertex.values) ** 2))
+    assert 0 < gap <= 10 * float(few.time_error)
+
+
+@pytest.mark.parametrize("nodes", [1, 2, 3])
+def test_distance_in_w2_from_four_times_the_nodes(nodes):
+    """As laws, by their quantiles: order 2q. As clouds of atoms: order 1, since no cloud is nearer to a density."""
+    model, initial = SelfAttention(1.0, 1.0, 1.0).rescaled(), Grid([(-1.2, 1.2)], 12).measure(Uniform((-1, 1)))
+    laws, clouds = [], []
+    for n in (8, 16, 32) if nodes < 3 else (4, 8, 16):
+        own, fine = (
+            solve(model, initial, [0, 1], Lagrangian(nodes, EXACT, cells=(m,))).isel(time=-1) for m in (n, 4 * n)
+        )
+        # A flow of the line keeps the order: the same vertex is the same quantile of both.
+        laws.append(np.sqrt(np.mean((own.vertex.values - fine.vertex.values[::4]) ** 2)))
+        clouds.append(wasserstein(*(EmpiricalMeasure(ds.node.values, ds.node_weight.values) for ds in (own, fine))))
+    np.testing.assert_allclose(np.log2(np.array(laws[:-1]) / laws[1:])[-1], 2 * nodes, atol=0.35)
+    np.testing.assert_allclose(np.log2(np.array(clouds[:-1]) / clouds[1:]), 1, atol=0.1)
+
+
+def test_a_small_law_is_followed_as_well_as_a_large_one():
+    """x' = −x² on a length of 1e-12: an absolute tolerance of 1e-9 would see nothing of it."""
+    size = 1e-12
+    model, grid = SelfAttention(1 / size, 1 / size, 1.0).rescaled(), Grid([(-1.2 * size, 1.2 * size)], 12)
+    initial, whole = grid.measure(Uniform((-size, size))), Grid([(-1.2, 1.2)], 12).measure(Uniform((-1, 1)))
+    small = solve(model, initial, [0, 2], Lagrangian())
+    large = solve(SelfAttention(1.0, 1.0, 1.0).rescaled(), whole, [0, 2], Lagrangian())
+    np.testing.assert_allclose(small.vertex.values / size, large.vertex.values, atol=1e-6)
+    loose = solve(model, initial, [0, 2], Lagrangian(method=Adaptive(1e-7, 1e-6)))
+    off = np.sqrt(np.mean((loose.vertex.values[-1] / size - large.vertex.values[-1]) ** 2))
+    assert off / 10 <= float(loose.time_error[-1]) / size
 
 
 @pytest.mark.parametrize("source", [Uniform((-1, 1)), lambda x: np.exp(-8 * x[:, 0] ** 2)])
@@ -241,6 +285,36 @@ def test_resumed_bitwise(tmp_path, monkeypatch, source):
         np.testing.assert_array_equal(again[name].values, whole[name].values, err_msg=str(name))
 
 
+def killed(store):
+    """A run that is killed half-way through its third interval."""
+    advance, calls = LagrangianState.advance, []
+
+    def dying(self, t0, t1):
+        calls.append(t0)
+        if len(calls) == 3:
+            advance(self, t0, (t0 + t1) / 2)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return advance(self, t0, t1)
+
+    LagrangianState.advance = dying
+    killable(store)
+
+
+def killable(store=None):
+    initial = Grid([(-1.5, 1.5)] * 2, (12, 12)).measure(Disc([0.1, 0], 1.0))
+    return solve(SelfAttention(I2, I2, I2).rescaled(), initial, np.linspace(0, 1, 6), Lagrangian(), store=store)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
+def test_a_killed_run_ends_bitwise_as_if_never_killed(tmp_path):
+    process = multiprocessing.get_context("forkserver").Process(target=killed, args=(tmp_path / "run.zarr",))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    resumed, whole = resume(tmp_path / "run.zarr").load(), killable()
+    assert whole.identical(resumed.assign_attrs(history=whole.attrs["history"]))
+
+
 def test_what_leaves_the_box_stops_the_run_or_is_warned_of():
     model, grid = SelfAttention(0.0, 0.0, 1.0), Grid([(0.0, 1.0)], (10,))
     initial = grid.measure(Uniform((0.25, 0.75)))
@@ -254,10 +328,16 @@ def test_what_leaves_the_box_stops_the_run_or_is_warned_of():
 
 
 def test_a_field_that_breaks_down_keeps_what_was_saved():
-    grid = Grid([(-2, 2)] * 2, (12, 12))
-    with pytest.raises(LibraryError) as stopped:
-        solve(Rotation(broken_after=0.6), grid.measure(Uniform([(-1, 1)] * 2)), [0, 0.5, 1], Lagrangian())
-    assert stopped.value.dataset.sizes["time"] == 2
+    initial = Grid([(-2, 2)] * 2, (12, 12)).measure(Uniform([(-1, 1)] * 2))
+    with pytest.raises(RunStopped) as stopped:
+        solve(Rotation(broken_after=0.6), initial, [0, 0.5, 1], Lagrangian())
+    kept = stopped.value.dataset
+    assert kept.sizes["time"] == 2
+    assert kept.attrs["status"].startswith("stopped between t = 0.5 and t = 1")
+    assert 0.5 <= stopped.value.time <= 0.6
+    whole = solve(Rotation(), initial, [0, 0.5], Lagrangian())
+    for name in whole.data_vars:
+        np.testing.assert_array_equal(kept[name], whole[name])
 
 
 @pytest.mark.parametrize(
