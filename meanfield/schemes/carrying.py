@@ -9,7 +9,7 @@ import numpy as np
 
 from particles.checks import Array
 from particles.errors import NotSupported
-from particles.fields.field import Derived, VelocityField
+from particles.fields.field import Derived
 from particles.measure import Atoms, Measure
 from particles.steppers.error_control import ErrorControlled
 from particles.steppers.fixed_step import FixedStep
