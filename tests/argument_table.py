@@ -176,7 +176,8 @@ TABLE = {
     },
     "meanfield.limits": {
         **{name: [Call(getattr(limits, name), {"model": SA})] for name in ("hypotheses", "hypotheses_of")},
-        **{name: [Call(getattr(limits, name), {"ds": RUN})] for name in ("certify", "certify_run")},
+        **{name: [Call(getattr(limits, name), {"ds": RUN}, {"enclose": True})] for name in ("certify", "certify_run")},
+        "enclose": [Call(limits.enclose, {"ds": RUN})],
         "hull": [Call(limits.hull, {"points": X})],
         "free_row_values": [
             Call(limits.free_row_values, {"gamma": [1.0, -1.0, 0.0], "row": 2, "weights": W, "product": 1.0})

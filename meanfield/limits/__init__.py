@@ -7,6 +7,7 @@ from meanfield.limits.candidates import candidate_set
 from meanfield.limits.certificate import LimitCertificate
 from meanfield.limits.certification import certify as certify_run
 from meanfield.limits.conditions import Check
+from meanfield.limits.enclosing import enclose
 from meanfield.limits.finding import Status
 from meanfield.limits.head import Head
 from meanfield.limits.limit_sets import (
@@ -42,6 +43,7 @@ __all__ = [
     "candidate_set",
     "certify",
     "certify_run",
+    "enclose",
     "free_row_values",
     "hull",
     "hypotheses",

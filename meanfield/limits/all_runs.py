@@ -17,13 +17,15 @@ _NUMBERS = ("phase_time", "integration_error")
 _WORDS = ("theorem", "status", "reason", "frame", "limit_set", "assumptions")
 
 
-def certify(ds: xr.Dataset) -> LimitCertificate | xr.Dataset:
+def certify(ds: xr.Dataset, *, enclose: bool = False) -> LimitCertificate | xr.Dataset:
     """The certificate of a run (`certify_run`), or of an ensemble a Dataset of those of all its runs.
 
     Parameters
     ----------
     ds : Dataset
         A run of simulate, or an ensemble.
+    enclose : bool
+        Whether to prove limits of the exact solution, see `certify_run`.
 
     Returns
     -------
@@ -39,8 +41,9 @@ def certify(ds: xr.Dataset) -> LimitCertificate | xr.Dataset:
     """
     ds = as_dataset(ds)
     if "run" not in ds.dims:
-        return certification.certify(ds)
-    return _joined(ds["run"], [_of_one(certification.certify(one)) for one in runs_of(ds)])
+        return certification.certify(ds, enclose=enclose)
+    found = [_of_one(certification.certify(one, enclose=enclose)) for one in runs_of(ds)]
+    return _joined(ds["run"], found)
 
 
 def hypotheses(model: VelocityField | DiscreteMap | xr.Dataset) -> Hypotheses | xr.Dataset:

@@ -13,11 +13,11 @@ from meanfield.limits.conjecture import by_conjecture
 from meanfield.limits.finding import Finding, nothing_known
 from meanfield.limits.run import Run, read_run
 from meanfield.limits.theorems import theorem
-from particles.checks import default_error_state
+from particles.checks import default_error_state, flag
 
 
 @default_error_state()
-def certify(ds: xr.Dataset) -> LimitCertificate:
+def certify(ds: xr.Dataset, *, enclose: bool = False) -> LimitCertificate:
     """What the run in `ds`, made by simulate, tends to as t → ∞, with what is proved about it.
 
     Theorem 8.5 needs no run: the limit is 0, "proved". Otherwise a saved time is looked for from which every token
@@ -32,6 +32,10 @@ def certify(ds: xr.Dataset) -> LimitCertificate:
     ----------
     ds : Dataset
         A run of simulate, one run of an ensemble.
+    enclose : bool
+        Whether to enclose the exact solution from the first saved tokens, rounding included (see `enclose` and
+        docs/proofs.md; V = λI, λ > 0): where its leaders are proved to stay the limits are "proved" with nothing
+        assumed, elsewhere `reason` tells what is in the way.
 
     Returns
     -------
@@ -46,7 +50,7 @@ def certify(ds: xr.Dataset) -> LimitCertificate:
     """
     run = read_run(ds)
     found = _covering(hypotheses(run.model), run)
-    return _certificate(run, found, _finding(run, found, ds.attrs["frame"]))
+    return _certificate(run, found, _finding(run, found, ds.attrs["frame"], enclose=flag(enclose, "enclose")))
 
 
 def _covering(found: Hypotheses, run: Run) -> Hypotheses:
@@ -57,11 +61,11 @@ def _covering(found: Hypotheses, run: Run) -> Hypotheses:
     return replace(found, theorem=names[0], others=tuple(names[1:])) if names else found
 
 
-def _finding(run: Run, found: Hypotheses, frame: str) -> Finding:
+def _finding(run: Run, found: Hypotheses, frame: str, *, enclose: bool) -> Finding:
     if found.head is None:
         return nothing_known(run, found.reason, frame)
     if found.theorem is not None:
-        return theorem(found.theorem).finding(run, found.head, found.checks[found.theorem])
+        return theorem(found.theorem).finding(run, found.head, found.checks[found.theorem], enclose=enclose)
     if found.positive == 0:
         return nothing_known(run, found.reason, frame)
     return by_conjecture(run.in_range(found.head.V), found)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from meanfield.limits.enclosures.outward import exact_product
+from meanfield.limits.enclosures.verified import is_positive_definite
 from meanfield.limits.head import Head
 from meanfield.limits.spectrum import NEAR_TIE, ROUNDING
 
@@ -89,6 +91,8 @@ def positive_definite(head: Head) -> tuple[Check, Check]:
     skew = float(np.linalg.norm(product - product.T, 2))
     least = float(np.linalg.eigvalsh(0.5 * (product + product.T))[0])
     definite = positive("QᵀK > 0: smallest eigenvalue", least, rounding)
+    if definite.holds and not is_positive_definite(*exact_product(head.Q, head.K)):
+        definite = Check(definite.needs, least, definite.margin, None)
     if len(head.Q) < head.dim:
         definite = Check(f"QᵀK > 0: rank ≤ {len(head.Q)} < d = {head.dim}", least, least - rounding, False)
     size = float(np.linalg.norm(product, 2))

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from meanfield.limits.enclosed_proof import EnclosedProof
 from meanfield.limits.limit_sets import LimitSet
 from meanfield.limits.run import Run
 from particles.checks import Array
@@ -18,13 +19,15 @@ Status = Literal["proved", "conditional", "observed", "undecided"]
 class LeaderPhase:
     """A time from which the leaders stay, the tokens then, and bounds in the original frame at that time.
 
-    `positions` (n, d) in the rescaled frame; `error` and `drift` as in `proof.Proof`.
+    `positions` (n, d) in the rescaled frame; `error` and `drift` as in `proof.Proof`. `enclosed` is the proof about the
+    exact solution, None where the error is measured.
     """
 
     time: float
     positions: Array
     error: float
     drift: float
+    enclosed: EnclosedProof | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from meanfield.limits.conditions import Check, good_triple, multiplicity, positive, positive_definite, scalar
+from meanfield.limits.enclosed_proof import EnclosedProof, prove_enclosed
 from meanfield.limits.finding import Finding, LeaderPhase, Status, nothing_known
 from meanfield.limits.head import Head
 from meanfield.limits.limit_sets import BooleanMatrix, LimitSet, Origin, free_row_values, hyperplanes, polytope_set
@@ -55,8 +56,11 @@ class Theorem(ABC):
         return True
 
     @abstractmethod
-    def finding(self, run: Run, head: Head, checks: tuple[Check, ...]) -> Finding:
-        """What the theorem states of a run of a head to which it applies; `checks` as above."""
+    def finding(self, run: Run, head: Head, checks: tuple[Check, ...], *, enclose: bool) -> Finding:
+        """What the theorem states of a run of a head to which it applies; `checks` as above.
+
+        With `enclose` the exact solution is enclosed where a statement about the tokens of the run needs it.
+        """
 
 
 @dataclass(frozen=True)
@@ -77,12 +81,18 @@ class LeaderTheorem(Theorem):
     ) -> tuple[LimitSet, np.ndarray]:
         """The predicted set for z (T, n, d), and for every token the member of it that it tends to (n,)."""
 
-    def finding(self, run: Run, head: Head, checks: tuple[Check, ...]) -> Finding:
+    def finding(self, run: Run, head: Head, checks: tuple[Check, ...], *, enclose: bool) -> Finding:
         """The limits, with a bound where a saved time is found from which the leaders provably stay."""
         run, block = run.in_range(head.V), head.block
         assert block is not None
         z = run.positions if run.rescaled else rescaled(head.V, block, run.times, run.positions)
+        open_ended = ""
+        if enclose:
+            enclosed, open_ended = prove_enclosed(run, head, block)
+            if enclosed is not None:
+                return self._enclosed(run, z, head, block, checks, enclosed)
         proof, reason = prove(run, head, block)
+        reason = "; ".join(filter(None, (reason, open_ended and f"the exact solution is not enclosed: {open_ended}")))
         phase = proof.phase if proof else last_phase(run, head, block)
         if phase is None:
             return nothing_known(run, f"every saved time is beyond λt = {LATEST:g}: save earlier times too", "rescaled")
@@ -126,6 +136,35 @@ class LeaderTheorem(Theorem):
             leaders=leaders,
             assumptions=assumptions,
             phase=None if proof is None else _leader_phase(run, seen, proof),
+        )
+
+    def _enclosed(
+        self,
+        run: Run,
+        z: Array,
+        head: Head,
+        block: LeadingBlock,
+        checks: tuple[Check, ...],
+        proof: EnclosedProof,
+    ) -> Finding:
+        """The limits of the exact solution; given only what the checks of the hypotheses assume."""
+        leaders = leaders_of(run, proof.phase)
+        followers = Followers(leaders, proof.tokens[leaders], proved=True)
+        limit_set, _ = self.limit_set(run, z, head, block, followers)
+        assumptions = tuple(check.assumption for check in checks if check.assumption)
+        return Finding(
+            run=run,
+            status="conditional" if assumptions else "proved",
+            reason="",
+            frame="rescaled",
+            limit_set=limit_set,
+            token_distance=np.stack([limit_set.distance(tokens) for tokens in z]),
+            limits=followers.targets,
+            limit_kind=np.full(len(leaders), "point"),
+            bound=proof.bound,
+            leaders=leaders,
+            assumptions=assumptions,
+            phase=LeaderPhase(float(run.times[proof.k]), proof.tokens, proof.error, proof.drift, proof),
         )
 
 
@@ -207,7 +246,7 @@ class Collapse(Theorem):
         mean = np.trace(head.V) / head.dim
         return (scalar(head), positive("λ > 0 where V = −λI", 0.0 - mean), *positive_definite(head))
 
-    def finding(self, run: Run, head: Head, checks: tuple[Check, ...]) -> Finding:
+    def finding(self, run: Run, head: Head, checks: tuple[Check, ...], *, enclose: bool) -> Finding:
         """The origin, in the original frame, for every initial state; tokens without mass are queries, left open."""
         x = np.stack([run.original(head.V, k) for k in range(len(run.times))])
         n, d = x.shape[1:]

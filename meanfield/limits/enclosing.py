@@ -1,0 +1,77 @@
+"""Enclosures of runs as Datasets: where the exact solution is proved to be at the saved times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import xarray as xr
+
+from meanfield.limits.enclosed_proof import system_of_run
+from meanfield.limits.enclosures.tube import Tube, tubes
+from meanfield.limits.head import head_of
+from meanfield.limits.run import read_run
+from particles.checks import Array, default_error_state
+from particles.dataset import REFERENCES, source, variable
+
+
+@default_error_state()
+def enclose(ds: xr.Dataset) -> xr.Dataset:
+    """Where the exact solution of (1.1) from the first saved tokens of the run `ds` is proved to be at its saved times.
+
+    |x_i(t) − centre_i| ≤ radius_i, original frame, for the matrices and tokens that are stored, taken as exact numbers,
+    with the rounding, the exponential and the integration all bounded (docs/proofs.md). Only the first tokens of the
+    run count, not how it went on. The radius grows at most as the Jacobian lets errors grow, token by token; where it
+    has become too large for the bounds on the next step it is infinite from then on.
+
+    Parameters
+    ----------
+    ds : Dataset
+        One run of simulate with one softmax head of constant Q, K, V, in the original frame, or rescaled and saved from
+        t = 0.
+
+    Returns
+    -------
+    Dataset
+        `centre` (time, particle, component) and `radius` (time, particle); `local_error` (time), the sum of the errors
+        of all steps, what the largest radius would be if errors did not grow; `growth` (time), the largest radius over
+        it; `truncation` (time), the part of it that shorter steps would mend, where the rest is rounding; `steps`
+        (time); the attribute `reason`, why the radius is infinite, "" where it is not.
+
+    Raises
+    ------
+    InvalidInput, NotSupported
+        For what certify_run refuses, other models, rescaled runs that are not saved from t = 0.
+    TooLarge
+        For more tokens than polynomials for all pairs are held of, n² d above 500 000.
+    """
+    run = read_run(ds)
+    head = head_of(run.model)
+    system, first = system_of_run(run, head)
+    found = list(tubes(system, first, run.times))
+    place = np.searchsorted(run.distinct, run.merged[1])
+    n, d = run.positions.shape[1:]
+    data = {
+        "centre": _at(("time", "particle", "component"), (t.centre[place] for t in found), "centre of the enclosure"),
+        "radius": _at(("time", "particle"), (t.radius[place] for t in found), "bound on |x - centre|, inf if none"),
+        "local_error": _at("time", (t.local.max() for t in found), "sum of the errors of all steps, largest token"),
+        "growth": _at("time", map(_growth, found), "largest radius over local_error"),
+        "truncation": _at("time", (t.left_out.max() for t in found), "part of local_error that shorter steps mend"),
+        "steps": _at("time", (t.steps for t in found), "steps so far"),
+    }
+    coords = {
+        "time": variable("time", run.times, "time"),
+        "particle": variable("particle", np.arange(n), "particle index"),
+        "component": variable("component", np.arange(d), "component of the state of a particle"),
+    }
+    attributes = {"frame": "original", "reason": found[-1].reason, "source": source(), "references": REFERENCES}
+    return xr.Dataset(data, coords, attributes)
+
+
+def _at(dims: str | tuple[str, ...], values: Iterator[Array | float], meaning: str) -> xr.Variable:
+    return variable(dims, np.array(list(values)), meaning)
+
+
+def _growth(tube: Tube) -> float:
+    local = float(tube.local.max())
+    return float(tube.radius.max()) / local if local > 0.0 else 1.0

@@ -1,0 +1,75 @@
+"""The motion after a leader phase is below its bound, for states anywhere within the radii."""
+
+import numpy as np
+import pytest
+from oracles.precise import LongDouble, flow
+
+from meanfield.limits.enclosures.persistence import persistence
+from meanfield.limits.enclosures.series import system_of
+from meanfield.limits.head import Head
+
+
+def clusters(seed, spread=0.4, size=10.0):
+    """Leaders far apart and followers behind them, λ = 0.9, a score that is not symmetric."""
+    rng = np.random.default_rng(seed)
+    d = int(rng.integers(1, 4))
+    angles = rng.normal(size=(4, d)) if d > 1 else np.array([[1.0], [-1.0]])
+    leaders = size * angles / np.linalg.norm(angles, axis=1, keepdims=True)
+    followers = leaders[rng.integers(len(leaders), size=6)] * rng.uniform(0.75, 0.95, size=(6, 1))
+    Q = np.eye(d) + 0.15 * rng.normal(size=(d, d)) / d
+    x = np.vstack([leaders, followers + spread * 0.1 * rng.normal(size=(6, d))])
+    w = rng.dirichlet(5.0 * np.ones(len(x)))
+    return system_of(Head(Q, np.eye(d), 0.9 * np.eye(d)), w, 0.0), x, rng
+
+
+@pytest.mark.parametrize("radius", [0.0, 1e-8, 1e-3])
+def test_later_motion_is_below_the_bound(radius):
+    closed = 0
+    for seed in range(12):
+        equation, x, rng = clusters(seed)
+        found = persistence(equation, 0.0, x, np.full(len(x), radius))
+        if not np.isfinite(found.motion):
+            continue
+        closed += 1
+        move = rng.normal(size=x.shape)
+        state = x + radius * move / np.linalg.norm(move, axis=1, keepdims=True)
+        for t, later in zip(
+            (0.2, 1.0), flow(state, equation.V, equation.B, equation.w, [0.2, 1.0], LongDouble), strict=True
+        ):
+            later = later.astype(float)
+            led = later[found.leaders]
+            start = state[found.leaders]
+            assert (np.linalg.norm(np.exp(-0.9 * t) * led - start, axis=1) <= found.motion + 1e-14).all()
+            assert (np.linalg.norm(later - led - (state - start), axis=1) <= found.motion + 1e-14 * np.exp(t)).all()
+    assert closed >= 4
+
+
+def test_larger_radii_prove_less():
+    equation, x, _ = clusters(0)
+    motions = [persistence(equation, 0.0, x, np.full(len(x), r)).motion for r in (0.0, 1e-6, 1e-3, 0.5)]
+    assert motions == sorted(motions)
+    assert np.isfinite(motions[0])
+    assert np.isinf(motions[-1])
+    assert "smallest exponents" in persistence(equation, 0.0, x, np.full(len(x), 0.5)).reason
+
+
+def test_tokens_that_follow_a_follower_prove_nothing():
+    equation = system_of(Head(np.eye(2), np.eye(2), np.eye(2)), np.full(3, 1 / 3), 0.0)
+    chain = np.array([[3.0, 0.0], [4.0, 1.0], [2.0, 10.0]])
+    found = persistence(equation, 0.0, chain, np.zeros(3))
+    assert np.isinf(found.motion)
+    assert "still attend to others" in found.reason
+
+
+def test_a_tie_is_not_broken():
+    equation = system_of(Head(np.eye(2), np.eye(2), np.eye(2)), np.full(3, 1 / 3), 0.0)
+    tie = np.array([[5.0, 5.0], [5.0, -5.0], [3.0, 0.0]])
+    assert np.isinf(persistence(equation, 0.0, tie, np.zeros(3)).motion)
+    beside = persistence(equation, 0.0, tie + np.array([[0, 0], [0, 0], [0, 1.0]]), np.zeros(3))
+    assert np.isfinite(beside.motion)
+    np.testing.assert_array_equal(beside.leaders, [0, 1, 0])
+
+
+def test_one_token_leads_itself():
+    equation = system_of(Head(np.eye(2), np.eye(2), np.eye(2)), np.ones(1), 0.0)
+    assert persistence(equation, 0.0, np.array([[0.3, 0.1]]), np.zeros(1)).motion < 1e-200

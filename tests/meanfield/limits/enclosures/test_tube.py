@@ -1,0 +1,33 @@
+"""Steps land on the times asked for, and a tube that has opened stays open."""
+
+import numpy as np
+from enclosed import system
+
+from meanfield.limits.enclosures import tube as module
+from meanfield.limits.enclosures.tube import start, tubes
+
+
+def test_the_choice_of_times_moves_the_enclosure_by_its_radius_only():
+    equation, x = system(0)
+    *_, few = tubes(equation, start(0.0, x), np.array([0.0, 1.0]))
+    *_, many = tubes(equation, start(0.0, x), np.linspace(0.0, 1.0, 30))
+    assert few.time == many.time == 1.0
+    assert (np.linalg.norm(few.centre - many.centre, axis=1) <= few.radius + many.radius).all()
+    assert few.steps < many.steps
+
+
+def test_the_first_time_is_exact():
+    equation, x = system(1)
+    first = next(tubes(equation, start(2.0, x), np.array([2.0, 2.5])))
+    np.testing.assert_array_equal(first.centre, x)
+    assert (first.radius == 0.0).all()
+
+
+def test_an_open_tube_stays_open_with_its_reason(monkeypatch):
+    equation, x = system(2)
+    monkeypatch.setattr(module, "MOST_STEPS", 3)
+    found = list(tubes(equation, start(0.0, x), np.array([0.0, 0.5, 5.0, 6.0])))
+    assert [tube.closed for tube in found] == [True, True, False, False]
+    assert [tube.time for tube in found] == [0.0, 0.5, 5.0, 6.0]
+    assert found[-1].reason.startswith("3 steps end")
+    assert np.isinf(found[-1].radius).all()
