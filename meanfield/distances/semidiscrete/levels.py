@@ -12,20 +12,22 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial import cKDTree
 
+from meanfield.distances.semidiscrete.blurring import Mixture, blurred
 from meanfield.distances.semidiscrete.boxes import Index, build
 from meanfield.distances.semidiscrete.dual_function import Problem, State, add, evaluate
 from meanfield.distances.semidiscrete.envelope import LEAF
 from meanfield.distances.semidiscrete.groups import nested
-from meanfield.distances.semidiscrete.newton import newton
+from meanfield.distances.semidiscrete.newton import in_strides, newton
 from meanfield.distances.semidiscrete.pieces import PieceTree
+from meanfield.distances.semidiscrete.raising import LEAST, raise_lacking
 from particles.checks import Array
 from particles.kernels.compiling import compiled
 
-COARSEST = 5
-"""Depth of the tree up to which every level is taken: 32 groups."""
+COARSEST, GROWTH = 32, 4
+"""Groups up to which every level of the tree is taken, and how many times as many the next set has after that."""
 
-STRIDE = 2
-"""Levels of the tree from one set of groups to the next after that."""
+DEEPEST = 40
+"""Levels of the tree: where clusters lie at many distances, a level may part one site from all others."""
 
 _COARSE_RELATIVE, _COARSE_STEPS = 0.2, 30
 _WIDEN = 1e-6
@@ -62,79 +64,121 @@ def solve_levels(y: Array, nu: Array, pieces: PieceTree, box: Array, tolerance: 
     From cells of affine images of the sites, which serves clouds that fill their box, or of the ranks of their
     coordinates, which serves clusters; else level by level.
     """
-    depths = [d for d in (*range(COARSEST), *range(COARSEST, 64, STRIDE)) if 2 ** (d + 1) <= len(y)]
-    first, starts = nested(y, depths)
-    sites = Level(y[first], nu[first], np.zeros((len(y), 3)), np.arange(len(y)))
-    problem, order = _problem(sites, pieces, box)
-    filled = problem._replace(background=FULLEST)
-    begun = [evaluate(filled, *b) for b in (spread_out(problem), by_ranks(problem))]
-    # The better start first: the one whose least cell is larger for its weight.
-    begun.sort(key=lambda state: -float((state.cells.mass / problem.nu).min()))
-    state, steps = _descend(problem, begun[0].high, begun[0].low, tolerance, True, most)
-    if state.error > GOOD:
-        other, more = _descend(problem, begun[1].high, begun[1].low, tolerance, True, most)
+    sites = Level(y, nu, np.zeros((len(y), 3)), np.arange(len(y)))
+    problem, order = as_problem(sites, pieces, box)
+    begun = _begin(problem)
+    state, steps = _descend(problem, begun.high, begun.low, tolerance, 0.0, most)
+    good = max(GOOD, tolerance)
+    if state.error > good:
+        begun_by_levels, more = _by_levels(sites, pieces, box, tolerance, most)
+        steps += more
+        if begun_by_levels is not None:
+            high, low = begun_by_levels
+            other, more = _descend(problem, high[order], low[order], tolerance, 0.0, most)
+            state, steps = (other if other.error < state.error else state), steps + more
+    if state.error > good:
+        other, more = _follow(problem, begun, tolerance, 0.0, most)
         state, steps = (other if other.error < state.error else state), steps + more
-    if state.error > GOOD:
-        high, low, more = _by_levels(sites, starts, pieces, box, tolerance, most)
-        other, last = _descend(problem, high[order], low[order], tolerance, True, most)
-        state, steps = (other if other.error < state.error else state), steps + more + last
-    return Solved(problem, state, steps, first[order])
+    return Solved(problem, state, steps, order)
 
 
-def _problem(level: Level, pieces: PieceTree, box: Array) -> tuple[Problem, Index]:
+def _begin(problem: Problem) -> State:
+    """The better of two starts, the one whose least cell is larger for its weight, where the box is mostly filled."""
+    filled = problem._replace(background=FULLEST)
+    starts = [evaluate(filled, *b) for b in (spread_out(problem), by_ranks(problem))]
+    return max(starts, key=lambda state: float((state.cells.mass / problem.nu).min()))
+
+
+def as_problem(level: Level, pieces: PieceTree, box: Array) -> tuple[Problem, Index]:
+    """The transport of the density to groups of sites, and the order in which it holds them."""
     tree = build(level.y, LEAF)
     y = np.ascontiguousarray(level.y[tree.order])
     return Problem(tree, y, level.nu[tree.order], pieces, box), tree.order
 
 
 def _by_levels(
-    sites: Level, starts: list[Index], pieces: PieceTree, box: Array, tolerance: float, most: int
-) -> tuple[Array, Array, int]:
-    """b for all sites, continued from groups that were solved coarsely, and the steps it took."""
+    given: Level, pieces: PieceTree, box: Array, tolerance: float, most: int
+) -> tuple[tuple[Array, Array] | None, int]:
+    """b for all sites, continued from groups that were solved coarsely, or None where some were not; steps it took."""
+    first, starts = _thinned(*nested(given.y, list(range(DEEPEST))))
+    sites = Level(given.y[first], given.nu[first], given.spread, given.start)
     levels = [_group(sites, start) for start in starts if len(start) < len(sites.y)] + [sites]
     total, steps = pieces.moments[0], 0
     whole, cell = _group(sites, np.array([0])), Moments(total[None, 1:3], total[None, 3:] / total[0])
     high, low = _continue(whole, levels[0], np.zeros(1), np.zeros(1), cell)
     for level, finer in pairwise(levels):
-        problem, order = _problem(level, pieces, box)
-        state, more = _descend(problem, *spread_out(problem), tolerance, False, most)
-        if state.error > 0.3:
-            other, again = _descend(problem, *by_ranks(problem), tolerance, False, most)
-            state, more = (other if other.error < state.error else state), more + again
-        if state.error > 0.3:
-            other, again = _descend(problem, high[order], low[order], tolerance, False, most)
-            state, more = (other if other.error < state.error else state), more + again
+        problem, order = as_problem(level, pieces, box)
+        state, more = _descend(problem, high[order], low[order], tolerance, _COARSE_RELATIVE, most)
+        if state.error > FAR:
+            state, again = _follow(problem, _begin(problem), tolerance, _COARSE_RELATIVE, most)
+            more += again
         steps += more
+        if state.error > FAR:
+            return None, steps
         back = np.argsort(order)
         cell = Moments(*(part[back] for part in _filled(problem, state)))
         high, low = _continue(level, finer, state.high[back], state.low[back], cell)
-    return high, low, steps
+    back = np.argsort(first)
+    return (high[back], low[back]), steps
 
 
-def _descend(problem: Problem, high: Array, low: Array, tolerance: float, last: bool, most: int) -> tuple[State, int]:
-    """Newton's method for the density itself, or else through backgrounds that fill its vacuum and fade."""
-    state, steps = evaluate(problem, high, low), 0
-    if (state.cells.mass > 1e-9 * problem.nu).all():
-        state, steps = newton(problem, state, tolerance, 0.0 if last else _COARSE_RELATIVE, most)
-        if state.error <= (GOOD if last else 0.2):
-            return state, steps
-    other, more = _fade(problem, high, low, tolerance, last)
-    return (other if other.error < state.error else state), steps + more
+def _thinned(order: Index, starts: list[Index]) -> tuple[Index, list[Index]]:
+    """Every set of groups up to COARSEST of them, then those of GROWTH times as many as the last one kept."""
+    kept: list[Index] = []
+    for start in starts:
+        wanted = len(kept[-1]) + 1 if kept and len(kept[-1]) < COARSEST else GROWTH * len(kept[-1]) if kept else 1
+        if len(start) >= wanted:
+            kept.append(start)
+    return order, kept
 
 
-def _fade(problem: Problem, high: Array, low: Array, tolerance: float, last: bool) -> tuple[State, int]:
-    """Newton's method with part of the mass spread over the box, less and less of it: no cell of the box is empty."""
-    steps = 0
-    for background in BACKGROUNDS if last else BACKGROUNDS[:6]:
-        filled = problem._replace(background=background)
-        begun = evaluate(filled, high, low)
-        if (begun.cells.mass <= 0.0).any():
-            return evaluate(problem, high, low), steps
-        done, more = newton(filled, begun, tolerance, 0.5 if background > 1e-11 else 0.0, 25)
-        steps += more
-        high, low = done.high, done.low
-    state, more = newton(problem, evaluate(problem, high, low), tolerance, 0.0 if last else _COARSE_RELATIVE, FINISH)
+def _descend(
+    problem: Problem, high: Array, low: Array, tolerance: float, relative: float, most: int
+) -> tuple[State, int]:
+    """Newton's method from cells that were raised to some of their mass, unless most lack it."""
+    begun = evaluate(problem, high, low)
+    if (begun.cells.mass < LEAST * problem.nu).mean() > RAISED:
+        return begun, 0
+    begun = raise_lacking(problem, begun, rounds=ROUNDS)
+    if relative > 0.0:
+        return newton(problem, begun, tolerance, relative, most)
+    return in_strides(problem, begun, tolerance, most)
+
+
+def _follow(problem: Problem, begun: State, tolerance: float, relative: float, most: int) -> tuple[State, int]:
+    """Newton's method for one density after the other on the path to the one asked for, in steps that it can take."""
+    steps, high, low = 0, begun.high, begun.low
+    mixture, stride = Mixture(()), 1.0
+    for density in blurred(problem.pieces, problem.box):
+        left = 1.0
+        while left > 0.0:
+            part = min(left, stride)
+            tried = mixture.toward(density, SHARE**part)
+            mixed = problem._replace(pieces=tried.pieces(), background=tried.background)
+            # Towards the uniform density, which is first, Newton's method is safe.
+            done, more = newton(mixed, evaluate(mixed, high, low), tolerance, RELATIVE, 15 if mixture.parts else 100)
+            steps += more
+            if _worst(done, problem.nu) > RELATIVE:
+                if stride <= LEAST_STRIDE:
+                    return evaluate(problem, high, low), steps
+                stride *= 0.5
+                continue
+            mixture, left, stride = tried, left - part, min(2.0 * stride, 1.0)
+            high, low = done.high, done.low
+    # The density itself: what is left of the others is taken away while there are cells without mass of their own.
+    while mixture.background > 0.0 and (evaluate(problem, high, low).cells.mass < 0.05 * problem.nu).any():
+        mixture = mixture.toward(density, SHARE)
+        if mixture.parts[0][0] > 1.0 - 1e-12:
+            break
+        mixed = problem._replace(pieces=mixture.pieces(), background=mixture.background)
+        done, more = newton(mixed, evaluate(mixed, high, low), tolerance, RELATIVE, 15)
+        steps, high, low = steps + more, done.high, done.low
+    state, more = _descend(problem, high, low, tolerance, relative, most)
     return state, steps + more
+
+
+def _worst(state: State, nu: Array) -> float:
+    return float((np.abs(nu - state.cells.mass) / nu).max())
 
 
 def spread_out(problem: Problem) -> tuple[Array, Array]:
@@ -184,11 +228,17 @@ GOOD = 1e-10
 FULLEST = 0.9
 """Share of the mass that fills the vacuum while starts are compared."""
 
-BACKGROUNDS = (FULLEST, 0.5, 0.2, 0.1, 0.03, 0.01, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-11, 2e-12)
-"""Shares of the mass that fill the vacuum, one after the other; the last is below what is left undone anyway."""
+RELATIVE = 0.02
+"""Largest error of a cell's mass, relative to it, at which the path goes on to its next density."""
 
-FINISH = 10
-"""Steps without background at the end."""
+SHARE, LEAST_STRIDE = 0.1, 1.0 / 64.0
+"""What is left of a density of the path when the next one is reached, and the least part of the way taken at once."""
+
+RAISED, ROUNDS = 0.3, 5
+"""The most cells that are raised before Newton's method begins, as a share of all, and in how many rounds."""
+
+FAR = 0.3
+"""Error of the masses of groups from which nothing is continued."""
 
 
 class Moments(NamedTuple):

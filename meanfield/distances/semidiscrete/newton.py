@@ -9,6 +9,18 @@ import numpy as np
 from meanfield.distances.semidiscrete.dual_function import Problem, State, add, evaluate, laplacian, solve
 from particles.checks import Array
 
+SHORTEST = 2.0**-12
+"""Share of a step at which the search along it ends."""
+
+NEAR = 0.5
+"""Error of the masses from which strides are taken: farther off there are better ways to begin again."""
+
+STRIDES, STRIDE_STEPS = 200, 15
+"""The most strides towards the masses wanted, and the most steps in each."""
+
+PATIENCE = 6
+"""Steps in which the error has to fall by a third, or no more are taken."""
+
 
 class Progress(NamedTuple):
     """Where the iteration ended, after how many steps, and its history of errors."""
@@ -20,9 +32,13 @@ class Progress(NamedTuple):
 def newton(problem: Problem, state: State, tolerance: float, relative: float, most: int) -> Progress:
     """Steps until Σ |m − ν| ≤ tolerance, or until max |m − ν| / ν ≤ relative, or until no step helps."""
     n = len(problem.y)
-    damping = 1e-8
+    damping, length = 1e-8, 1.0
+    errors: list[float] = []
     for count in range(most):
         mass = state.cells.mass
+        errors.append(state.error)
+        if count >= PATIENCE and state.error > 0.7 * errors[-1 - PATIENCE]:
+            return Progress(state, count)
         if state.error <= tolerance or float((np.abs(problem.nu - mass) / problem.nu).max()) <= relative:
             return Progress(state, count)
         hessian = laplacian(problem, state)
@@ -33,17 +49,35 @@ def newton(problem: Problem, state: State, tolerance: float, relative: float, mo
         for _ in range(12):
             # In proportion to the masses: anything larger would empty the light cells.
             shift = damping * problem.nu + floor
-            taken = _search(problem, state, solve(hessian, shift, gap))
+            taken = _search(problem, state, solve(hessian, shift, gap), min(1.0, 4.0 * length))
             if taken is not None:
                 break
             damping = max(30.0 * damping, 1e-10)
         else:
             return Progress(state, count)
-        better, length = taken
+        state, length = taken
         if length == 1.0:
             damping = max(damping / 30.0, 1e-15)
-        state = better
     return Progress(state, most)
+
+
+def in_strides(problem: Problem, state: State, tolerance: float, most: int) -> Progress:
+    """Newton's method for ν, and where it stops short for masses between those that were reached and ν."""
+    found = newton(problem, state, tolerance, 0.0, most)
+    steps, state, stride = found.steps, found.state, 0.5
+    for _ in range(STRIDES):
+        if not tolerance < state.error <= NEAR or stride < 2.0**-10 or (state.cells.mass <= 0.0).any():
+            break
+        mass = state.cells.mass
+        near = problem._replace(nu=mass + stride * (problem.nu - mass))
+        begun = evaluate(near, state.high, state.low, state.diagram)
+        tried, more = newton(near, begun, 0.1 * begun.error, 0.0, STRIDE_STEPS)
+        steps += more
+        if tried.error <= 0.1 * begun.error:
+            state, stride = evaluate(problem, tried.high, tried.low, tried.diagram), min(2.0 * stride, 1.0)
+        else:
+            stride *= 0.5
+    return Progress(state, steps)
 
 
 def wanted(mass: Array, nu: Array) -> Array:
@@ -58,16 +92,15 @@ def wanted(mass: Array, nu: Array) -> Array:
     return gap
 
 
-def _search(problem: Problem, state: State, step: tuple[Array, Array]) -> tuple[State, float] | None:
+def _search(problem: Problem, state: State, step: tuple[Array, Array], longest: float) -> tuple[State, float] | None:
     """The first of a few lengths that empties no cell and lowers Φ or the error of the masses enough."""
     slope = float(np.einsum("n,n->", problem.nu - state.cells.mass, step[0]))
     least = 0.05 * np.minimum(state.cells.mass, problem.nu)
-    length = 1.0
-    for _ in range(12):
+    length = longest
+    while length > SHORTEST:
         high, low = add(*add(state.high, state.low, length * step[0]), length * step[1])
         tried = evaluate(problem, high, low, state.diagram)
-        lost = tried.cells.mass < least
-        if not lost.any():
+        if not (tried.cells.mass < least).any():
             if tried.error < (1.0 - 0.2 * length) * state.error:
                 return tried, length
             if state.value - tried.value >= 0.1 * length * slope > 1e-13 * abs(state.value):

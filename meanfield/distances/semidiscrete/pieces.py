@@ -194,7 +194,7 @@ class _Moments(NamedTuple):
 
 
 def _moments(corners: Array, start: Index) -> _Moments:
-    area, centroid, second, reflex = _polygons(corners, start)
+    area, centroid, second, reflex = polygons(corners, start)
     return _Moments(area, centroid, second, int(reflex))
 
 
@@ -203,7 +203,7 @@ def _cross(a: Array, b: Array) -> Array:
 
 
 @compiled()
-def _polygons(corners, start):  # type: ignore[no-untyped-def]
+def polygons(corners, start):  # type: ignore[no-untyped-def]
     """Area, centroid and covariance of each polygon, and the first that has a reflex corner or −1."""
     n = len(start) - 1
     area, centroid, second = np.zeros(n), np.zeros((n, 2)), np.zeros((n, 3))

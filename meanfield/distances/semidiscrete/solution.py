@@ -9,8 +9,9 @@ import numpy as np
 
 from meanfield.distances.arguments import Atoms, power_of_two, require_finite
 from meanfield.distances.semidiscrete.boxes import Index
-from meanfield.distances.semidiscrete.levels import Solved, solve_levels
+from meanfield.distances.semidiscrete.levels import Solved
 from meanfield.distances.semidiscrete.pieces import ConvexPieces, PieceTree, piece_tree
+from meanfield.distances.semidiscrete.tiers import solve_tiers
 from particles.checks import Array
 from particles.errors import NotConverged
 
@@ -84,7 +85,7 @@ def solve(atoms: Atoms, density: ConvexPieces) -> SemiDiscrete:
     frame = _frame(site, weight, density)
     y = (site - frame.centre) * (frame.unit / frame.scale)
     pieces, box = _pieces(density, frame)
-    solved = solve_levels(y, weight, pieces, box, _AIM, _STEPS)
+    solved = solve_tiers(y, weight, pieces, box, _AIM, _STEPS)
     return _unsorted(solved, cell, site, weight, frame)
 
 

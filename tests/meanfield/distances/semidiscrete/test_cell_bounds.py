@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from transport_cases import limit_newton
 
 from meanfield import Grid, GridMeasure, wasserstein, wasserstein_bracket
 from particles.measure import EmpiricalMeasure
@@ -18,8 +19,6 @@ def test_unfinished_cells_still_bracket(monkeypatch, steps, seed):
     assert full.lower <= exact * (1 + 1e-13)
     assert exact * (1 - 1e-13) <= full.upper
     assert full.width < 1e-8 * exact
-    monkeypatch.setattr("meanfield.distances.semidiscrete.solution._STEPS", steps)
-    monkeypatch.setattr("meanfield.distances.semidiscrete.levels.BACKGROUNDS", ())
-    monkeypatch.setattr("meanfield.distances.semidiscrete.levels.FINISH", 0)
+    limit_newton(monkeypatch, steps)
     rough = wasserstein_bracket(points, density)
     assert rough.lower <= exact <= rough.upper

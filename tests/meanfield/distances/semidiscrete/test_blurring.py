@@ -1,0 +1,48 @@
+"""Blurred densities keep their mass and their place, and end at the density itself."""
+
+import numpy as np
+import pytest
+from transport_cases import random_density
+
+from meanfield.distances.semidiscrete.blurring import Mixture, blurred
+from meanfield.distances.semidiscrete.pieces import piece_tree, pieces_of_grid
+
+
+def tree(seed):
+    density = pieces_of_grid(random_density(np.random.default_rng(seed))[0])
+    corners = density.corners
+    pieces = piece_tree(corners, density.start, density.weights, density.areas, density.points, density.spread)
+    return pieces, np.concatenate([corners.min(axis=0), corners.max(axis=0)])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_from_uniform_to_the_density_itself(seed):
+    pieces, box = tree(seed)
+    steps = list(blurred(pieces, box))
+    first, last = steps[0], steps[-1]
+    assert len(first.mass) == 1
+    assert first.area[0] == pytest.approx(np.prod(box[2:] - box[:2]), rel=1e-12)
+    np.testing.assert_array_equal(last.corners, pieces.corners)
+    np.testing.assert_allclose(last.mass / last.area, pieces.density, rtol=1e-13)
+    for k, density in enumerate(steps):
+        assert density.mass.sum() == pytest.approx(1.0, rel=1e-12)
+        assert (density.corners >= box[:2] - 1e-12 * np.abs(box).max()).all()
+        # No piece but those of the density itself is narrower than the scale, cut at the box's end.
+        if k < len(steps) - 1:
+            low = np.minimum.reduceat(density.corners, density.start[:-1])
+            high = np.maximum.reduceat(density.corners, density.start[:-1])
+            assert ((high - low) >= 0.49 * 4.0**-k * (box[2:] - box[:2])).all()
+
+
+def test_a_mixture_keeps_a_share_of_what_it_was():
+    pieces, box = tree(6)
+    mixture = Mixture(())
+    assert mixture.background == 1.0
+    for density in blurred(pieces, box):
+        mixture = mixture.toward(density, 0.1)
+        assert mixture.parts[0][1] is density
+    assert mixture.background == pytest.approx(1e-3)
+    before = [share for share, _ in mixture.parts]
+    after = [share for share, _ in mixture.toward(density, 0.1).parts]
+    assert (np.array(after) >= 0.1 * np.array(before)).all()
+    assert mixture.pieces().moments[0, 0] == pytest.approx(1.0, rel=1e-12)
