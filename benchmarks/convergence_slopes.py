@@ -23,7 +23,7 @@ from meanfield import Grid, GridMeasure, Mixture, Uniform, wasserstein, wasserst
 from meanfield.measures.quadrature import quantile_points
 from meanfield.studies import processes, sweep
 from meanfield.studies.finite_size import agreement, box_constant, box_square, clusters_square, exchange_square
-from meanfield.studies.many_particles import fit_rate, rate_of_squares, theory_slopes
+from meanfield.studies.rates import fit_rate, rate_of_squares, theory_slopes
 from particles import EmpiricalMeasure, SelfAttention, simulate
 
 SEEDS = 20

@@ -16,10 +16,11 @@ import numpy as np
 from scipy.stats import binom
 
 from meanfield.studies.finite_size import agreement
-from meanfield.studies.many_particles import fit_rate
+from meanfield.studies.rates import fit_rate
 
 SIZES = np.array([32, 64, 128, 256, 512, 1024])
-SEEDS = (5, 8, 20, 60)
+SEEDS = (5, 8, 20, 60, (20, 20, 20, 20, 5, 5), (40, 40, 20, 12, 8, 5))
+"""Numbers of seeds: one for all sizes, or one a size."""
 TESTS = {"one constant fitted": (8, 20, 60), "nothing fitted": (240,)}
 
 
@@ -50,9 +51,11 @@ def many(draw, rng, clouds, batch=2000):
 def coverage(squares, known, seeds, repeats, rng):
     """The share of intervals that cover the slope of the known expectations."""
     truth = np.polyfit(np.log(SIZES), 0.5 * np.log(known), 1)[0]
-    drawn = squares[rng.integers(len(squares), size=(repeats, seeds))]
-    _, _, low, high = fit_rate(SIZES.astype(float), np.sqrt(drawn.transpose(0, 2, 1)))
-    return float(np.mean((low <= truth) & (truth <= high)))
+    counts = np.broadcast_to(seeds, len(SIZES))
+    drawn = squares[rng.integers(len(squares), size=(repeats, counts.max()))]
+    drawn[:, np.arange(counts.max())[:, None] >= counts] = np.nan
+    fit = fit_rate(SIZES.astype(float), np.sqrt(drawn.transpose(0, 2, 1)))
+    return float(np.mean((fit.low <= truth) & (truth <= fit.high)))
 
 
 def rejections(squares, known, shape, seeds, repeats, rng):

@@ -40,6 +40,7 @@ def attention(kind, **more):
 
 CLOUDS = {"model": SA, "mu0": MU, "nu0": MU, "times": [0, 0.1]}
 SMALL_STUDY = {"reference": SOLUTION, "times": SHORT, "sizes": [2, 4], "seed": 0}
+INTERVAL = {"law": mf.Uniform([(0, 1)])}
 PATHS = {"text", "file name"}
 
 TABLE = {
@@ -252,9 +253,8 @@ TABLE = {
             Call(finite_size.agreement, {"squares": SQUARES, "known": [1.0]}, {"shape": None}),
         ],
         "fewest_seeds": [Call(finite_size.fewest_seeds, {"sizes": 2, "fitted": True})],
-        "uniform_sample": [
-            Call(finite_size.uniform_sample, {"sizes": [64], "squares": SQUARES}, {"law": mf.Uniform([(0, 1)])})
-        ],
+        "uniform_sample": [Call(finite_size.uniform_sample, {"sizes": [64], "squares": SQUARES}, INTERVAL)],
+        "uniform_square": [Call(finite_size.uniform_square, {"sizes": [64]}, INTERVAL | {"constant": 1.0})],
     },
     "meanfield.figures": {
         "attention_image": [Call(figures.attention_image, {"P": np.full((2, 2), 0.5)})],

@@ -176,25 +176,30 @@ def _p_value(rows: Array, n: int, p: int) -> float:
     return float(fisher.sf((n - p) / (p * (n - 1.0)) * squared, p, n - p))
 
 
-def uniform_sample(law: object, sizes: npt.ArrayLike, squares: Array) -> tuple[Array, Agreement]:
-    """E W₂² (size,) of a sample of `law` against the law, and how `squares` (seed, size) agree with it.
+def uniform_square(law: object, sizes: npt.ArrayLike, constant: float) -> Array:
+    """E W₂² (size,) of a sample of `law` against the law, `box_square` with this constant; NaN for laws not known.
 
-    Known for `Uniform` on an interval, exactly, and on a rectangle with one constant, fitted to `squares`. NaN for
-    other laws, and where there are too few seeds for the fit or the test.
+    Known for `Uniform` on an interval, where the constant plays no part, and on a rectangle.
+    """
+    N = _sizes(sizes)
+    if not isinstance(law, Uniform) or law.dim > 2:
+        return np.full(len(N), np.nan)
+    volume = float(np.prod(np.diff(law.bounds)))
+    return box_square(N, law.dim, 0.0 if law.dim == 1 else constant, samples=1, volume=volume)
+
+
+def uniform_sample(law: object, sizes: npt.ArrayLike, squares: Array) -> Agreement:
+    """How `squares` (seed, size) agree with `uniform_square`, its constant fitted to them on a rectangle.
+
+    NaN for other laws, and where there are too few seeds for the fit or the test.
     """
     N = _sizes(sizes)
     squares = as_matrix(squares, "squares", shape=(None, N.size))
-    unknown = Agreement(np.nan, np.nan, np.nan)
-    if not isinstance(law, Uniform) or law.dim > 2:
-        return np.full(len(N), np.nan), unknown
-    volume = float(np.prod(np.diff(law.bounds)))
-    known = box_square(N, law.dim, 0.0, samples=1, volume=volume)
-    enough = len(squares) >= fewest_seeds(len(N), fitted=law.dim == 2)
-    if law.dim == 1:
-        return known, agreement(squares, known) if enough else unknown
-    shape = box_square(N, 2, 1.0, samples=1, volume=volume) - known
-    found = agreement(squares, known, shape) if enough else unknown
-    return known + found.constant * shape, found
+    known = uniform_square(law, N, 0.0)
+    fitted = isinstance(law, Uniform) and law.dim == 2
+    if np.isnan(known).any() or len(squares) < fewest_seeds(len(N), fitted=fitted):
+        return Agreement(np.nan, np.nan, np.nan)
+    return agreement(squares, known, uniform_square(law, N, 1.0) - known if fitted else None)
 
 
 def _row(value: npt.ArrayLike, p: int, name: str) -> Array:

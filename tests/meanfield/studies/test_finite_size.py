@@ -15,6 +15,7 @@ from meanfield.studies.finite_size import (
     clusters_square,
     exchange_square,
     uniform_sample,
+    uniform_square,
 )
 from particles import EmpiricalMeasure
 from particles.errors import InvalidInput, NotSupported
@@ -155,17 +156,19 @@ def test_a_sample_against_its_law_on_a_rectangle():
     law, sizes = Uniform([(0.0, 3.0), (0.0, 3.0)]), [16, 32, 64]
     clouds = [law.sample(64, np.random.default_rng(seed)) for seed in range(60)]
     squares = np.array([[wasserstein(EmpiricalMeasure(x[:n]), cells) ** 2 for n in sizes] for x in clouds])
-    expected, found = uniform_sample(law, sizes, squares)
+    found = uniform_sample(law, sizes, squares)
+    expected = uniform_square(law, sizes, found.constant)
     assert found.p_value > 0.05
     assert found.constant == pytest.approx(5.2, abs=3 * found.error + 0.2)
     np.testing.assert_allclose(squares.mean(axis=0), expected, rtol=0.1)
     wrong = 9 / np.array(sizes) ** 0.9
     assert agreement(squares[:, :1], wrong[:1]).p_value < 0.01
-    assert np.isnan(uniform_sample(Normal([0.0], [[1.0]]), sizes, squares)[0]).all()
-    assert np.isnan(uniform_sample(law, sizes, squares[:4])[0]).all()
-    assert np.isnan(uniform_sample(Uniform([(0, 1)] * 3), sizes, squares)[0]).all()
-    exact, _ = uniform_sample(Uniform((0.0, 2.0)), sizes, squares)
-    _, found = uniform_sample(Uniform((0.0, 2.0)), sizes[:1], squares[:, :1])
+    for unknown in (Normal([0.0], [[1.0]]), Uniform([(0, 1)] * 3)):
+        assert np.isnan(uniform_square(unknown, sizes, 1.0)).all()
+        assert np.isnan(uniform_sample(unknown, sizes, squares)).all()
+    assert np.isnan(uniform_sample(law, sizes, squares[:4])).all()
+    exact = uniform_square(Uniform((0.0, 2.0)), sizes, np.nan)
+    found = uniform_sample(Uniform((0.0, 2.0)), sizes[:1], squares[:, :1])
     np.testing.assert_allclose(exact, 4 / (6 * np.array(sizes)), rtol=1e-14)
     assert found.p_value < 0.01
 

@@ -1,13 +1,13 @@
-"""Convergence in N: the fitted slope of known rates, the jackknife's interval, what is refused."""
+"""Convergence in N: known rates, the error budget, distances to a certified limit, what is refused."""
 
 import numpy as np
 import pytest
-from scipy.stats import binom, ttest_1samp
 
 from meanfield import Grid, Uniform, solve, wasserstein
+from meanfield.limits import certify
 from meanfield.studies import many_particles
 from meanfield.studies.atoms import AtomicLaw
-from meanfield.studies.many_particles import convergence, fit_rate, theory_slopes
+from meanfield.studies.many_particles import convergence
 from particles import EmpiricalMeasure, SelfAttention, simulate
 from particles.errors import DistanceTooLarge, InvalidInput
 
@@ -17,55 +17,6 @@ class Points:
 
     def sample(self, n, rng):
         return rng.integers(2, size=(n, 1)).astype(float)
-
-
-SIZES = np.array([16, 64, 256])
-
-
-def test_the_slope_of_an_exact_power_law():
-    distance = np.broadcast_to((SIZES**-0.37)[None, :, None], (2, 3, 5))
-    rms, slope, low, high = fit_rate(SIZES.astype(float), distance)
-    np.testing.assert_allclose(rms, distance[:, :, 0], rtol=1e-14)
-    np.testing.assert_allclose([slope, low, high], -0.37, rtol=1e-12)
-
-
-def binomial_squares(rng, trials, seeds):
-    """W₂² = |Binomial(N, ½)/N − ½| of samples of two atoms a distance 1 apart, N growing within a sample."""
-    drawn = rng.random((trials, seeds, SIZES[-1])) < 0.5
-    return np.stack([np.abs(drawn[..., :n].mean(axis=-1) - 0.5) for n in SIZES], axis=1)
-
-
-@pytest.mark.parametrize("seeds", [5, 20])
-def test_the_interval_covers_the_truth_as_often_as_it_says(seeds):
-    expected = [float(binom.pmf(np.arange(n + 1), n, 0.5) @ np.abs(np.arange(n + 1) / n - 0.5)) for n in SIZES]
-    truth = np.polyfit(np.log(SIZES), 0.5 * np.log(expected), 1)[0]
-    trials = 1000
-    # Trials stand on the axis of times: the intervals of all at once.
-    squares = binomial_squares(np.random.default_rng(seeds), trials, seeds)
-    _, _, low, high = fit_rate(SIZES.astype(float), np.sqrt(squares))
-    covered = np.mean((low <= truth) & (truth <= high))
-    assert covered == pytest.approx(0.95, abs=3 * np.sqrt(0.95 * 0.05 / trials))
-
-
-def test_the_interval_is_the_student_interval_of_the_mean_where_the_slope_is_linear():
-    # Two sizes, the first the same for all seeds, the second scattered by little: log is linear to first order.
-    z = np.random.default_rng(0).standard_normal(7)
-    squares = np.stack([np.ones(7), 1 + 1e-6 * z])
-    _, slope, low, high = fit_rate(np.array([1.0, np.e]), np.sqrt(squares)[None])
-    expected = 0.5e-6 * np.array(ttest_1samp(z, 0.0).confidence_interval(0.95))
-    np.testing.assert_allclose([low[0], high[0]], expected, rtol=1e-4)
-    assert slope[0] == pytest.approx(0.5e-6 * z.mean(), rel=1e-4)
-
-
-def test_an_interval_is_the_whole_line_where_one_seed_alone_is_not_zero():
-    distance = np.zeros((1, 2, 5))
-    distance[:, 0] = 1.0
-    distance[:, 1, 0] = 0.5
-    _, slope, low, high = fit_rate(np.array([8.0, 16.0]), distance)
-    assert np.isfinite(slope[0])
-    assert (low[0], high[0]) == (-np.inf, np.inf)
-    with pytest.raises(InvalidInput, match="at least 5 seeds, got 4"):
-        fit_rate(np.array([8.0, 16.0]), np.ones((1, 2, 4)))
 
 
 def test_atoms_converge_at_the_rate_one_quarter():
@@ -93,6 +44,10 @@ def test_a_still_field_keeps_the_distance():
         ({"sizes": [8]}, "at least two growing numbers of particles, got \\[8\\]"),
         ({"sizes": [8, 4]}, "growing"),
         ({"seeds": 4}, "seeds must be at least 5"),
+        ({"seeds": [9, 4]}, "seeds must be at least 5"),
+        ({"seeds": [5, 9]}, "must not grow with the size"),
+        ({"seeds": [9, 8]}, "nor fall by one"),
+        ({"seeds": [9, 7, 5]}, "one for each of the 2 sizes"),
         ({"times": [0.0, 0.5]}, "lacks t = "),
         ({"sizes": [4.5, 8]}, "each of sizes must be a whole number"),
         ({"seeds": 2.5}, "seeds must be a whole number"),
@@ -106,21 +61,6 @@ def test_what_is_refused(change, message):
     arguments = {"times": [0.0, 1.0], "sizes": [4, 8], "seeds": 5, "seed": 0, **change}
     with pytest.raises(InvalidInput, match=message):
         convergence(model, Points(), reference, **arguments)
-
-
-def test_the_theory_slopes_follow_the_kind_of_law():
-    sizes = np.array([100, 1000, 10000])
-    line, plane, space, five = (theory_slopes(sizes, d) for d in (1, 2, 3, 5))
-    assert line["connected"] == pytest.approx(-0.5)
-    assert -0.5 < plane["connected"] < -0.4
-    assert space["connected"] == pytest.approx(-1 / 3)
-    assert five["connected"] == pytest.approx(-0.2)
-    assert [found["clustered"] for found in (line, plane, space, five)] == [-0.25, -0.25, -0.25, -0.2]
-    assert all(np.isnan(found["atoms"]) for found in (line, plane, space, five))
-    for d in (1, 384):
-        found = theory_slopes(sizes, d, atomic=True)
-        assert found["atoms"] == -0.25
-        assert np.isnan([found["connected"], found["clustered"]]).all()
 
 
 def test_atoms_in_many_dimensions_have_the_rate_of_atoms():
@@ -146,7 +86,52 @@ def test_uniform_law_on_the_line_against_its_exact_density():
     # 60 seeds are too few to test the level at three sizes.
     assert np.isnan(ds["finite_p_value"])
     assert float(ds["reference_error"][0]) == 0.0
-    assert (ds["half_width"] == 0).all()
+    # On the line only rounding is left of the transport.
+    assert (ds["half_width"] < 1e-9).all()
+
+
+PLANE = SelfAttention(np.eye(2), np.eye(2), np.eye(2)).rescaled()
+SQUARE = Uniform([(-1.0, 1.0)] * 2)
+
+
+def plane_solution(times):
+    return solve(PLANE, Grid([(-1.2, 1.2)] * 2, (12, 12)).measure(SQUARE), times)
+
+
+def test_every_distance_has_its_errors_in_space_time_sampling_and_transport():
+    reference = plane_solution([0.0, 0.5])
+    ds = convergence(PLANE, SQUARE, reference, times=[0.0, 0.5], sizes=[16, 64], seeds=[8, 5], seed=2)
+    np.testing.assert_array_equal(ds["space_error"], reference["space_error"])
+    # The particles' own error comes on top, and vanishes at the start.
+    own = ds["time_error"] - reference["time_error"]
+    assert float(own[0]) == 0.0
+    assert 0.0 < float(own[1]) < 1e-7
+    asked = np.arange(8) < ds["seeds"].values[:, None]
+    np.testing.assert_array_equal(np.isfinite(ds["distance"][0]), asked)
+    assert (ds["half_width"].values[:, asked] < 1e-9).all()
+    assert (ds["sampling_error"] > 0).all()
+    # The common seeds are those of a study with as many seeds for all.
+    fewer = convergence(PLANE, SQUARE, reference, times=[0.0, 0.5], sizes=[16, 64], seeds=5, seed=2)
+    np.testing.assert_array_equal(fewer["distance"], ds["distance"].isel(seed=slice(5)))
+    assert "limit_distance" not in ds
+
+
+def test_the_distances_to_a_certified_limit_set_fall_for_the_particles_and_for_the_solution():
+    reference = plane_solution([0.0, 0.5, 2.0])
+    certificate = certify(simulate(PLANE, SQUARE.sample(40, np.random.default_rng(0)), np.linspace(0.0, 6.0, 25)))
+    call = {"times": [0.0, 2.0], "sizes": [16, 32], "seeds": 5, "seed": 2, "certificate": certificate}
+    ds = convergence(PLANE, SQUARE, reference, **call)
+    assert ds["limit_distance"].dims == ("time", "size", "seed")
+    # Not of every cloud: another cloud has other leaders.
+    assert float(ds["limit_distance"][1].mean()) < float(ds["limit_distance"][0].mean())
+    assert float(ds["solution_limit_distance"][1]) < float(ds["solution_limit_distance"][0])
+    # By hand for the nodes of the solution at t = 0: Σ w dist² to the nearest point of the set.
+    nodes, masses = reference["node"].values[0], reference["node_weight"].values
+    expected = np.sqrt(masses @ certificate.limit_set.distance(nodes) ** 2)
+    assert float(ds["solution_limit_distance"][0]) == pytest.approx(expected, rel=1e-12)
+    original = SelfAttention(np.eye(2), np.eye(2), np.eye(2))
+    with pytest.raises(InvalidInput, match="certificate is in the rescaled frame, the reference in the original one"):
+        convergence(original, SQUARE, simulate(original, np.eye(2), [0.0, 2.0]), **call)
 
 
 def too_large(mu, nu):

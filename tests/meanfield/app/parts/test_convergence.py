@@ -31,7 +31,7 @@ def test_the_table_of_atoms_has_the_rate_of_atoms_alone():
     reference = simulate(model, points, [0.0, 1.0])
     ds = convergence(model, AtomicLaw(points), reference, times=[0.0], sizes=[4, 8], seeds=5, seed=0)
     rows = {row[0]: row[1:] for row in _table(ds).rows}
-    assert rows["theory, atoms"] == ["-0.250"]
+    assert rows["theory, atoms"] == ["", "-0.250"]
     assert "theory, connected" not in rows
 
 
@@ -42,4 +42,18 @@ def test_the_table_of_a_uniform_law_has_its_law_at_finite_sizes():
     reference = simulate(model, points[:, None], [0.0, 1.0])
     ds = convergence(model, Uniform((0, 1)), reference, times=[0.0], sizes=[4, 8, 16], seeds=5, seed=0)
     rows = {row[0]: row[1:] for row in _table(ds).rows}
-    assert float(rows["law at finite N"][0]) == pytest.approx(-0.5, abs=0.001)
+    assert float(rows["law at finite N"][1]) == pytest.approx(-0.5, abs=0.001)
+
+
+def test_the_table_has_the_seeds_the_sampling_error_and_the_errors_of_the_solution():
+    model = SelfAttention(0.0, 0.0, 0.0)
+    reference = simulate(model, np.array([0.0, 1.0]), [0.0, 1.0])
+    ds = convergence(model, Uniform((0, 1)), reference, times=[0.0, 1.0], sizes=[4, 8], seeds=[7, 5], seed=0)
+    table = _table(ds)
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert (rows["4"][0], rows["8"][0]) == ("7", "5")
+    assert rows["8"][1] == f"{float(ds['rms'][0, 1]):.4f} ± {float(ds['sampling_error'][0, 1]):.4f}"
+    # Of particles nothing is known unless it is stated.
+    assert rows["error, space"] == ["", "not known", "not known"]
+    assert rows["error, transport"] == ["", "0.0e+00", "0.0e+00"]
+    assert all(len(row) == len(table.header) for row in table.rows)
