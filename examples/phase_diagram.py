@@ -1,7 +1,8 @@
 """Phase diagram of clustering on the sphere over time and inverse temperature, as in arXiv:2312.10794.
 
 n = 32 tokens start uniform on the sphere of R^d and follow SA, SelfAttention(βI, I, I).on_sphere(). Drawn is the part
-of pairs with ⟨x_i, x_j⟩ ≥ 1 − 10⁻³ over (t, β): all β and all draws are one ensemble, moved by one call of `simulate`.
+of pairs with ⟨x_i, x_j⟩ ≥ 1 − 10⁻³ over (t, β): every β is a task of a sweep, which any executor may run, and its draws
+are one ensemble.
 On top, the curve on which equiangular tokens, at right angles at t = 0, reach the threshold,
 
     ρ' = 2 (1 − ρ)((n − 1) ρ + 1) / (e^{β(1−ρ)} + n − 1),    ρ(0) = 0,
@@ -9,29 +10,36 @@ On top, the curve on which equiangular tokens, at right angles at t = 0, reach t
 which is where the transition sits in high dimension. Run it with OPENBLAS_NUM_THREADS=1: the matrices are small.
 """
 
+from functools import partial
+
 import numpy as np
 import xarray as xr
 from scipy.integrate import quad
 
-from particles import RK4, Ensemble, SelfAttention, simulate
+from meanfield import studies
+from particles import RK4, SelfAttention, simulate
 
 TOKENS, THRESHOLD = 32, 1e-3
 BETAS = np.linspace(0.0, 9.0, 19)
 TIMES = np.linspace(0.0, 30.0, 31)
 
 
-def fractions(dim: int, betas=BETAS, times=TIMES, draws: int = 12, seed: int = 0) -> xr.DataArray:
-    """The fraction of pairs closer than the threshold, (beta, time), averaged over the draws."""
-    x0 = np.random.default_rng(seed).normal(size=(len(betas) * draws, TOKENS, dim))
+def close_pairs(beta: float, dim: int, rng: np.random.Generator, times=TIMES, draws: int = 12) -> dict[str, np.ndarray]:
+    """The fraction of pairs closer than the threshold, (time,), averaged over the draws, which are one ensemble."""
+    x0 = rng.normal(size=(draws, TOKENS, dim))
     x0 /= np.linalg.norm(x0, axis=2, keepdims=True)
-    identity = np.eye(dim)
-    fields = tuple(SelfAttention(beta * identity, identity, identity).on_sphere() for beta in betas)
-    ds = simulate(Ensemble(fields, repeat=draws), x0, times, RK4(dt=0.1))
-    x = ds["position"].values
+    model = SelfAttention(beta * np.eye(dim), np.eye(dim), np.eye(dim)).on_sphere()
+    x = simulate(model, x0, times, RK4(dt=0.1))["position"].values
     i, j = np.triu_indices(TOKENS, 1)
-    close = [np.mean(np.matmul(at, at.swapaxes(1, 2))[:, i, j] >= 1 - THRESHOLD, axis=1) for at in x.swapaxes(0, 1)]
-    table = np.mean(np.reshape(close, (len(times), len(betas), draws)), axis=2).T
-    return xr.DataArray(table, dims=("beta", "time"), coords={"beta": np.asarray(betas), "time": times})
+    return {"close": np.mean(np.matmul(x, x.swapaxes(2, 3))[:, :, i, j] >= 1 - THRESHOLD, axis=(0, 2))}
+
+
+def fractions(dim: int, betas=BETAS, times=TIMES, draws: int = 12, seed: int = 0, executor=None) -> xr.DataArray:
+    """The fraction of close pairs, (beta, time): one task for each β, with the same start at all."""
+    measure = partial(close_pairs, dim=dim, times=times, draws=draws)
+    over = {"beta": betas}
+    ds = studies.sweep(measure, over, seeds=1, seed=seed, executor=executor, common_random_numbers=True)
+    return ds["close"].isel(seed=0, drop=True).rename(close_index="time").assign_coords(time=times)
 
 
 def equiangular_time(beta: float, n: int = TOKENS, threshold: float = THRESHOLD) -> float:

@@ -1,6 +1,7 @@
 """Every example runs, gives its pinned number, and draws what it promises."""
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 
@@ -67,6 +68,21 @@ def test_metastability():
     # At β = 9 the step of 0.1 is far beyond its limit of stability for USA: clusters never close.
     assert script.clusters(usa[0]).tolist()[1:] == [3, 3]
     assert script.clusters(usa[1])[1:].min() > 3
+
+
+def test_sweep_beta():
+    script = import_module("sweep_beta")
+    with ThreadPoolExecutor(2) as pool:
+        ds = script.run(betas=[0.5, 16.0], seeds=4, executor=pool)
+    assert ds.identical(script.run(betas=[0.5, 16.0], seeds=4).assign_attrs(ds.attrs))
+    # At β = 1/2 all tokens are one cluster at t = 30 (each of these draws); at β = 16 clusters still persist.
+    mean, error = script.analysis(ds)
+    assert mean[0] == 1.0
+    assert mean[1] > 3.0
+    assert error[0] == 0.0
+    ax = Figure().subplots()
+    assert script.draw(ds, ax) is not None
+    assert len(script.BETAS) == 30
 
 
 def test_phase_diagram():

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from meanfield.studies.results import DONE, OPEN, Outcome, Piece
+from meanfield.studies.results import DONE, OPEN, Outcome, Piece, failure
 from particles.errors import InvalidInput
 
 Place = tuple[int, ...]
@@ -47,19 +47,28 @@ def gathered(axes: Mapping[str, npt.NDArray[Any]], outcomes: Mapping[Place, Outc
     )
 
 
+def agreeing(outcomes: Mapping[Place, Outcome]) -> dict[Place, Outcome]:
+    """The outcomes; a task that has a variable with other dims than the first task that has it counts as failed."""
+    dims: dict[str, tuple[str, ...]] = {}
+    out = dict(outcomes)
+    for place, outcome in sorted(outcomes.items()):
+        for name, piece in outcome.pieces.items():
+            first = dims.setdefault(name, piece.dims)
+            if piece.dims != first:
+                error = InvalidInput(
+                    f"it returned {name!r} with dims {piece.dims}, tasks before it with {first}: return it with the "
+                    "same number of axes in every task"
+                )
+                out[place] = failure(place, error)
+                break
+    return out
+
+
 def _by_name(done: Mapping[Place, Outcome]) -> dict[str, dict[Place, Piece]]:
     out: dict[str, dict[Place, Piece]] = {}
     for place, outcome in done.items():
         for name, piece in outcome.pieces.items():
             out.setdefault(name, {})[place] = piece
-    for name, pieces in out.items():
-        first = next(iter(pieces.values()))
-        for place, piece in pieces.items():
-            if piece.dims != first.dims:
-                raise InvalidInput(
-                    f"tasks returned {name!r} with dims {first.dims} and, at {place}, with {piece.dims}: return it "
-                    "with the same number of axes in every task"
-                )
     return out
 
 

@@ -51,7 +51,8 @@ def call(job: Job, task: Task) -> Outcome:
             pieces = as_pieces(job.function(task.place, task.parameters), job.taken)
             outcome = Outcome(task.place, DONE, "", pieces)
         # A function of the caller's may raise what it likes; the other tasks go on.
-        except Exception as error:
+        # A function that ends its process by sys.exit has failed like one that raises.
+        except (Exception, SystemExit) as error:
             outcome = failure(task.place, error)
     return _kept(job, outcome)
 

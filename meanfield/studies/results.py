@@ -24,7 +24,7 @@ LONGEST_MESSAGE = 2000
 _DTYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Piece:
     """One variable of a result; `coordinate` where it is a coordinate of the Dataset that a task returned."""
 
@@ -34,7 +34,7 @@ class Piece:
     coordinate: bool = False
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Outcome:
     """How a task ended; `place` counts along the axes of the study."""
 

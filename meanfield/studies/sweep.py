@@ -158,8 +158,13 @@ def _axes(over: Mapping[str, Sequence[Any]]) -> dict[str, tuple[Any, ...]]:
 
 def _values(name: str, values: Any) -> tuple[Any, ...]:
     """The values of one parameter as Python's own numbers, text, or objects; each once."""
-    if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__iter__") or np.ndim(values) > 1:
+    if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__iter__"):
         raise InvalidInput(f'over["{name}"] must be a list of values, got {values!r:.60}')
+    values = list(np.asarray(values)) if hasattr(values, "__array__") else list(values)
+    if any(isinstance(value, list | tuple | np.ndarray) for value in values):
+        raise InvalidInput(
+            f'over["{name}"] holds arrays or lists: sweep over numbers or names, and look the array up in measure'
+        )
     found = tuple(value.item() if isinstance(value, np.generic) else value for value in values)
     if not found:
         raise InvalidInput(f'over["{name}"] must have at least one value')

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from meanfield.studies.executors import Executors, as_executor
-from meanfield.studies.gather import gathered
+from meanfield.studies.gather import agreeing, gathered
 from meanfield.studies.perform import Job, Place, Task, performed
 from meanfield.studies.results import DONE, Outcome
 from meanfield.studies.task_store import TaskStore
@@ -83,7 +83,7 @@ def complete(ds: xr.Dataset) -> xr.Dataset:
 def _known(kept: TaskStore | None, outcomes: dict[Place, Outcome]) -> dict[Place, Outcome]:
     """The outcomes with their results, which stand in the records where there is a store."""
     if kept is None:
-        return outcomes
+        return agreeing(outcomes)
     found = kept.outcomes()
     lost = [place for place, outcome in outcomes.items() if outcome.status == DONE and place not in found]
     if lost:
@@ -91,7 +91,7 @@ def _known(kept: TaskStore | None, outcomes: dict[Place, Outcome]) -> dict[Place
             f"the records of {len(lost)} finished tasks are not in {kept.folder}: the workers write them, so the store "
             "must be on a file system that they share with this process"
         )
-    return found
+    return agreeing(found)
 
 
 def _status(total: int, outcomes: Mapping[Place, Outcome]) -> str:

@@ -1,11 +1,9 @@
 """Results in one Dataset: dims in order, ragged arrays padded and counted, coordinates shared or not."""
 
 import numpy as np
-import pytest
 
-from meanfield.studies.gather import gathered
+from meanfield.studies.gather import agreeing, gathered
 from meanfield.studies.results import DONE, FAILED, Outcome, Piece
-from particles.errors import InvalidInput
 
 AXES = {"n": np.array([2, 3]), "seed": np.array([0])}
 
@@ -56,6 +54,12 @@ def test_a_coordinate_is_shared_where_it_is_the_same_and_a_variable_where_not():
     assert other["time"].values.tolist() == [[[0.0, 1.0]], [[0.0, 2.0]]]
 
 
-def test_another_number_of_axes_is_refused():
-    with pytest.raises(InvalidInput, match="same number of axes"):
-        both({"x": Piece((), np.array(1.0))}, {"x": Piece(("x_index",), np.ones(2))})
+def test_another_number_of_axes_counts_as_failed_and_loses_no_other():
+    outcomes = {
+        (0, 0): done((0, 0), x=Piece((), np.array(1.0))),
+        (1, 0): done((1, 0), x=Piece(("x_index",), np.ones(2))),
+    }
+    ds = gathered(AXES, agreeing(outcomes))
+    np.testing.assert_array_equal(ds["x"], [[1.0], [np.nan]])
+    assert ds["status"].values.tolist() == [["done"], ["failed"]]
+    assert "same number of axes" in str(ds["message"][1, 0].values)

@@ -1,10 +1,15 @@
 """Sweeps: one Dataset with dims in order, streams by a public rule, arguments checked before anything runs."""
 
+import sys
+import threading
+from concurrent.futures import Executor, ThreadPoolExecutor
+
 import numpy as np
 import pytest
-from user_measures import draw, ragged, series
+import xarray as xr
+from user_measures import draw, ragged, series, tiny
 
-from meanfield.studies import stream, sweep
+from meanfield.studies import perform, stream, sweep
 from meanfield.studies.results import OPEN
 from particles import RK4, SelfAttention, simulate, write_netcdf
 from particles.errors import Interrupted, InvalidInput
@@ -112,9 +117,72 @@ def test_an_interruption_carries_what_is_done():
         ({"beta": [], "n": [1]}, "at least one value"),
         ({"beta": [np.nan], "n": [1]}, "holds NaN"),
         ({"beta": [1.0, 1.0], "n": [1]}, "a value twice"),
+        ({"beta": [np.eye(2), np.eye(2)], "n": [1]}, "look the array up in measure"),
+        ({"beta": [[1.0, 2.0], [3.0]], "n": [1]}, "look the array up in measure"),
         ({"gamma": [1.0]}, r"measure must take the arguments \(gamma=..., rng=...\)"),
     ],
 )
 def test_wrong_points_are_refused_before_anything_runs(over, message):
     with pytest.raises(InvalidInput, match=message):
         sweep(draw, over)
+
+
+def misshapen(*, n, rng):
+    return {"x": np.ones(n) if n < 3 else np.ones((n, 2)), "y": n}
+
+
+def exits(*, n, rng):
+    if n == 2:
+        sys.exit("enough")
+    return {"x": n}
+
+
+def test_one_result_of_another_kind_loses_no_other(tmp_path):
+    for store in (None, tmp_path / "s.zarr", tmp_path / "s.zarr"):
+        ds = sweep(misshapen, {"n": [1, 2, 3]}, seeds=1, store=store)
+        assert ds["status"][:, 0].values.tolist() == ["done", "done", "failed"]
+        assert ds["y"][:2, 0].values.tolist() == [1, 2]
+        assert ds.attrs["status"].startswith("stopped: 1 of 3 tasks failed")
+
+
+def test_a_task_that_ends_its_process_has_failed():
+    with ThreadPoolExecutor(1) as pool:
+        for executor in (None, pool):
+            ds = sweep(exits, {"n": [1, 2, 3]}, seeds=1, executor=executor)
+            assert ds["message"][:, 0].values.tolist() == ["", "SystemExit: enough", ""]
+            assert ds["x"][::2, 0].values.tolist() == [1, 3]
+
+
+def test_axes_are_lists_arrays_ranges_and_dataarrays():
+    for values in ([0, 1], np.array([0, 1]), range(2), xr.DataArray([0, 1], dims="q"), (i for i in (0, 1))):
+        ds = sweep(tiny, {"k": values}, seeds=1)
+        assert ds["x"].values.tolist() == [[0.0], [1.0]]
+        assert ds["k"].dtype == np.int64
+
+
+class Counting(Executor):
+    """Runs a task when its future is asked for the next one, and counts how many are open."""
+
+    def __init__(self):
+        self.open, self.most, self.lock = 0, 0, threading.Lock()
+        self.pool = ThreadPoolExecutor(1)
+
+    def submit(self, fn, /, *args, **kwargs):
+        with self.lock:
+            self.open += 1
+            self.most = max(self.most, self.open)
+        future = self.pool.submit(fn, *args, **kwargs)
+        future.add_done_callback(self.ended)
+        return future
+
+    def ended(self, future):
+        with self.lock:
+            self.open -= 1
+
+
+def test_a_huge_sweep_gives_the_executor_a_bounded_number_of_futures(monkeypatch):
+    monkeypatch.setattr(perform, "IN_FLIGHT", 50)
+    executor = Counting()
+    ds = sweep(tiny, {"k": range(1000)}, seeds=1, executor=executor)
+    assert ds.attrs["status"] == "completed"
+    assert executor.most <= 50
