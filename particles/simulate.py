@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ from particles.dataset import Layout, Series, provenance, variable
 from particles.errors import InvalidInput
 from particles.evolution import evolve, refuse_existing, resumable, state_name
 from particles.fields.breakpoints import landing_times
+from particles.fields.compiled_sum import is_compiled_sum
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField
 from particles.fields.start import check_start
@@ -183,23 +184,35 @@ def simulate(
 def check_velocity(field: VelocityField, t: float, x: Array, w: Array) -> None:
     """Refuse a field whose velocity at the particles (run, n, d) has another shape, is not finite, or changes them."""
     name = f"the velocity of {type(field).__name__} at t = {t:g}"
-    for run, start in enumerate(x):
-        argument = start[None].copy()
+    for rows, own in _called_at_once(field, len(x)):
+        start, argument = x[rows], x[rows].copy()
         with np.errstate(all="ignore"):
-            velocity = field.of_run(run).particle_velocity(t, argument, w)
+            velocity = own.particle_velocity(t, argument, w)
         if not isinstance(velocity, np.ndarray) or velocity.dtype.kind != "f" or velocity.shape != argument.shape:
             got = f"{velocity.dtype} {velocity.shape}" if isinstance(velocity, np.ndarray) else repr(type(velocity))
             raise InvalidInput(f"{name} must be a float array of the shape {argument.shape} of its x, got {got}")
-        if not np.array_equal(argument[0], start):
+        if not np.array_equal(argument, start):
             raise InvalidInput(f"{name} changed its argument x in place: let it return a new array")
-        bad = ~np.isfinite(velocity[0])
+        bad = ~np.isfinite(velocity)
         if bad.any():
-            particle, component = (int(i) for i in np.argwhere(bad)[0])
+            run, particle, component = (int(i) for i in np.argwhere(bad)[0])
             raise InvalidInput(
-                f"{name} is not finite: velocity[run={run}, particle={particle}, component={component}] = "
-                f"{velocity[0, particle, component]} where the particle is at {start[particle].tolist()}; "
+                f"{name} is not finite: velocity[run={rows.start + run}, particle={particle}, component={component}] = "
+                f"{velocity[run, particle, component]} where the particle is at {start[run, particle].tolist()}; "
                 "start from other positions or correct the field"
             )
+
+
+def _called_at_once(field: VelocityField, runs: int) -> Iterator[tuple[slice, VelocityField]]:
+    """The runs in groups, each with its field: run by run where the field is somebody else's."""
+    first = 0
+    while first < runs:
+        own, last = field.of_run(first), first + 1
+        if is_compiled_sum(own):
+            while last < runs and field.of_run(last) is own:
+                last += 1
+        yield slice(first, last), own
+        first = last
 
 
 def _default_method(model: Model) -> Method:
@@ -253,7 +266,7 @@ def _layout(state: ParticleState, times: Array, entropy: str, every: int) -> Lay
     x = state.particles.x
     call = {"state": state_name(state), "model": state.model, "method": state.method}
     made = provenance("simulate", call, entropy)
-    if isinstance(state.model, VelocityField) and (chosen := state.model.summation(x.shape[1])):
+    if chosen := state.method.summation(state.model, x.shape[1]):
         made.attrs["summation"] = chosen
     coords = {
         "time": variable("time", times, "time"),

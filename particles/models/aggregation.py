@@ -10,10 +10,12 @@ import numpy.typing as npt
 
 from particles.checks import Array, hold, not_negative, positive
 from particles.errors import NotSupported
+from particles.fields.compiled_sum import CompiledSum, pair_sum, registered_sum
 from particles.fields.dimension import AnyDimension
 from particles.fields.events import Event, Meeting
 from particles.fields.query import check_query
 from particles.kernels.fast.multipole import cauchy_sums
+from particles.kernels.loops.pair_terms import LOGARITHM, POWER
 from particles.kernels.pairwise import pair_sums
 from particles.measure import Measure
 
@@ -121,6 +123,11 @@ class PowerAttraction(Attraction):
         return super().velocity(t, points, mu)
 
 
+@registered_sum
+def _(field: PowerAttraction) -> CompiledSum:
+    return pair_sum(field.dim, 1.0, POWER, field.exponent / 2 - 1)
+
+
 def _mass_right_less_left(x: Array, y: Array, w: Array) -> Array:
     order = np.argsort(y, kind="stable")
     below = np.concatenate([[0.0], np.cumsum(w[order])])
@@ -203,6 +210,11 @@ class LogAttraction(Attraction):
     def potential(self, squared: Array) -> Array:
         """χ log(|x|² + core²)/2."""
         return np.asarray(self.chi * np.log(squared + self.core**2) / 2)
+
+
+@registered_sum
+def _(field: LogAttraction) -> CompiledSum:
+    return pair_sum(field.dim, field.chi, LOGARITHM, field.core**2)
 
 
 def _as_complex(x: Array) -> npt.NDArray[np.complex128]:

@@ -11,13 +11,15 @@ import numpy.typing as npt
 
 from particles.checks import Array, hold, one_of, positive
 from particles.errors import NotSupported, OutOfRange
+from particles.fields.compiled_sum import CompiledSum, registered_sum
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField
 from particles.fields.query import check_query
 from particles.fields.questions import attention_matrix, jacobian, score_matrix
+from particles.kernels.loops.packed_sums import SOFTMAX
 from particles.kernels.softmax import choose_method, softmax_average
 from particles.measure import Measure
-from particles.models.bilinear import BilinearField, Matrix, averaging_jacobian, log_of, row_softmax
+from particles.models.bilinear import BilinearField, Matrix, averaging_jacobian, bilinear_sum, log_of, row_softmax
 from particles.models.normalization import SinkhornAttention, UnnormalizedAttention
 
 
@@ -191,3 +193,9 @@ def _(field: SoftmaxField, t: float, x: Array, w: Array) -> Array:
 def _(field: SoftmaxField, t: float, x: Array, w: Array) -> Array:
     head = softmax_head(field)
     return averaging_jacobian(head, t, x, head.coupling(t, x, x, w))
+
+
+@registered_sum(SoftmaxField)
+@registered_sum(SelfAttention)
+def _(field: SoftmaxField) -> CompiledSum:
+    return bilinear_sum(field, SOFTMAX, by_points=len(field.query_matrix(0.0)) >= field.dim)

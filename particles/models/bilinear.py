@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from particles.checks import Array, as_matrix, as_points, as_weights, frozen, number
 from particles.errors import InvalidInput, NotSupported, OutOfRange
+from particles.fields.compiled_sum import CompiledSum, Term
 from particles.fields.field import VelocityField, check_frame
 from particles.fields.linear_flow import linear_flow
 from particles.fields.query import check_query
@@ -157,6 +158,15 @@ class BilinearField(VelocityField):
         number(t, "t")
         points = as_points(x, "x", dim=self.dim)
         return self.coupling(t, points, points, as_weights(weights, len(points)))
+
+
+def bilinear_sum(field: BilinearField, kind: int, *, by_points: bool) -> CompiledSum:
+    """The compiled sum of a kind of a field of constant matrices; keys are the points themselves where `by_points`."""
+    if not field.constant:
+        raise NotSupported("a matrix is a function of time")
+    Q, K, V = (field._at(name, 0.0) for name in ("Q", "K", "V"))
+    term = Term(kind, K.T @ Q, V) if by_points else Term(kind, Q, V, K)
+    return CompiledSum((term,), field.A)
 
 
 @own_frame.register

@@ -11,10 +11,12 @@ from scipy.spatial import cKDTree
 
 from particles.checks import Array, hold, not_negative, number, positive
 from particles.errors import InvalidInput
+from particles.fields.compiled_sum import CompiledSum, pair_sum, registered_sum
 from particles.fields.dimension import AnyDimension
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.query import check_query
 from particles.fields.spaces import Torus
+from particles.kernels.loops.pair_terms import ALIGNMENT
 from particles.kernels.pairwise import pair_sums
 from particles.measure import Measure
 
@@ -72,6 +74,11 @@ class CuckerSmale(AnyDimension):
     def alignment(self, squared: Array) -> Array:
         """ψ at squared distances."""
         return np.asarray((1 + squared) ** -self.beta)
+
+
+@registered_sum
+def _(field: CuckerSmale) -> CompiledSum:
+    return pair_sum(field.dim, field.strength, ALIGNMENT, -field.beta)
 
 
 def _halves(state: Array) -> tuple[Array, Array]:

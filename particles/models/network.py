@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from particles.checks import Array, as_finite, as_matrix, frozen, one_of
-from particles.errors import InvalidInput
+from particles.errors import InvalidInput, NotSupported
+from particles.fields.compiled_sum import CompiledSum, Term, registered_sum
 from particles.fields.field import VelocityField
 from particles.fields.query import check_query
+from particles.kernels.loops.packed_sums import FEED_FORWARD, IDENTITY, RELU, TANH
 from particles.measure import Measure
 
 Activation = Callable[[Array], Array]
@@ -23,6 +25,9 @@ ACTIVATIONS: dict[str, tuple[Activation, Activation]] = {
     "tanh": (np.tanh, lambda s: np.asarray(1 - np.tanh(s) ** 2)),
 }
 """Activations known by name, each with its derivative."""
+
+COMPILED = {"identity": IDENTITY, "relu": RELU, "tanh": TANH}
+"""Their numbers in compiled sums."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +101,14 @@ class FeedForward(VelocityField):
         W, A, b = self._at(t)
         out: Array = ACTIVATIONS[self.activation][1](points @ A.T + b) @ np.diagonal(A @ W)
         return out
+
+
+@registered_sum
+def _(field: FeedForward) -> CompiledSum:
+    if callable(field.activation) or any(callable(value) for value in (field.W, field.A, field.b)):
+        raise NotSupported("a parameter or the activation is a function of the user's")
+    W, A, b = field._at(0.0)
+    return CompiledSum((Term(FEED_FORWARD, A, W, numbers=(COMPILED[field.activation], *b)),))
 
 
 def _read(value: npt.ArrayLike, name: str) -> Array:

@@ -8,9 +8,11 @@ import numpy as np
 
 from particles.checks import Array, hold, positive, whole
 from particles.errors import NotConverged
+from particles.fields.compiled_sum import CompiledSum, registered_sum
 from particles.fields.questions import attention_matrix, jacobian
+from particles.kernels.loops.packed_sums import UNNORMALIZED
 from particles.kernels.softmax import softmax_average
-from particles.models.bilinear import BilinearField, applied, jacobian_blocks, log_of, row_softmax
+from particles.models.bilinear import BilinearField, applied, bilinear_sum, jacobian_blocks, log_of, row_softmax
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +52,11 @@ class UnnormalizedAttention(BilinearField):
         result = softmax_average(queries, keys, None if keys is y else y, log_of(w))
         with np.errstate(over="ignore"):
             return np.asarray(np.exp(result.logsumexp)[..., None] * result.mean)
+
+
+@registered_sum
+def _(field: UnnormalizedAttention) -> CompiledSum:
+    return bilinear_sum(field, UNNORMALIZED, by_points=len(field.query_matrix(0.0)) >= field.dim)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,10 @@ import numpy.typing as npt
 
 from particles.checks import Array, hold, positive
 from particles.errors import InvalidInput
+from particles.fields.compiled_sum import CompiledSum, pair_sum, registered_sum
 from particles.fields.dimension import AnyDimension
 from particles.fields.query import check_query
+from particles.kernels.loops.pair_terms import CONFIDENCE
 from particles.kernels.pairwise import Kernel, pair_sums
 from particles.measure import Measure
 
@@ -130,3 +132,8 @@ class HegselmannKrause(Averaging):
     def influence(self, squared: Array) -> Array:
         """1 within the radius, 0 beyond."""
         return np.asarray(squared <= self.radius**2 * (1 + 2 * TIE), dtype=float)
+
+
+@registered_sum
+def _(field: HegselmannKrause) -> CompiledSum:
+    return pair_sum(field.dim, 1.0, CONFIDENCE, field.radius**2 * (1 + 2 * TIE))

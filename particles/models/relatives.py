@@ -9,14 +9,17 @@ import numpy.typing as npt
 
 from particles.checks import Array
 from particles.errors import InvalidInput, NotSupported
+from particles.fields.compiled_sum import CompiledSum, registered_sum
 from particles.fields.query import check_query
 from particles.fields.questions import attention_matrix, jacobian
+from particles.kernels.loops.packed_sums import CAUSAL, L2, LINEAR
 from particles.kernels.softmax import softmax_average
 from particles.measure import Measure
 from particles.models.bilinear import (
     BilinearField,
     applied,
     averaging_jacobian,
+    bilinear_sum,
     jacobian_blocks,
     log_of,
     row_softmax,
@@ -100,6 +103,11 @@ class LinearAttention(BilinearField):
         return np.full(len(points), trace if self.A is None else trace - np.trace(self.A))
 
 
+@registered_sum
+def _(field: LinearAttention) -> CompiledSum:
+    return bilinear_sum(field, LINEAR, by_points=True)
+
+
 @dataclass(frozen=True, eq=False)
 class CausalAttention(BilinearField):
     """Masked self-attention: token i sees tokens j ≤ i only, x_i' = Σ_{j≤i} P_ij V x_j with softmax over j ≤ i.
@@ -151,6 +159,11 @@ class CausalAttention(BilinearField):
     def aggregate(self, t: float, x: Array, y: Array, w: Array) -> Array:
         """Σ_{j≤i} P_ij y_j."""
         return self.coupling(t, x, y, w) @ y
+
+
+@registered_sum
+def _(field: CausalAttention) -> CompiledSum:
+    return bilinear_sum(field, CAUSAL, by_points=len(field.query_matrix(0.0)) >= field.dim)
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,3 +238,8 @@ def _(field: L2Attention, t: float, x: Array, w: Array) -> Array:
     keys = field.key_matrix(t)
     gradient = applied(field.score_matrix(t), x)[:, None, :] - (x @ keys.T @ keys)[None, :, :]
     return averaging_jacobian(field, t, x, field.coupling(t, x, x, w), gradient)
+
+
+@registered_sum
+def _(field: L2Attention) -> CompiledSum:
+    return bilinear_sum(field, L2, by_points=False)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 from scipy.integrate import DOP853
 
 from particles.checks import Array
+from particles.fields.field import VelocityField
+from particles.steppers.compiled_runs import MOST_TOKENS, Fields, carry, compiled_fields
 from particles.steppers.error_control import ErrorControlled, Slope, Trial
+from particles.steppers.method import Model
+from particles.steppers.state import Particles
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,36 @@ class Adaptive(ErrorControlled):
     """
 
     estimate_order: ClassVar[int] = 7
+
+    def summation(self, model: Model, n: int) -> str:
+        """As for every method; "compiled" where compiled code carries whole runs."""
+        compiled = isinstance(model, VelocityField) and self._fields(model, n, model.runs or 1) is not None
+        return "compiled" if compiled else super().summation(model, n)
+
+    def advance(self, model: Model, t0: float, t1: float, state: Particles) -> Particles:
+        """Each run from t0 to t1, with steps of its own; in compiled code where model and number of tokens allow it."""
+        assert isinstance(model, VelocityField)
+        fields = self._fields(model, state.x.shape[1], len(state.x))
+        if fields is None:
+            return super().advance(model, t0, t1, state)
+        limits = (self.rtol, self.atol, np.inf if self.max_step is None else self.max_step)
+        ends = carry(fields, state, t0, t1, limits, self.max_steps)
+        for r in np.flatnonzero(~ends.arrived).tolist():
+            if ends.stuck[r]:
+                rest = replace(state.of_run(r), x=ends.x[r : r + 1], memory=ends.planned[r : r + 1])
+                with np.errstate(all="ignore"):
+                    done = self.advance_run(model.of_run(r), float(ends.time[r]), t1, rest, r)
+                assert done.memory is not None
+                ends.x[r], ends.planned[r] = done.x[0], float(done.memory[0])
+            else:
+                raise self.too_many_steps(t0, t1, float(ends.time[r]), float(ends.planned[r]), r)
+        return replace(state, x=ends.x, memory=ends.planned)
+
+    def _fields(self, model: VelocityField, n: int, runs: int) -> Fields | None:
+        """What compiled code needs; None for a method derived from this one, for collisions and for many tokens."""
+        if type(self) is not Adaptive or model.events or n > MOST_TOKENS:
+            return None
+        return compiled_fields(model, runs)
 
     def trial(self, slope: Slope, t: float, h: float, x: Array, velocity: Array) -> Trial:
         """Twelve stages and the velocity at the end; the error is measured token by token, the largest counts."""

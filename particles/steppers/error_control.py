@@ -106,10 +106,11 @@ class ErrorControlled(Method):
         """Each run from t0 to t1, with steps of its own."""
         assert isinstance(model, VelocityField)
         with np.errstate(all="ignore"):
-            runs = [self._run(model.of_run(r), t0, t1, state.of_run(r), r) for r in range(len(state.x))]
+            runs = [self.advance_run(model.of_run(r), t0, t1, state.of_run(r), r) for r in range(len(state.x))]
         return Particles.stack(runs)
 
-    def _run(self, model: VelocityField, t0: float, t1: float, state: Particles, run: int) -> Particles:
+    def advance_run(self, model: VelocityField, t0: float, t1: float, state: Particles, run: int) -> Particles:
+        """One run, which has the number `run` in its ensemble, from t0 to t1."""
         at, slope = self._start(model, t0, t1, state)
         for _ in range(self.max_steps):
             before = state
@@ -125,12 +126,16 @@ class ErrorControlled(Method):
             if state.groups is not before.groups:
                 # The field has jumped: start afresh, with a step of the size that fits it.
                 at, slope = self._start(model, at.t, t1, replace(state, memory=None))
-        raise RunStopped(
+        raise self.too_many_steps(t0, t1, at.t, at.planned, run)
+
+    def too_many_steps(self, t0: float, t1: float, reached: float, planned: float, run: int) -> RunStopped:
+        """What is reported of a run that has used up its steps."""
+        return RunStopped(
             f"more than max_steps = {self.max_steps} steps between t = {t0:g} and {t1:g} (run {run}, reached "
-            f"t = {at.t:g}, steps of about {at.planned:.1g}): the field is stiff, nearly singular or jumps there, as "
+            f"t = {reached:g}, steps of about {planned:.1g}): the field is stiff, nearly singular or jumps there, as "
             "hardmax attention does where leaders change. Move it by a constant step, RK4(dt) or Euler(dt), which "
             f"crosses a jump at first order in dt; or loosen rtol and atol, or raise max_steps",
-            time=at.t,
+            time=reached,
         )
 
     def _start(self, model: VelocityField, t: float, t1: float, state: Particles) -> tuple[_Point, _RunSlope]:

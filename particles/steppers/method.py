@@ -39,6 +39,10 @@ class Method(Frozen, ABC):
                 "use EulerMaruyama(dt)"
             )
 
+    def summation(self, model: Model, n: int) -> str:
+        """How the sums over n particles are computed, for the record in a Dataset; "" where nothing is chosen."""
+        return model.summation(n) if isinstance(model, VelocityField) else ""
+
     @abstractmethod
     def advance(self, model: Model, t0: float, t1: float, state: Particles) -> Particles:
         """The ensemble at t1 from the ensemble at t0 < t1; `state` is left as it is."""
