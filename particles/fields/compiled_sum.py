@@ -1,8 +1,9 @@
 """The question whether the velocity of a field is one of the compiled sums, and which: its terms and their matrices.
 
 A field whose velocity at its own particles is made of sums that kernels/loops knows answers with a `CompiledSum`, by
-single dispatch on its exact type: a class derived from it may compute its velocity otherwise and does not answer, unless
-it registers itself or its body declares `same_equation = True`. Methods then move whole runs without a call from Python.
+single dispatch on its exact type: a class derived from it may compute its velocity otherwise and does not answer,
+unless it registers itself or its body declares `same_equation = True`. Methods then move whole runs without a call from
+Python.
 """
 
 from __future__ import annotations
