@@ -26,8 +26,8 @@ _CLOUD = 4096
 """Particles of the reference where there is a density but no grid."""
 
 _SOLUTION = (
-    "The density that solves (6.1) on the grid (blue) and 400 particles drawn from the initial law and moved by the "
-    "same field (orange). The mass gathers where the theory puts the leaders, and the particles follow it."
+    "The density that solves (6.1) (blue, averaged over the cells: one that the support covers in part is lighter) and "
+    "400 particles drawn from the initial law and moved by the same field (orange)."
 )
 
 _BUDGET = (
@@ -145,7 +145,7 @@ def _finite_law(ds: xr.Dataset) -> str:
     return (
         f" {why}: the law at finite N has the slope {finite:.3f} at t = 0, which the interval "
         f"{'covers' if inside else 'does not cover'}"
-        + (f" (all sizes combined: p = {p:.2f})." if np.isfinite(p) else ".")
+        + (f" (the sizes with all seeds together: p = {p:.2f})." if np.isfinite(p) else ".")
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from meanfield import plots
@@ -23,9 +24,9 @@ _WORDS = (
     "Two solutions from laws that a shift of {shift:g} sets apart: the distance between them over time, with certified "
     "bounds, for {pairs}, against three bounds on its growth. The a posteriori bound follows the two solutions "
     "themselves: the fastest that their optimal coupling can spread, integrated along the run (docs/stability.md). The "
-    "estimate (6.6) holds for any two measures of equal support, on the hull of the run or on the ball around it: a "
-    "worst case. A bound counts as verified where even the upper end of the distance obeys it. The growth to first "
-    "order is no bound: it is the most that an infinitesimal change of the law can grow. "
+    "estimate (6.6) is for any two measures on the hull of the run, or on the ball around it: a worst case. A bound "
+    "counts as verified where even the upper end of the distance obeys it. The growth to first order is no bound but "
+    "the most that an infinitesimal change of the law can grow, also by splitting atoms, which a shift does not. "
 )
 
 
@@ -89,31 +90,37 @@ def _sharpness(ds: xr.Dataset) -> str:
         return "The a posteriori bound was not computed: the coupling has too many pairs."
     half, end = ds.sizes["time"] // 2, ds.sizes["time"] - 1
     middle, last = (f"{_range(over[:, k], '.3g')} times at t = {float(ds['time'][k]):g}" for k in (half, end))
-    return f"It exceeds the distance {middle} and {last}."
+    return f"The a posteriori bound exceeds the distance {middle} and {last}."
 
 
 def _reach(ds: xr.Dataset, name: str) -> str:
     """One sentence on when a bound stops to inform, and how large it is at the end."""
-    until = float(informative_until(ds, name).max())
+    until = informative_until(ds, name).values.ravel()
     end = float(ds["time"][-1])
+    vacuous = until[until < end]
     bound = f"The {BOUNDS[name]}"
-    if until >= end:
+    if len(vacuous) == 0:
         return f"{bound} stays informative: it is below the diameter of the ball that holds both solutions."
-    last = float(ds[name].isel(time=-1).min()) / _TEN
-    size = f"10^{last:.3g}" if np.isfinite(last) else "10^x with an x beyond float64"
+    last = (_power(float(v)) for v in (ds[name].isel(time=-1).min(), ds[name].isel(time=-1).max()))
+    pairs = "" if len(vacuous) == len(until) else f" for {len(vacuous)} of {len(until)} pairs"
     return (
-        f"{bound} is vacuous from t = {until:.3g} on: there it exceeds the diameter of the ball that holds both "
-        f"solutions, which no distance does; at t = {end:g} it is {size}."
+        f"{bound} is vacuous from t = {_range(vacuous, '.3g')} on{pairs}: there it exceeds the diameter of the ball "
+        f"that holds both solutions, which no distance does; at t = {end:g} it is {' … '.join(dict.fromkeys(last))}."
     )
 
 
+def _power(log: float) -> str:
+    return f"10^{log / _TEN:.3g}" if np.isfinite(log) else "10^x with an x beyond float64"
+
+
 def _table(ds: xr.Dataset) -> TextTable:
-    """Growth over all pairs against the least bound of any pair, and how many pairs have which verdict."""
+    """Growth over all pairs against the bounds on it, least to largest, and how many pairs have which verdict."""
+    ds = ds.transpose("seed", "time", ...)
     first = ds.isel(time=0)
-    growth = (np.log(ds["distance"] / first["distance"]) / _TEN).transpose("seed", "time").values
-    first_order = (ds["log_growth_linear"] / _TEN).transpose("seed", "time").values
-    bounds = {name: ((ds[name] - first[name]) / _TEN).min("seed").values for name in BOUNDS}
-    until = {name: float(informative_until(ds, name).max()) for name in BOUNDS}
+    growth = np.log(ds["distance"].values / first["distance"].values[:, None]) / _TEN
+    first_order = ds["log_growth_linear"].values / _TEN
+    bounds = {name: (ds[name].values - first[name].values[:, None]) / _TEN for name in BOUNDS}
+    until = {name: informative_until(ds, name).values for name in BOUNDS}
     rows = []
     for k, time in enumerate(ds["time"].values):
         found = np.bincount(ds["verdict_coupled"].values[:, k], minlength=len(VERDICTS))
@@ -122,8 +129,8 @@ def _table(ds: xr.Dataset) -> TextTable:
                 f"{time:g}",
                 _distance(ds.isel(time=k)),
                 _range(growth[:, k], "+.3f"),
-                f"{first_order[:, k].max():.3f}" if np.isfinite(first_order[:, k]).all() else "not computed",
-                *(_bound(v[k], vacuous=time > until[name]) for name, v in bounds.items()),
+                _range(first_order[:, k], ".3f") if np.isfinite(first_order[:, k]).all() else "not computed",
+                *(_bound(v[:, k], time > until[name]) for name, v in bounds.items()),
                 ", ".join(f"{n} {word}" for word, n in zip(VERDICTS, found, strict=True) if n),
             ]
         )
@@ -132,8 +139,12 @@ def _table(ds: xr.Dataset) -> TextTable:
     return TextTable([*header, "verdict, a posteriori"], rows)
 
 
-def _bound(value: float, *, vacuous: bool) -> str:
-    return "not computed" if np.isnan(value) else f"{value:.4g}{' vacuous' if vacuous else ''}"
+def _bound(values: Array, vacuous: npt.NDArray[np.bool_]) -> str:
+    """The range of a bound over the pairs, called vacuous where it is."""
+    if np.isnan(values).any():
+        return "not computed"
+    word = "" if not vacuous.any() else " vacuous" if vacuous.all() else f" vacuous for {vacuous.sum()}"
+    return (_range(values, ".4g") if np.isfinite(values).all() else "beyond float64") + word
 
 
 def _distance(row: xr.Dataset) -> str:

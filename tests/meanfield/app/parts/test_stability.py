@@ -47,7 +47,19 @@ def test_a_range_over_pairs_is_no_bracket(count, cell):
 def test_the_a_posteriori_bound_is_compared_with_the_distance_or_is_said_to_be_missing():
     ds = pairs(1)
     # Bounds e^{1.2 t} against the distance e^t.
-    assert _sharpness(ds) == "It exceeds the distance 1.22 times at t = 1 and 1.49 times at t = 2."
+    assert _sharpness(ds) == "The a posteriori bound exceeds the distance 1.22 times at t = 1 and 1.49 times at t = 2."
     missing = ds.assign(log_bound_coupled=np.nan * ds["log_bound_coupled"])
     assert _sharpness(missing).startswith("The a posteriori bound was not computed")
     assert _table(missing).rows[1][4] == "not computed"
+
+
+def test_a_bound_that_is_vacuous_for_one_pair_is_not_called_informative():
+    ds = pairs(2)
+    # 0.01 e^{1.2 t} stays below 2, the diameter; 0.01 e^{4 t} reaches it at t = log(200)/4 = 1.32.
+    ds["log_bound_coupled"] = ("seed", "time"), np.log(0.01) + np.outer([1.2, 4.0], ds["time"])
+    assert _reach(ds, "log_bound_coupled").startswith(
+        "The a posteriori bound is vacuous from t = 1.32 on for 1 of 2 pairs"
+    )
+    assert _reach(ds, "log_bound_coupled").endswith("at t = 2 it is 10^-0.958 … 10^1.47.")
+    assert _table(ds).rows[2][4] == "1.042 … 3.474 vacuous for 1"
+    assert _table(ds).rows[1][4] == "0.5212 … 1.737"
