@@ -392,7 +392,7 @@ def test_labels_are_numbers_or_text(labels):
     assert as_labels(labels, "groups").tolist() == labels
 
 
-@pytest.mark.parametrize("wrong", [[[1], [1, 2]], [None], [np.nan], np.array(["2020"], "M8[Y]"), 1j, b"x"])
+@pytest.mark.parametrize("wrong", [[[1], [1, 2]], [None], [np.nan, 1.0], np.array(["2020"], "M8[Y]"), 1j, b"x"])
 def test_other_labels_are_refused(wrong):
     with pytest.raises(InvalidInput, match="groups must be"):
         as_labels(wrong, "groups")

@@ -78,3 +78,11 @@ def test_ties_in_modulus_get_a_verdict_and_no_theorem():
         found = limits.hypotheses(SelfAttention(I3, I3, V))
         assert found.theorem is None
         assert found.reason
+
+
+def test_a_verdict_names_every_theorem_that_applies():
+    """On the line V = λ > 0 is Theorem 2.1; as V = λI and as a simple leading eigenvalue it is 3.1 and 4.2 as well."""
+    found = limits.hypotheses(SelfAttention(1.0, 1.0, 1.0))
+    assert (found.theorem, *found.others) == ("2.1", "3.1", "4.2")
+    assert "also: Theorem 3.1, 4.2" in str(found)
+    assert "also" not in str(limits.hypotheses(SelfAttention(I2, I2, -I2)))

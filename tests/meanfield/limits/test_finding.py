@@ -26,3 +26,13 @@ def test_theorem_8_5_leaves_tokens_without_mass_open():
 def test_two_tokens_at_one_time_are_nothing_observed():
     found = limits.certify(simulate(SelfAttention(I2, I2, np.diag([1.0, -0.5])), [[1.0, 0.0], [1.0, 1e-3]], [0.0]))
     assert found.status == "undecided"
+
+
+def test_where_nothing_is_known_no_token_has_a_leader_a_limit_or_a_bound():
+    found = limits.certify(simulate(SelfAttention(I2, I2, np.diag([1.0, -1.0])), [[1.0, 0.0], [1.0, 1e-3]], [0.0, 1.0]))
+    assert (found.theorem, found.status, found.limit_set) == (None, "undecided", None)
+    assert found.leaders.tolist() == [-1, -1]
+    assert found.limit_kind.tolist() == ["unknown", "unknown"]
+    assert np.isnan(found.limits).all()
+    assert np.isinf(found.bound).all()
+    assert np.isnan(found.distance).all()

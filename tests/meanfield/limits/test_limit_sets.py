@@ -5,7 +5,8 @@ import pytest
 from certified import certificate, random_points
 
 from meanfield import limits
-from meanfield.limits.limit_sets import parallel_subspaces
+from meanfield.limits.limit_sets import hyperplanes, parallel_subspaces
+from meanfield.limits.spectrum import leading_block, spectrum
 from particles import SelfAttention, simulate
 
 I2 = np.eye(2)
@@ -83,3 +84,19 @@ def test_parallel_subspaces_are_the_level_sets_of_their_map():
     kernel = np.cross(L[0], L[1])
     np.testing.assert_allclose(found.distance(found.points + 7.0 * kernel), 0.0, atol=1e-14)
     np.testing.assert_allclose(found.distances(found.points)[0], np.linalg.norm(values - values[0], axis=1), atol=1e-15)
+
+
+@pytest.mark.parametrize("phi", [[1.0, 0.5, -0.25], [0.1, -1.0, 0.3], [0.2, 0.3, 1.0]])
+def test_the_planes_drawn_are_the_level_sets(phi):
+    V = np.outer(phi, phi) - 0.1 * np.eye(3)
+    found = hyperplanes(leading_block(V, spectrum(V)), np.array([-0.2, 0.3]))
+    bounds = [(-1.0, 1.0), (-2.0, 2.0), (-1.5, 1.5)]
+    surfaces = found.surfaces(bounds)
+    assert len(surfaces) == 2
+    for surface, c in zip(surfaces, found.values, strict=True):
+        heights = np.einsum("k,kij->ij", found.functional, surface)
+        seen = np.isfinite(heights)
+        assert seen.any()
+        np.testing.assert_allclose(heights[seen], c, atol=1e-14)
+        for axis, (low, high) in zip(surface, bounds, strict=True):
+            assert low - 1e-12 <= np.nanmin(axis) <= np.nanmax(axis) <= high + 1e-12

@@ -150,3 +150,13 @@ def test_before_a_proof_the_hyperplanes_are_the_outermost_levels_and_zero():
     assert (found.theorem, found.known) == ("4.2", False)
     last = simulate(SelfAttention(I2, I2, V).rescaled(), x0, [0.0, 0.05]).position.values[-1]
     np.testing.assert_allclose(found.limit_set.values, [last[:, 0].min(), 0.0, last[:, 0].max()], rtol=1e-14)
+
+
+def test_examples_are_what_their_labels_say():
+    """Table 1 prints the label; what is run is the matrix."""
+    for each in limits.THEOREMS:
+        if each.example is not None:
+            d = len(each.example.V)
+            names = {"I": np.eye(d), "diag": lambda *entries: np.diag(np.array(entries, float))}
+            label = each.example.V_is.replace("−", "-")
+            np.testing.assert_array_equal(each.example.V, eval(label, {"__builtins__": {}}, names))

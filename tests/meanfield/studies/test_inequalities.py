@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from samples import heads, in_ball
 
-from meanfield.studies.inequalities import frozen_flows, orders
+from meanfield.studies.inequalities import Inequality, frozen_flows, orders
 from particles import EmpiricalMeasure
 
 
@@ -22,3 +22,11 @@ def test_inequalities_6_7_and_6_8():
     first, second = orders(EmpiricalMeasure([[0.0, 0.0]]), EmpiricalMeasure([[3.0, 4.0]]))
     assert first.left == 5.0
     assert second.right == pytest.approx(5.0, rel=1e-15)
+
+
+def test_an_inequality_holds_at_equality_and_up_to_the_rounding_of_distances():
+    assert Inequality(1.0, 1.0).holds
+    assert Inequality(1.0 + 5e-10, 1.0).holds
+    assert not Inequality(1.0 + 5e-9, 1.0).holds
+    assert Inequality(0.0, 0.0).holds
+    assert (Inequality(2.0, 3.0).slack, Inequality(0.0, 3.0).slack) == (1.5, np.inf)

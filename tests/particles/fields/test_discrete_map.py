@@ -37,3 +37,11 @@ def test_a_map_without_a_step_cannot_be_made():
 
     with pytest.raises(TypeError, match="step"):
         Half()
+
+
+def test_the_tokens_of_a_map_are_exchangeable_unless_it_says_otherwise():
+    """A map that treats all tokens alike commutes with their permutations."""
+    assert Halve().exchangeable
+    x, order = np.array([[8.0], [3.0], [-1.0]]), [2, 0, 1]
+    straight, shuffled = (simulate(Halve(), points, [0, 1, 2]).position.values for points in (x, x[order]))
+    np.testing.assert_array_equal(shuffled, straight[:, order])

@@ -64,3 +64,10 @@ def test_a_singular_noise_tensor_is_a_tensor():
     v = np.array([0.6, -0.3])
     ds = simulate(NoisyPull(np.outer(v, v)), np.zeros((50, 2)), [0, 1], EulerMaruyama(0.1), rng=5)
     np.testing.assert_allclose(ds.position.values @ [v[1], -v[0]], 0, atol=1e-8)
+
+
+def test_rounding_makes_no_tensor_indefinite():
+    """Rank one in a plane of R³: its eigenvalues 0 are computed as ±1e-17, with a row of zeros beside them."""
+    for angle in np.linspace(0.1, 3.0, 20):
+        v = np.array([np.cos(angle), np.sin(angle), 0.0])
+        simulate(NoisyPull(np.outer(v, v)), np.zeros((1, 3)), [0, 0.1], EulerMaruyama(0.1), rng=5)

@@ -8,6 +8,7 @@ from meanfield.app.parts.setting import Setting, read_setting, schemes
 from meanfield.app.table import Table
 from meanfield.studies import AtomicLaw
 from particles import SelfAttention
+from particles.errors import InvalidInput
 
 BASE = {
     "model": {"name": "SelfAttention", "Q": 1.0, "K": 1.0, "V": -1.0},
@@ -35,3 +36,9 @@ def test_tokens_are_all_atoms_or_a_draw_of_the_seed():
     assert setting.tokens(5, 6).shape == (5, 1)
     np.testing.assert_array_equal(setting.tokens(5, 6), setting.tokens(5, 6))
     assert not np.array_equal(setting.tokens(5, 6), setting.tokens(5, 7))
+
+
+def test_a_grid_of_another_dimension_than_the_law_is_refused_by_their_tables():
+    grid = {"bounds": [[-3.0, 3.0]] * 2, "shape": [8, 8]}
+    with pytest.raises(InvalidInput, match=r"the grid of \[grid\] has dimension 2, the law of \[initial\] 1"):
+        read_setting(Table({**BASE, "grid": grid}, ""), 0)

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from meanfield import Grid, GridMeasure, wasserstein, wasserstein_bracket
-from meanfield.distances.bounds.powers import transform
+from meanfield.distances.arguments import as_atoms
+from meanfield.distances.bounds.clouds import as_pair
+from meanfield.distances.bounds.powers import power_sliced, transform
 from particles.errors import InvalidInput
 from particles.measure import EmpiricalMeasure
 
@@ -74,3 +76,13 @@ def test_certify_is_for_squares():
     mu = EmpiricalMeasure([[0.0, 0.0]])
     with pytest.raises(InvalidInput, match="'certify' is for p = 2"):
         wasserstein_bracket(mu, mu, "certify", 1)
+
+
+@pytest.mark.parametrize("offset", [-5.0, -1.0, 0.0, 3.0])
+def test_a_projection_on_the_line_of_a_shift_has_its_whole_distance(offset):
+    """W_p of a cloud and its shift is the shift, and so is that of their projections on its direction."""
+    x = np.random.default_rng(0).uniform(0.0, 1.0, (20, 2)) + offset
+    mu, nu = EmpiricalMeasure(x), EmpiricalMeasure(x - [0.25, 0.0])
+    both = as_pair(as_atoms(mu, "mu"), as_atoms(nu, "nu"))
+    for p in (1.5, 3.0):
+        assert power_sliced(both, np.eye(2), p) * both.unit == pytest.approx(0.25, rel=1e-9)
