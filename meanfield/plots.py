@@ -11,7 +11,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from meanfield.studies.stability_bounds import BOUNDS, informative_until
-from particles.checks import default_error_state, number
+from particles.checks import default_error_state, number, one_of
 from particles.dataset import as_dataset
 from particles.errors import InvalidInput
 
@@ -185,6 +185,38 @@ def _require(ds: xr.Dataset, name: str) -> xr.DataArray:
 
 def _nearest(ds: xr.Dataset, name: str, time: float) -> xr.DataArray:
     return _require(ds, name).sel(time=number(time, "time"), method="nearest")
+
+
+@default_error_state()
+def cosines(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
+    """The cosines between tokens before each layer of a trained network, dark for late layers.
+
+    `ds`: what `checkpoints.clustering_by_layer` returns.
+    """
+    histogram = _require(ds, "cosine_histogram")
+    ax = _axes(ax)
+    shades = plt.get_cmap("Blues")(np.linspace(0.25, 1.0, ds.sizes["state"]))
+    drawn: list[Artist] = []
+    for k in range(ds.sizes["state"]):
+        drawn += ax.plot(ds["cosine"], histogram[k], color=shades[k], label=str(k))
+    ax.set(xlabel="cosine between two tokens", ylabel="density", ylim=(0.0, None))
+    ax.legend(title="layer", fontsize="small")
+    return drawn
+
+
+@default_error_state()
+def by_layer(ds: xr.Dataset, name: str, ax: Axes | None = None, **style: Any) -> list[Artist]:
+    """A quantity of `checkpoints.clustering_by_layer` against the layer: its mean over other dims, its range."""
+    names = [str(each) for each in as_dataset(ds).data_vars if "layer" in ds[each].dims]
+    values = _require(ds, one_of(name, names, "name"))
+    others = [str(dim) for dim in values.dims if dim != "layer"]
+    ax = _axes(ax)
+    style = {"color": COLOURS[0], **style}
+    drawn: list[Artist] = list(ax.plot(ds["layer"], values.mean(others), marker="o", **style))
+    low, high = values.min(others), values.max(others)
+    drawn.append(ax.fill_between(ds["layer"], low, high, color=style["color"], alpha=0.12, linewidth=0))
+    ax.set(xlabel="layer", ylabel=str(values.attrs.get("long_name", name)))
+    return drawn
 
 
 def _axes(ax: Axes | None, projection: str | None = None) -> Any:

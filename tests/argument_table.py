@@ -5,7 +5,7 @@ A row is a call that works. A new public name needs a row here, or stands in unc
 
 import numpy as np
 from argument_call import Call
-from checkpoint_arguments import CHECKPOINTS
+from checkpoint_arguments import CHECKPOINTS, LAYERS
 
 import meanfield as mf
 import particles as ps
@@ -270,6 +270,8 @@ TABLE = {
         "figure_cases": [Call(data.figure_cases, {"number": 1})],
     },
     "meanfield.plots": {
+        "cosines": [Call(plots.cosines, {"ds": LAYERS})],
+        "by_layer": [Call(plots.by_layer, {"ds": LAYERS, "name": "leaders"})],
         "particles": [Call(plots.particles, {"ds": RUN, "time": 0.0})],
         "density": [Call(plots.density, {"ds": SOLUTION, "time": 0.0})],
         "trajectories": [Call(plots.trajectories, {"ds": RUN})],

@@ -16,6 +16,9 @@ PARTS = {
     "feed_forward": checkpoints.Mlp(MAP, MAP, "relu"),
 }
 LAYER = checkpoints.PostNormLayer(**PARTS, output_norm=NORM)
+NETWORK = checkpoints.Network((LAYER,))
+LAYERS = checkpoints.clustering_by_layer(NETWORK, X)
+HEAD = checkpoints.Head(I2, I2, I2, I2, 0, 0, "by hand")
 
 CHECKPOINTS = {
     "Head": [
@@ -53,4 +56,20 @@ CHECKPOINTS = {
     ],
     "Network": [Call(checkpoints.Network, {"layers": (LAYER,), "final_norm": NORM})],
     "LayerFlow": [Call(checkpoints.LayerFlow, {"layers": (LAYER,)})],
+    "clustering_by_layer": [
+        Call(checkpoints.clustering_by_layer, {"network": NETWORK, "tokens": X, "angle": 0.5, "bins": 4})
+    ],
+    "layers_and_flow": [Call(checkpoints.layers_and_flow, {"network": NETWORK, "tokens": X, "longest": 0.1})],
+    "token_limit": [
+        Call(
+            checkpoints.token_limit,
+            {"network": NETWORK, "tokens": X, "sizes": [2], "seeds": 1, "rng": 0},
+            valid={"rng": {"too large for a float"}},
+        )
+    ],
+    "null_network": [
+        Call(checkpoints.null_network, {"network": NETWORK, "rng": 0}, valid={"rng": {"too large for a float"}})
+    ],
+    "null_head": [Call(checkpoints.null_head, {"head": HEAD, "rng": 0}, valid={"rng": {"too large for a float"}})],
+    "tiny_reference": [Call(checkpoints.tiny_reference, {"text": 0})],
 }

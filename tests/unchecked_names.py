@@ -22,6 +22,9 @@ UNCHECKED = {
     ),
     "meanfield.checkpoints": {
         "Checkpoint": "made by open",
+        "HYPOTHESES": "a table",
+        "tiny_network": "no arguments",
+        "tiny_texts": "no arguments",
         "trained_heads": "no arguments",
         "sentence_embeddings": "no arguments",
     },

@@ -13,10 +13,11 @@ from meanfield.app.parts.part import Part
 from meanfield.app.parts.setting import Setting, read_setting
 from meanfield.app.parts.stability import StabilityPart
 from meanfield.app.parts.sweeping import SweepPart
+from meanfield.app.parts.trained_network import TrainedNetworkPart
 from meanfield.app.table import Table, count, text
 from particles.errors import InvalidInput
 
-PARTS: tuple[type[Part], ...] = (ConvergencePart, StabilityPart, LimitPart, SweepPart)
+PARTS: tuple[type[Part], ...] = (ConvergencePart, StabilityPart, LimitPart, TrainedNetworkPart, SweepPart)
 """The parts of a study in the order in which they run; a new part is one file and one name in this list."""
 
 

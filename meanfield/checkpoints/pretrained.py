@@ -17,9 +17,10 @@ from meanfield.checkpoints.head_table import head_table
 from meanfield.checkpoints.heads import Head
 from meanfield.checkpoints.layers import TransformerLayer
 from meanfield.checkpoints.multi_head import MultiHead
+from meanfield.checkpoints.null_models import null_head
 from meanfield.checkpoints.shards import Weights, locate, read_json
 from meanfield.checkpoints.stack import Network
-from particles.checks import Array, as_finite, flag, whole
+from particles.checks import Array, Rng, as_finite, as_generator, flag, whole
 from particles.errors import InvalidInput, NotSupported
 
 
@@ -97,6 +98,13 @@ class Checkpoint:
         """
         self._check_positions(flag(without_positions, "without_positions"))
         return head_table([self._heads(layer) for layer in self._numbers], self.name)
+
+    def null_heads(self, rng: Rng = None) -> xr.Dataset:
+        """The same table for null models of the heads, V turned at random against Q and K; see `null_head`."""
+        self._check_positions(False)
+        draw = as_generator(rng)
+        table = [[null_head(head, draw) for head in self._heads(layer)] for layer in self._numbers]
+        return head_table(table, f"{self.name}, V turned")
 
     def layer(self, layer: int) -> TransformerLayer:
         """One layer as a discrete map: attention with all heads and biases, norms, feed-forward network, residuals."""

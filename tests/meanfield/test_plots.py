@@ -5,7 +5,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from meanfield import Grid, Normal, plots, solve
+from meanfield import Grid, Normal, checkpoints, plots, solve
 from particles import RK4, SelfAttention, simulate
 from particles.errors import InvalidInput
 
@@ -59,3 +59,18 @@ def test_the_axes_given_are_used_and_a_wrong_dataset_is_refused():
     assert drawn.axes is ax
     with pytest.raises(InvalidInput, match=r"has no variable 'density'; it has .*position"):
         plots.density(run(1), 0.0)
+
+
+def test_a_trained_network_layer_by_layer():
+    network, text = checkpoints.tiny_network(), checkpoints.tiny_texts()[0]
+    ds = checkpoints.clustering_by_layer(network.network(), network.embed(text.ids))
+    drawn = plots.cosines(ds)
+    assert len(drawn) == 7
+    np.testing.assert_array_equal(drawn[3].get_ydata(), ds.cosine_histogram[3])
+    line, band = plots.by_layer(ds, "effective_rank")
+    np.testing.assert_allclose(line.get_ydata(), ds.effective_rank.mean("head"))
+    low, high = (float(v) for v in (ds.effective_rank.min(), ds.effective_rank.max()))
+    assert band.get_paths()[0].get_extents().height == pytest.approx(high - low)
+    assert line.axes.get_ylabel() == "effective rank of the attention matrix"
+    with pytest.raises(InvalidInput, match="nothing"):
+        plots.by_layer(ds, "nothing")

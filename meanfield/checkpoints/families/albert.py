@@ -42,7 +42,7 @@ class Albert(Family):
 
     def layer(self, source: Source, layer: int) -> PostNormLayer:
         """One layer: N(u + F(u)), u = N(x + A(x))."""
-        part, eps = self._part(source, layer), source.settings.real("layer_norm_eps", 1e-12)
+        part, eps = self._part(source, layer, biases=True), source.settings.real("layer_norm_eps", 1e-12)
         activation = source.settings.activation("hidden_act", "gelu_new")
         out = PostNormLayer(
             _attention(part, source),
@@ -65,8 +65,8 @@ class Albert(Family):
         """The group of weights that a layer uses: layers are shared out evenly, in order."""
         return layer * len(super().layers(source)) // len(self.layers(source))
 
-    def _part(self, source: Source, layer: int) -> Part:
-        return source.part(f"{GROUPS}.{self.group(source, layer)}.albert_layers.0")
+    def _part(self, source: Source, layer: int, *, biases: bool = False) -> Part:
+        return source.part(f"{GROUPS}.{self.group(source, layer)}.albert_layers.0", biases=biases)
 
 
 def _attention(part: Part, source: Source) -> MultiHead:

@@ -43,7 +43,7 @@ class Bert(Family):
 
     def layer(self, source: Source, layer: int) -> PostNormLayer:
         """One layer: N(u + F(u)), u = N(x + A(x))."""
-        part = source.part(f"encoder.layer.{layer}")
+        part = source.part(f"encoder.layer.{layer}", biases=True)
         eps = source.settings.real("layer_norm_eps", 1e-12)
         attention = _attention(part, source)
         activation = source.settings.activation("hidden_act", "gelu")

@@ -97,9 +97,9 @@ class Source:
     prefix: str
     settings: Settings
 
-    def part(self, name: str) -> Part:
-        """The tensors below a name."""
-        return Part(self, name)
+    def part(self, name: str, *, biases: bool = False) -> Part:
+        """The tensors below a name; `biases` refuses a linear map without one."""
+        return Part(self, name, biases)
 
     def has(self, name: str) -> bool:
         """Whether there is a tensor of that name."""
@@ -133,6 +133,7 @@ class Part:
 
     source: Source
     name: str
+    biases: bool = False
     used: set[str] = field(default_factory=set)
 
     def tensor(self, name: str) -> Array:
@@ -145,8 +146,12 @@ class Part:
         return self.tensor(name) if self.source.has(f"{self.name}.{name}") else None
 
     def linear(self, name: str) -> Linear:
-        """The affine map of `name`.weight (m, d) and, where there is one, `name`.bias."""
-        return Linear(self.tensor(f"{name}.weight"), self.optional(f"{name}.bias"))
+        """The affine map of `name`.weight (m, d) and, where there is one or must be one, `name`.bias."""
+        return Linear(self.tensor(f"{name}.weight"), self.bias(name))
+
+    def bias(self, name: str) -> Array | None:
+        """The bias of a linear map."""
+        return self.tensor(f"{name}.bias") if self.biases else self.optional(f"{name}.bias")
 
     def layer_norm(self, name: str, eps: float) -> LayerNorm:
         """The layer normalisation of `name`.weight and `name`.bias."""

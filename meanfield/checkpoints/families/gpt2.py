@@ -37,7 +37,7 @@ class Gpt2(Family):
 
     def layer(self, source: Source, layer: int) -> PreNormLayer:
         """One layer: u + F(N u), u = x + A(N x)."""
-        part, eps = source.part(f"h.{layer}"), source.settings.real("layer_norm_epsilon", 1e-5)
+        part, eps = source.part(f"h.{layer}", biases=True), source.settings.real("layer_norm_epsilon", 1e-5)
         activation = source.settings.activation("activation_function", "gelu_new")
         out = PreNormLayer(
             _attention(part, source),
@@ -70,4 +70,4 @@ def _attention(part: Part, source: Source) -> MultiHead:
 
 
 def _transposed(part: Part, name: str) -> Linear:
-    return Linear(part.tensor(f"{name}.weight").T, part.optional(f"{name}.bias"))
+    return Linear(part.tensor(f"{name}.weight").T, part.bias(name))

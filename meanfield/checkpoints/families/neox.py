@@ -37,7 +37,8 @@ class NeoX(Family):
 
     def layer(self, source: Source, layer: int) -> PreNormLayer:
         """One layer: x + A(N₁ x) + F(N₂ x), or the two parts in turn where the config has it so."""
-        part, eps = source.part(f"layers.{layer}"), source.settings.real("layer_norm_eps", 1e-5)
+        biases = bool((source.settings.content or {}).get("attention_bias", True))
+        part, eps = source.part(f"layers.{layer}", biases=biases), source.settings.real("layer_norm_eps", 1e-5)
         content = source.settings.needed("the order of the parts of a layer")
         kind = ParallelLayer if content.get("use_parallel_residual", True) else PreNormLayer
         activation = source.settings.activation("hidden_act", "gelu")

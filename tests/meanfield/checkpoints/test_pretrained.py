@@ -145,7 +145,7 @@ def test_the_head_is_the_layer_with_its_biases_left_out(tmp_path):
     """Without biases the heads of a layer, each as (1.1), add up to what the layer adds."""
     small = Bert(6)
     for name in [n for n in small.tensors if "attention" in n and n.endswith("bias") and "Norm" not in n]:
-        del small.tensors[name]
+        small.tensors[name] = np.zeros_like(small.tensors[name])
     opened = checkpoints.open(small.save(tmp_path / "m"))
     x, w = np.random.default_rng(0).normal(size=(5, 12)), np.full(5, 0.2)
     total = sum(

@@ -35,6 +35,17 @@ def test_a_tensor_that_the_layer_does_not_use_is_refused(tmp_path, name):
         checkpoints.open(small.save(tmp_path / "model")).layer(0)
 
 
+@pytest.mark.parametrize("name", [name for name in transformers.FAMILIES if name != "LLaMA"])
+def test_a_layer_without_one_of_its_biases_is_incomplete(tmp_path, name):
+    """A file that lost the biases of its queries would give other tokens in silence."""
+    small = transformers.FAMILIES[name]()
+    lost = next(n for n in small.tensors if n.endswith((".query.bias", "c_attn.bias", "query_key_value.bias")))
+    del small.tensors[lost]
+    opened = checkpoints.open(small.save(tmp_path / "m"))
+    with pytest.raises(InvalidInput, match=f"has no tensor {lost}"):
+        opened.network()
+
+
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 def test_names_and_prefixes(family):
     names = tuple(prefix + family.marker.format(k) for prefix in ("", "a.b.") for k in (0, 3))

@@ -1,0 +1,184 @@
+"""[network]: a trained network on a real text, layer by layer, beside null models and the flow of its layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import xarray as xr
+
+from meanfield import checkpoints, plots
+from meanfield.app.parts.part import Part
+from meanfield.app.report import Section, TextTable
+from meanfield.app.table import Table, at_least, counts, text
+from meanfield.app.workspace import Workspace
+from meanfield.checkpoints import Checkpoint
+from meanfield.studies.tasks import seeded
+from particles.checks import Array
+from particles.errors import InvalidInput, NotSupported
+
+_LAYERS = (
+    "How the tokens of one text cluster from layer to layer. Left: cosines between all pairs of tokens before the "
+    "first layer (0) and after each; a clustered state has its mass near 1. Middle: the effective rank of the "
+    "attention matrices, averaged over the heads; the theory predicts a low one in the limit. Right: the number of "
+    "tokens that some token attends to most, the leaders. Dashed: networks with random weight matrices of the same "
+    "singular values; what they show too is not learned."
+)
+_FLOW = (
+    "Each layer beside the flow of its equation x' = A(x) + F(x) from the same tokens. The time at which the flow is "
+    "nearest to what the layer makes of the tokens would be 1, with no gap, if the layer were a small step; the gap is "
+    "relative to how far the layer moves them."
+)
+_HEADS = (
+    "Which theorem of arXiv 2305.05465 covers a head alone, as the equation (1.1) with its Q, K, V and no biases, and "
+    "for the others which hypothesis of Theorem 4.2 fails first. V and QᵀK have rank at most k < d: theorems "
+    "about V = λI or definite QᵀK cover none of them, whatever their numbers are. Null: the same heads with V turned "
+    "at random against Q and K, which leaves its eigenvalues as they are."
+)
+_LIMIT = (
+    "The limit in the number of tokens: W₂ between the tokens of a part of the text and those of the whole text, after "
+    "the last layer and before the first, over the spread of the whole text. A part is a window of the text where the "
+    "network knows the order of tokens, else a random subset."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedNetworkPart(Part):
+    """The network, the tokens that enter it, the number of null models, and the sizes of parts of the text."""
+
+    name: ClassVar[str] = "network"
+
+    checkpoint: Checkpoint
+    tokens: Array
+    null_models: int
+    sizes: tuple[int, ...]
+    seeds: int
+
+    @classmethod
+    def read(cls, table: Table) -> TrainedNetworkPart:
+        """The part in its table: `checkpoint`, `text` or `ids`, `null_models`, `sizes`, `seeds`."""
+        where = table.get("checkpoint", text, "tiny")
+        number, ids = table.get("text", at_least(0), None), table.get("ids", counts, None)
+        opened = checkpoints.tiny_network() if where == "tiny" else checkpoints.open(Path(where))
+        if ids is None:
+            ids = _shipped_ids(where, number)
+        elif number is not None:
+            raise InvalidInput("[network] has `text` and `ids`: give one of them")
+        tokens = opened.embed(ids)
+        return cls(
+            opened,
+            tokens,
+            table.get("null_models", at_least(1), 4),
+            tuple(int(n) for n in np.atleast_1d(table.get("sizes", counts, _sizes(len(tokens))))),
+            table.get("seeds", at_least(1), 8),
+        )
+
+    def run(self, study: Workspace) -> None:
+        """Follow the tokens through the layers; compare with flows, null models, theorems and parts of the text."""
+        network = self.checkpoint.network()
+        rng = seeded(study.setting.seed, 7)
+        nulls = [checkpoints.null_network(network, rng) for _ in range(self.null_models)]
+        found = study.keep(checkpoints.clustering_by_layer(network, self.tokens), "network_layers")
+        others = xr.concat([checkpoints.clustering_by_layer(null, self.tokens) for null in nulls], "null")
+        study.keep(others, "network_layers_null")
+        with study.picture("network_layers", (12.0, 3.8)) as (figure, path):
+            left, middle, right = figure.subplots(1, 3)
+            plots.cosines(found, left)
+            for ax, name in ((middle, "effective_rank"), (right, "leaders")):
+                plots.by_layer(found, name, ax, label="trained")
+                plots.by_layer(others, name, ax, label="null", color=plots.COLOURS[1], linestyle="--")
+                ax.legend()
+        study.add(
+            Section(
+                f"A trained network, {network.depth} layers on {len(self.tokens)} tokens", _LAYERS, _rows(found), path
+            )
+        )
+        flow = study.keep(checkpoints.layers_and_flow(network, self.tokens), "network_flow")
+        study.add(Section("Layers and their flow", _FLOW, _flow_rows(flow)))
+        self._heads(study, rng)
+        self._limit(study, rng)
+
+    def _heads(self, study: Workspace, rng: np.random.Generator) -> None:
+        try:
+            heads = self.checkpoint.heads()
+        except NotSupported as error:
+            study.add(Section("Heads and theorems", str(error)))
+            return
+        study.keep(heads, "network_heads")
+        nulls = xr.concat([self.checkpoint.null_heads(rng) for _ in range(self.null_models)], "null")
+        study.keep(nulls, "network_heads_null")
+        study.add(Section("Heads and theorems", _HEADS, _head_rows(heads, nulls)))
+
+    def _limit(self, study: Workspace, rng: np.random.Generator) -> None:
+        if not self.sizes:
+            return
+        network = self.checkpoint.network()
+        ds = checkpoints.token_limit(
+            network, self.tokens, self.sizes, seeds=self.seeds, rng=rng, progress=study.progress
+        )
+        study.keep(ds, "network_tokens")
+        mean = ds["relative"].mean("seed")
+        rows = [
+            [str(int(n)), f"{float(mean[i, 0]):.3f}", f"{float(mean[i, -1]):.3f}"] for i, n in enumerate(ds["size"])
+        ]
+        header = ["tokens", "W2 before the first layer", "W2 after the last"]
+        study.add(Section("The limit in the number of tokens", _LIMIT, TextTable(header, rows)))
+
+
+def _shipped_ids(where: str, number: int | None) -> Any:
+    if where != "tiny":
+        raise InvalidInput("[network] needs `ids`, the token ids of a text for that checkpoint")
+    texts = checkpoints.tiny_texts()
+    chosen = len(texts) - 1 if number is None else number
+    if chosen >= len(texts):
+        raise InvalidInput(f"`network.text` must be in 0 … {len(texts) - 1}, got {chosen}")
+    return texts[chosen].ids
+
+
+def _sizes(n: int) -> list[int]:
+    return [size for size in (8, 16, 32, 64, 128) if 2 * size <= n]
+
+
+def _rows(ds: xr.Dataset) -> TextTable:
+    rows = []
+    for k in range(ds.sizes["state"]):
+        row = [str(k), f"{float(ds['mean_cosine'][k]):.3f}", str(int(ds["cluster_count"][k]))]
+        if k < ds.sizes["layer"]:
+            rank, entropy = ds["effective_rank"][k].mean(), ds["entropy"][k].mean()
+            row += [f"{float(rank):.2f}", f"{float(entropy):.2f}", f"{float(ds['leaders'][k].mean()):.1f}"]
+        rows.append(row + [""] * (6 - len(row)))
+    header = ["tokens before layer", "mean cosine", "clusters", "effective rank of P", "entropy of rows", "leaders"]
+    return TextTable(header, rows)
+
+
+def _flow_rows(ds: xr.Dataset) -> TextTable:
+    names = ("step", "gap", "gap_at_one", "moved", "direction")
+    rows = [[str(int(ds["layer"][k])), *(f"{float(ds[n][k]):.3f}" for n in names)] for k in range(ds.sizes["layer"])]
+    header = ["layer", "nearest time of the flow", "gap there", "gap at time 1", "moved, of the size", "direction"]
+    return TextTable(header, rows)
+
+
+def _head_rows(heads: xr.Dataset, nulls: xr.Dataset) -> TextTable:
+    """How many heads each theorem covers, and where Theorem 4.2 fails first, with the median margin there."""
+    rows = []
+    for kind, ds in (("trained", heads), ("null", nulls)):
+        total = ds["theorem"].size
+        fails = ds["fails"].values.ravel()
+        covered = int(np.sum(ds["theorem"].values == "4.2"))
+        rows.append(
+            [
+                kind,
+                "4.2 holds",
+                f"{covered} of {total}",
+                f"{float(ds['attracting_margin'].where(ds['fails'] == '').median()):.3f}",
+            ]
+        )
+        for name, words in checkpoints.HYPOTHESES.items():
+            short = words.split(" (")[0]
+            hit = fails == short
+            if hit.any():
+                margin = float(np.median(ds[name].values.ravel()[hit]))
+                rows.append([kind, f"fails: {short}", f"{int(hit.sum())} of {total}", f"{margin:.3f}"])
+    return TextTable(["heads", "Theorem 4.2", "how many", "median margin"], rows)
