@@ -145,7 +145,7 @@ def _finite_law(ds: xr.Dataset) -> str:
     return (
         f" {why}: the law at finite N has the slope {finite:.3f} at t = 0, which the interval "
         f"{'covers' if inside else 'does not cover'}"
-        + (f" (the sizes with all seeds together: p = {p:.2f})." if np.isfinite(p) else ".")
+        + (f" (over the sizes with all seeds p = {p:.2f})." if np.isfinite(p) else ".")
     )
 
 
