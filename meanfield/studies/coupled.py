@@ -20,6 +20,7 @@ import numpy.typing as npt
 from meanfield.distances.plans import transport
 from meanfield.studies.constants import attention_terms
 from meanfield.studies.growth import MAX_UNKNOWNS, covariances, jacobian, splitting_rate
+from meanfield.studies.ranges import range_basis
 from particles import Adaptive, EmpiricalMeasure, VelocityField, simulate
 from particles.checks import Array, as_times
 from particles.errors import DistanceTooLarge, InvalidInput
@@ -138,7 +139,9 @@ def split_rate(model: VelocityField, t: float, z: Array, w: Array) -> float:
         V, B = head.value_matrix(t), head.score_matrix(t)
         P = head.coupling(t, z, z, w)
         squares = ((z @ B.T) ** 2).sum(axis=1)
-        forms = V @ (np.eye(len(V)) + squares[:, None, None] * covariances(P, z)) @ V.T
+        U = range_basis([V])
+        values = U.T @ V
+        forms = values @ values.T + squares[:, None, None] * covariances(P, z @ values.T)
         received = (w @ P / w).max()
         total += float(np.sqrt(received * np.linalg.eigvalsh(forms)[:, -1].max()))
     return total

@@ -7,6 +7,7 @@ import numpy.typing as npt
 from scipy.sparse.linalg import eigsh
 
 from meanfield.studies.constants import attention_terms
+from meanfield.studies.ranges import range_basis
 from particles.checks import Array, as_matrix, as_points, as_weights, number
 from particles.fields.field import VelocityField
 from particles.models.attention import SoftmaxField
@@ -63,15 +64,17 @@ def splitting_rate(model: VelocityField, t: float, x: npt.ArrayLike, w: npt.Arra
     """
     fields, t, x, w = _checked(model, t, x, w)
     n, d = x.shape
-    slopes = np.zeros((n, d, d)) if model.frame is None else np.broadcast_to(-model.frame, (n, d, d)).copy()
-    for field in fields:
-        V, B = field.value_matrix(t), field.score_matrix(t)
-        slopes += V @ covariances(field.coupling(t, x, x, w), x) @ B
+    matrices = [(field.value_matrix(t), field.score_matrix(t)) for field in fields]
+    # Without a frame every D_i is 0 across the ranges of V and Bᵀ, which are small for trained heads.
+    U = np.eye(d) if model.frame is not None else range_basis([M for V, B in matrices for M in (V, B.T)])
+    slopes = np.zeros((n, U.shape[1], U.shape[1])) if model.frame is None else np.tile(-model.frame, (n, 1, 1))
+    for field, (V, B) in zip(fields, matrices, strict=True):
+        slopes += covariances(field.coupling(t, x, x, w), x @ V.T @ U, x @ B @ U)
     massive = np.flatnonzero(w > 0)
     values, vectors = np.linalg.eigh(0.5 * (slopes + slopes.transpose(0, 2, 1))[massive])
     best = int(np.argmax(values[:, -1]))
     direction = np.zeros((n, d))
-    direction[massive[best]] = vectors[best, :, -1] / np.sqrt(w[massive[best]])
+    direction[massive[best]] = U @ vectors[best, :, -1] / np.sqrt(w[massive[best]])
     return float(values[best, -1]), direction
 
 
@@ -107,9 +110,12 @@ def _checked(
     return heads, number(t, "t"), points, as_weights(w, len(points), "w")
 
 
-def covariances(P: npt.ArrayLike, x: npt.ArrayLike) -> Array:
-    """Covariances (n, d, d) of the points x under the rows of P."""
+def covariances(P: npt.ArrayLike, x: npt.ArrayLike, y: npt.ArrayLike | None = None) -> Array:
+    """Covariances (n, d, e) of x (n, d) with y (n, e), x itself where None, under the rows of P."""
     x = as_points(x, "x")
     P = as_matrix(P, "P", shape=(None, len(x)))
-    centred = x[None, :, :] - (P @ x)[:, None, :]
-    return np.asarray(np.einsum("ij,ijk,ijl->ikl", P, centred, centred))
+    other = x if y is None else as_points(y, "y")
+    out = np.empty((len(P), x.shape[1], other.shape[1]))
+    for i, p in enumerate(P):
+        out[i] = (p[:, None] * (x - p @ x)).T @ (other - p @ other)
+    return out

@@ -1,11 +1,14 @@
 """Growth rates of the linearised particle system against differences and small perturbations."""
 
+from functools import reduce
+from operator import add
+
 import numpy as np
 import pytest
 from samples import heads
 
 from meanfield.studies import stability
-from meanfield.studies.growth import jacobian, labelled_rate, linear_rate, splitting_rate
+from meanfield.studies.growth import covariances, jacobian, labelled_rate, linear_rate, splitting_rate
 from particles import EmpiricalMeasure, SelfAttention
 
 
@@ -82,3 +85,33 @@ def test_particles_without_mass_change_nothing():
     assert (direction[w == 0] == 0).all()
     ds = stability(model, EmpiricalMeasure(x, w), EmpiricalMeasure(x + 0.01), [0.0, 0.1])
     assert (ds["verdict_run"] == 1).all()
+
+
+@pytest.mark.parametrize("many", [1, 2])
+def test_heads_of_small_rank_split_at_the_rate_of_the_whole_matrices(many):
+    """Wide tokens and thin heads: the rate is that of D_i = V Cov_i B formed in full, and 0 where all D_i contract."""
+    rng = np.random.default_rng(many)
+    d, k, n = 9, 2, 5
+    x, w = rng.normal(size=(n, d)), np.full(n, 1 / n)
+    parts = [(rng.normal(size=(k, d)), rng.normal(size=(k, d)), rng.normal(size=(d, k)) @ rng.normal(size=(k, d)))]
+    parts += [(rng.normal(size=(k, d)), rng.normal(size=(k, d)), rng.normal(size=(d, d)))] * (many - 1)
+    model = reduce(add, [SelfAttention(*part) for part in parts])
+    slopes = np.zeros((n, d, d))
+    for Q, K, V in parts:
+        P = SelfAttention(Q, K, V).attention_matrix(0.0, x)
+        for i in range(n):
+            slopes[i] += V @ np.cov(x.T, aweights=P[i], ddof=0) @ K.T @ Q
+    rate, direction = splitting_rate(model, 0.0, x, w)
+    expected = np.linalg.eigvalsh(0.5 * (slopes + slopes.transpose(0, 2, 1)))[:, -1].max()
+    assert rate == pytest.approx(expected, rel=1e-10)
+    assert np.sum(w[:, None] * direction**2) == pytest.approx(1.0)
+    shrinking = SelfAttention(parts[0][0], parts[0][0], -parts[0][0].T @ parts[0][0])
+    assert splitting_rate(shrinking, 0.0, x, w)[0] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_covariances_of_two_clouds_under_rows():
+    rng = np.random.default_rng(0)
+    P, x, y = rng.dirichlet(np.ones(6), size=4), rng.normal(size=(6, 3)), rng.normal(size=(6, 2))
+    joint = [np.cov(np.hstack([x, y]).T, aweights=p, ddof=0) for p in P]
+    np.testing.assert_allclose(covariances(P, x, y), [c[:3, 3:] for c in joint], rtol=0, atol=1e-13)
+    np.testing.assert_allclose(covariances(P, x), [c[:3, :3] for c in joint], rtol=0, atol=1e-13)
