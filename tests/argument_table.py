@@ -23,6 +23,7 @@ SA = ps.SelfAttention(I2, I2, I2)
 CONTRACTING = ps.SelfAttention(I2, I2, -I2)
 RUN = ps.simulate(CONTRACTING, X, [0, 0.1])
 SHORT = [0, 0.01]
+PROVED = limits.certify(ps.simulate(ps.SelfAttention(1.0, 1.0, 1.0), [-2.0, 2.0], [0, 0.5, 1]), enclose=True)
 GRID = mf.Grid([(-3, 3), (-3, 3)], (8, 8))
 LAW = mf.Normal([0, 0], 0.3 * I2)
 LINE = mf.Normal(0, 1)
@@ -179,6 +180,7 @@ TABLE = {
         **{name: [Call(getattr(limits, name), {"model": SA})] for name in ("hypotheses", "hypotheses_of")},
         **{name: [Call(getattr(limits, name), {"ds": RUN}, {"enclose": True})] for name in ("certify", "certify_run")},
         "enclose": [Call(limits.enclose, {"ds": RUN})],
+        "verify": [Call(limits.verify, {"certificate": PROVED})],
         "hull": [Call(limits.hull, {"points": X})],
         "free_row_values": [
             Call(limits.free_row_values, {"gamma": [1.0, -1.0, 0.0], "row": 2, "weights": W, "product": 1.0})

@@ -44,6 +44,7 @@ UNCHECKED = {
             "Hypotheses",
             "LeaderTheorem",
             "LimitCertificate",
+            "Verification",
             "LimitSet",
             "Origin",
             "ParallelSubspaces",

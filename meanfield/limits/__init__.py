@@ -21,6 +21,7 @@ from meanfield.limits.limit_sets import (
     free_row_values,
 )
 from meanfield.limits.theorems import THEOREMS, LeaderTheorem, Theorem
+from meanfield.limits.verification import Verification, verify
 from meanfield.measures.polytope import Polytope, hull
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "PolytopeTimesSubspace",
     "Status",
     "Theorem",
+    "Verification",
     "candidate_set",
     "certify",
     "certify_run",
@@ -48,4 +50,5 @@ __all__ = [
     "hull",
     "hypotheses",
     "hypotheses_of",
+    "verify",
 ]

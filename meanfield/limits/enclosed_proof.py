@@ -29,12 +29,14 @@ class EnclosedProof:
     """A saved time (index k) from which the leaders of the exact solution are proved to stay, with nothing assumed.
 
     `tokens` (n, d) and `bound` (n,): the limit of e^{−λt} x_i(t) lies within `bound` of the token of its leader.
+    `place` (n,) is the row of each token among the distinct ones of `persistence`.
     """
 
     k: int
     phase: Phase
     system: System
     persistence: Persistence
+    place: np.ndarray
     tokens: Array
     bound: Array
 
@@ -108,4 +110,4 @@ def _proof(run: Run, head: Head, block: LeadingBlock, system: System, k: int, he
     bound = up(shrink * (held.radius + held.motion) + wrong)[held.leaders]
     with np.errstate(divide="ignore"):
         phase = phase_at(head.score, head.V, block, held.centre, np.log(system.w))
-    return EnclosedProof(k, phase, system, held, tokens[place], bound[place])
+    return EnclosedProof(k, phase, system, held, place, tokens[place], bound[place])

@@ -22,6 +22,9 @@ from particles.errors import InvalidInput
 
 log = logging.getLogger(__name__)
 
+ENCLOSED = 60
+"""Tokens up to which the exact solution is enclosed where a theorem allows it, for some seconds."""
+
 _NO_SET = (
     "Trajectories of the tokens, and the rank of the attention matrix over time. No theorem of the paper applies to "
     "this model, for the reasons given, so there is no set to measure a distance to."
@@ -62,7 +65,7 @@ class LimitPart(Part):
         setting = study.setting
         tokens = setting.tokens(self.particles, 6)
         ds = study.keep(simulate(setting.model, tokens, self.times, progress=study.progress), "limit_run")
-        certificate = limits.certify_run(ds)
+        certificate = limits.certify_run(ds, enclose=self.particles <= ENCLOSED)
         summary = study.keep(certificate.to_dataset(), "limit")
         with study.picture("limit", (9.0, 4.2)) as (figure, path):
             left, right = figure.subplots(1, 2)
