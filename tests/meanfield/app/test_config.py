@@ -18,7 +18,7 @@ def scheme(name, parameters=""):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("seeds = 5", "seeds = 4"), "`convergence.seeds` has the value 4: must be a whole number of at least 5"),
+        (("seeds = 5", "seeds = 4"), "`convergence.seeds`: seeds must be at least 5"),
         (("sizes = [8, 16]", "sizes = [8]"), "`convergence.sizes`.*at least two growing numbers of particles"),
         (("seeds = 2", "seeds = 0"), "`stability.seeds`.*at least 1"),
         (("particles = 20", "particles = 0"), "`stability.particles`.*at least 1"),
