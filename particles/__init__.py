@@ -10,7 +10,7 @@ from particles.fields.spaces import Circle, Euclidean, Space, Sphere, Torus
 from particles.kernels.threads import threads
 from particles.measure import EmpiricalMeasure
 from particles.models.aggregation import LogAttraction, PowerAttraction
-from particles.models.attention import SelfAttention, SoftmaxField
+from particles.models.attention import Automatic, SelfAttention, SoftmaxField
 from particles.models.discrete import RescaledTransformer
 from particles.models.ensemble import Ensemble
 from particles.models.flocking import CuckerSmale, Vicsek
@@ -78,8 +78,8 @@ __all__ = [
     "write_netcdf",
 ]
 
-# The public names of the file format: what is exported, and the classes that operators and frames make.
-_MADE = (MovingFrame, Sum)
+# The public names of the file format: what is exported, and the classes of defaults and of what operators make.
+_MADE = (Automatic, MovingFrame, Sum)
 register(
     {name: globals()[name] for name in __all__} | {cls.__name__: cls for cls in _MADE},
     roots=(VelocityField, DiscreteMap, Method),

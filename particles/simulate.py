@@ -20,6 +20,7 @@ from particles.fields.breakpoints import landing_times
 from particles.fields.compiled_sum import is_compiled_sum
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField
+from particles.fields.questions import for_run
 from particles.fields.start import check_start
 from particles.measure import EmpiricalMeasure
 from particles.progress import Progress
@@ -165,6 +166,8 @@ def simulate(
     method = _default_method(model) if method is None else method
     if not isinstance(method, Method):
         raise InvalidInput(f"method must be Euler, RK4, Adaptive, EulerMaruyama or Iterate, got {method!r}")
+    if isinstance(model, VelocityField):
+        model = for_run(model, x.shape[-2], method.sum_tolerance)
     method.check(model, landing_times(model, saves) if isinstance(model, VelocityField) else saves)
     refuse_existing(store, overwrite=overwrite)
     if isinstance(model, VelocityField):

@@ -24,6 +24,7 @@ from particles.dataset import Series, variable
 from particles.errors import InvalidInput, NotSupported, RunStopped
 from particles.evolution import resumable
 from particles.fields.field import VelocityField
+from particles.fields.questions import for_run
 from particles.measure import EmpiricalMeasure
 from particles.steppers.adaptive import Adaptive
 from particles.steppers.method import Method, advance_over_jumps
@@ -112,6 +113,9 @@ class Lagrangian(Scheme):
             method = scaled(method, fine.size)
         scheme = replace(self, method=method)
         solution, check = (_particles(mesh, self.nodes) for mesh in (fine, coarse))
+        # Within the tolerance of the finer run, whose distance tells the error in time.
+        within = (finer(method, coarse.size) or method).sum_tolerance
+        model = for_run(model, int(np.count_nonzero(solution.w)), within)
         return LagrangianState(model, scheme, initial, fine, coarse, solution, check, check)
 
 

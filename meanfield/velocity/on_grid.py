@@ -165,7 +165,7 @@ class _Averages(NamedTuple):
     @property
     def tolerance(self) -> float:
         """Error allowed to an average."""
-        return (self.model.tolerance or TOLERANCE) * float(np.linalg.norm(self.reach)) / 2
+        return (self.model.allowed or TOLERANCE) * float(np.linalg.norm(self.reach)) / 2
 
     def fill(self, axes: Sequence[Array], out: Sequence[Array], limit: int) -> None:
         """Write the components on a tensor grid of points into `out`, with at most `limit` values at nodes."""

@@ -7,6 +7,7 @@ of the kind are `restricted` (field.py), `softmax_head` (models/attention.py), `
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import reduce, singledispatch
 from operator import add
 
@@ -15,7 +16,7 @@ import numpy as np
 from particles.checks import Array
 from particles.errors import NotSupported
 from particles.fields.discrete_map import DiscreteMap
-from particles.fields.field import MovingFrame, Sum, VelocityField
+from particles.fields.field import Derived, MovingFrame, Sum, VelocityField
 from particles.fields.linear_flow import linear_flow
 
 
@@ -54,6 +55,26 @@ def jacobian(field: VelocityField, t: float, x: Array, w: Array) -> Array:
     Raises NotSupported for a field that gives none.
     """
     raise NotSupported(f"{type(field).__name__} gives no Jacobian of the velocities of its tokens")
+
+
+@singledispatch
+def for_run(field: VelocityField, n: int, tolerance: float) -> VelocityField:
+    """The field that a run of n tokens moves along: one that leaves the accuracy of its sums to the run takes faster
+    ones within `tolerance` where they win. Any other is itself: a question that all fields can answer.
+    """
+    return field
+
+
+@for_run.register
+def _(field: Sum, n: int, tolerance: float) -> VelocityField:
+    terms = tuple(for_run(term, n, tolerance) for term in field.summands)
+    return field if all(a is b for a, b in zip(terms, field.summands, strict=True)) else Sum(terms)
+
+
+@for_run.register
+def _(field: Derived, n: int, tolerance: float) -> VelocityField:
+    inner = for_run(field.field, n, tolerance)
+    return field if inner is field.field else replace(field, field=inner)
 
 
 @own_frame.register

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import singledispatch
 from typing import Any, ClassVar
 
@@ -15,12 +15,20 @@ from particles.fields.compiled_sum import CompiledSum, registered_sum
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField
 from particles.fields.query import check_query
-from particles.fields.questions import attention_matrix, jacobian, score_matrix
+from particles.fields.questions import attention_matrix, for_run, jacobian, score_matrix
 from particles.kernels.loops.packed_sums import SOFTMAX
 from particles.kernels.softmax import choose_method, softmax_average
 from particles.measure import Measure
 from particles.models.bilinear import BilinearField, Matrix, averaging_jacobian, bilinear_sum, log_of, row_softmax
 from particles.models.normalization import SinkhornAttention, UnnormalizedAttention
+
+
+@dataclass(frozen=True)
+class Automatic:
+    """A tolerance that a run chooses by its number of tokens and its method; until one does, sums are exact."""
+
+
+AUTOMATIC = Automatic()
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +49,9 @@ class SoftmaxField(BilinearField):
     A : array (d, d), optional
         The frame x = e^{tA} z, constant; None for the original coordinates.
     tolerance : float, optional
-        The error allowed to the sum relative to the spread of the values, None for exact to rounding.
+        The error allowed to the sum relative to the spread of the values, None for exact to rounding. Where it is left
+        out, a run of so many tokens that sums of less than quadratic cost win takes those, certified within a hundredth
+        of its method's tolerance, which the Dataset records; all other sums are exact.
 
     Raises
     ------
@@ -51,13 +61,18 @@ class SoftmaxField(BilinearField):
         For a frame where V depends on t.
     """
 
-    tolerance: float | None = None
+    tolerance: float | Automatic | None = AUTOMATIC
 
     def __post_init__(self) -> None:
         """Check the shapes once, at time 0 where a matrix depends on time."""
         super().__post_init__()
-        if self.tolerance is not None:
+        if not (self.tolerance is None or isinstance(self.tolerance, Automatic)):
             hold(self, tolerance=positive(self.tolerance, "tolerance"))
+
+    @property
+    def allowed(self) -> float | None:
+        """The error allowed to the sum, None for exact to rounding."""
+        return None if isinstance(self.tolerance, Automatic) else self.tolerance
 
     def average(self, t: float, x: Array, y: Array, w: Array, values: Array | None = None) -> Array:
         """The softmax average of `values` (of y itself where None) over sources y with masses w, at each x."""
@@ -65,14 +80,17 @@ class SoftmaxField(BilinearField):
         if values is None and keys is not y:
             values = y
         try:
-            return softmax_average(queries, keys, values, log_of(w), tolerance=self.tolerance).mean
+            return softmax_average(queries, keys, values, log_of(w), tolerance=self.allowed).mean
         except OutOfRange as error:
             raise OutOfRange(f"{error} at t = {t:g}: stop before that time", time=t) from None
 
     def summation(self, n: int) -> str:
         """The kernel that softmax_average takes for n tokens: "direct", "tiles" or "tree"."""
+        return self._kernel(n, self.allowed)
+
+    def _kernel(self, n: int, tolerance: float | None) -> str:
         k, own_values = min(len(self.query_matrix(0.0)), self.dim), len(self.query_matrix(0.0)) < self.dim
-        return choose_method(n, n, k, self.dim, self.tolerance, own_values=own_values)
+        return choose_method(n, n, k, self.dim, tolerance, own_values=own_values)
 
     def aggregate(self, t: float, x: Array, y: Array, w: Array) -> Array:
         """The softmax average of the sources themselves at each x."""
@@ -135,7 +153,7 @@ class SelfAttention(SoftmaxField):
             return super().__new__(cls)
         kind = cls.normalizations[normalization]
         given = dict(zip(("Q", "K", "V", "A", "tolerance"), args, strict=False)) | options
-        if given.get("tolerance") is None:
+        if given.get("tolerance") is None or isinstance(given["tolerance"], Automatic):
             given.pop("tolerance", None)
         known = [f.name for f in fields(kind)]
         if unknown := [name for name in given if name not in known]:
@@ -151,7 +169,7 @@ class SelfAttention(SoftmaxField):
         K: Matrix | npt.ArrayLike,
         V: Matrix | npt.ArrayLike,
         A: Array | None = None,
-        tolerance: float | None = None,
+        tolerance: float | Automatic | None = AUTOMATIC,
         *,
         normalization: str = "softmax",
     ) -> None:
@@ -193,6 +211,12 @@ def _(field: SoftmaxField, t: float, x: Array, w: Array) -> Array:
 def _(field: SoftmaxField, t: float, x: Array, w: Array) -> Array:
     head = softmax_head(field)
     return averaging_jacobian(head, t, x, head.coupling(t, x, x, w))
+
+
+@for_run.register
+def _(field: SoftmaxField, n: int, tolerance: float) -> VelocityField:
+    chosen = isinstance(field.tolerance, Automatic) and field._kernel(n, tolerance) == "tree"
+    return replace(field, tolerance=tolerance) if chosen else field
 
 
 @registered_sum(SoftmaxField)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,7 @@ import numpy.typing as npt
 from particles.checks import Array, whole
 from particles.errors import InvalidInput, NotSupported
 from particles.fields.field import VelocityField, as_field
+from particles.fields.questions import for_run
 from particles.fields.spaces import Space
 from particles.measure import Measure
 
@@ -104,3 +105,9 @@ class Ensemble(VelocityField):
         """Each field at its own runs, x (run, n, d)."""
         parts = x.reshape(len(self.fields), self.repeat, *x.shape[1:])
         return np.concatenate([f.particle_velocity(t, part, w) for f, part in zip(self.fields, parts, strict=True)])
+
+
+@for_run.register
+def _(field: Ensemble, n: int, tolerance: float) -> VelocityField:
+    inner = tuple(for_run(one, n, tolerance) for one in field.fields)
+    return field if all(a is b for a, b in zip(inner, field.fields, strict=True)) else replace(field, fields=inner)

@@ -83,6 +83,11 @@ class ErrorControlled(Method):
         if self.rtol < 100 * np.finfo(float).eps:
             raise InvalidInput(f"rtol must be at least 2.3e-14, a hundred roundings of float64, got {self.rtol:g}")
 
+    @property
+    def sum_tolerance(self) -> float:
+        """A hundredth of the tolerance of a step."""
+        return self.rtol / 100
+
     def check(self, model: Model, times: Array) -> None:
         """As for every method; and refuse a longest step that needs more steps than are allowed."""
         super().check(model, times)

@@ -18,6 +18,10 @@ from particles.steppers.state import Particles
 Model = VelocityField | DiscreteMap
 
 
+SUM_TOLERANCE = 1e-10
+"""Of sums in a method without a tolerance of its own."""
+
+
 class Method(Frozen, ABC):
     """A way to bring an ensemble from one time to the next, landing on it exactly.
 
@@ -42,6 +46,11 @@ class Method(Frozen, ABC):
     def summation(self, model: Model, n: int) -> str:
         """How the sums over n particles are computed, for the record in a Dataset; "" where nothing is chosen."""
         return model.summation(n) if isinstance(model, VelocityField) else ""
+
+    @property
+    def sum_tolerance(self) -> float:
+        """The error that sums over many particles may have, relative to the spread of what they sum."""
+        return SUM_TOLERANCE
 
     @abstractmethod
     def advance(self, model: Model, t0: float, t1: float, state: Particles) -> Particles:

@@ -13,6 +13,7 @@ from particles import (
     EulerMaruyama,
     LogAttraction,
     SelfAttention,
+    model_of,
     simulate,
 )
 from particles.errors import InvalidInput, OutOfRange, RunStopped
@@ -353,3 +354,22 @@ def test_the_caller_s_error_state_changes_no_number(method):
         strict = simulate(MODEL, x, [0.0, 1.0], method)
     np.testing.assert_array_equal(strict.position, plain.position)
     assert strict.status == "completed"
+
+
+# Many tokens -------------------------------------------------------------------------------------------------------
+
+
+def test_many_tokens_take_certified_sums_within_a_hundredth_of_the_tolerance_and_record_it():
+    """On a line they win from 3000 tokens on."""
+    x = np.random.default_rng(0).standard_normal((3200, 1))
+    left = SelfAttention(1.0, 1.0, 1.0)
+    for method, tolerance in ((RK4(0.1), 1e-10), (Adaptive(1e-6, 1e-8), 1e-8)):
+        ds = simulate(left, x, [0, 0.1], method)
+        assert ds.attrs["summation"] == "tree"
+        assert model_of(ds).tolerance == pytest.approx(tolerance, rel=1e-15)
+        exact = simulate(SelfAttention(1.0, 1.0, 1.0, tolerance=None), x, [0, 0.1], method)
+        assert exact.attrs["summation"] == "direct"
+        assert model_of(exact).tolerance is None
+        assert np.abs(ds.position - exact.position).max() < 0.1 * tolerance * np.ptp(x)
+    few = simulate(left, x[:50], [0, 0.1])
+    assert repr(model_of(few)) == repr(left)

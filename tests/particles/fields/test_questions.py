@@ -7,6 +7,7 @@ from user_fields import Burst, Halved, Spin
 
 from particles import (
     CausalAttention,
+    Ensemble,
     HardmaxAttention,
     L2Attention,
     LinearAttention,
@@ -16,7 +17,7 @@ from particles import (
 )
 from particles.errors import NotSupported
 from particles.fields.field import MovingFrame
-from particles.fields.questions import attention_matrix, jacobian, own_frame, score_matrix
+from particles.fields.questions import attention_matrix, for_run, jacobian, own_frame, score_matrix
 
 
 def test_the_frame_of_heads_is_the_sum_of_their_values():
@@ -118,3 +119,32 @@ def test_fields_without_a_jacobian_are_named():
     for field in (Spin(), SelfAttention(Q, K, V) + Spin(), Halved(Q, K, V)):
         with pytest.raises(NotSupported, match=f"^{'Halved' if isinstance(field, Halved) else 'Spin'} "):
             jacobian(field, 0.0, x, w)
+
+
+def test_the_accuracy_of_sums_is_left_to_the_run_where_nothing_names_it():
+    Q, K, V = matrices(2, 2, seed=0)
+    left, exact, named = (
+        SelfAttention(Q, K, V),
+        SelfAttention(Q, K, V, tolerance=None),
+        SelfAttention(Q, K, V, None, 0.1),
+    )
+    assert left.allowed is None
+    assert left.summation(10**5) == "direct"
+    for field in (left, exact, named):
+        assert for_run(field, 100, 1e-10) is field
+    for field in (exact, named):
+        assert for_run(field, 10**5, 1e-10) is field
+    chosen = for_run(left, 10**5, 1e-10)
+    assert chosen.tolerance == chosen.allowed == 1e-10
+    assert chosen.summation(10**5) == "tree"
+    assert for_run(left, 10**5, 1e-15) is left
+
+
+def test_what_is_made_of_fields_leaves_the_accuracy_of_its_sums_to_the_run_too():
+    Q, K, V = matrices(2, 2, seed=0)
+    left, exact = SelfAttention(Q, K, V), SelfAttention(Q, K, V, tolerance=None)
+    for made in (left + exact, left.rescaled(), left.on_sphere(), Ensemble((exact, left)), (exact + left).on_circle()):
+        assert for_run(made, 50, 1e-10) is made
+        assert "tree" in for_run(made, 10**5, 1e-10).summation(10**5)
+        assert "tree" not in made.summation(10**5)
+    assert for_run(Spin(), 10**5, 1e-10) == Spin()
