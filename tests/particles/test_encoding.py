@@ -209,6 +209,7 @@ NEVER_IN_A_RESULT = {
     "RungeKutta": "a base without stages",
     "GroupedField": "lives for one step",
     "Before": "lives for one save interval",
+    "Carried": "lives for one save interval",
     "Frozen": "lives for one step",
     "FrozenField": "lives for one estimate",
     "Characteristics": "the result is relabelled as a run of its field",

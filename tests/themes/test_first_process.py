@@ -54,7 +54,24 @@ print(bits.hexdigest())
 """
 
 
-@pytest.mark.parametrize("script", [EXACT, TREE, GRIDS], ids=["exact", "tree", "grids"])
+RUNS = """
+import hashlib
+import numpy as np
+from particles import L2Attention, PowerAttraction, SelfAttention, simulate
+
+rng, bits = np.random.default_rng(0), hashlib.sha256()
+B, V = rng.normal(size=(2, 3, 3)) / 3
+for n in (1, 9, 40):
+    x = rng.normal(size=(2, n, 3))
+    heads = SelfAttention(B, B, V)
+    for model in (heads, heads.rescaled(), heads.on_sphere(), L2Attention(B[:2], B[1:], V), PowerAttraction(2.5)):
+        start = x / np.linalg.norm(x, axis=-1, keepdims=True)
+        bits.update(simulate(model, start, [0, 1]).position.values.tobytes())
+print(bits.hexdigest())
+"""
+
+
+@pytest.mark.parametrize("script", [EXACT, TREE, GRIDS, RUNS], ids=["exact", "tree", "grids", "runs"])
 def test_compiled_here_or_taken_from_disk(tmp_path, script):
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     command = [sys.executable, "-c", script]

@@ -177,7 +177,8 @@ def test_mixtures_discs_atoms_densities_and_clouds_are_served():
     moved = solve(model, grid.measure(cloud), [0, 1], Lagrangian(1, EXACT))
     assert "vertex" not in moved
     direct = simulate(model, cloud, [0, 1], EXACT)
-    np.testing.assert_array_equal(moved.node[-1].values, direct.position[-1].values)
+    # Not bitwise: simulate carries the cloud in compiled code. Measured: 6e-16.
+    np.testing.assert_allclose(moved.node[-1].values, direct.position[-1].values, rtol=0, atol=5e-15)
 
 
 def test_atoms_without_mass_take_none_from_the_others():
