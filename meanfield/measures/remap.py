@@ -55,7 +55,7 @@ def push_forward(patches: list[tuple[Patch, Array]], grid: Grid, periods: tuple[
     deposit, outside = np.zeros(grid.shape), 0.0
     averages = [np.zeros(grid.shape), np.zeros(grid.shape)]
     for patch, vertices in patches:
-        moved = _Moved(patch, _unwrapped(vertices, periods))
+        moved = _Moved(patch, unwrapped(vertices, periods))
         inside = 0.0
         for shift in _shifts(moved.vertices, grid, periods):
             inside += moved.deposit(shift, grid, deposit)
@@ -78,7 +78,7 @@ def _chosen(deposit: Array, averages: list[Array]) -> Array:
     return np.asarray(masses * (total / masses.sum())) if total > 0 else masses
 
 
-def _unwrapped(vertices: Array, periods: tuple[float | None, ...]) -> Array:
+def unwrapped(vertices: Array, periods: tuple[float | None, ...]) -> Array:
     """Vertices whose neighbours are nearer than half a period, as the mesh was before it was wrapped."""
     out = np.array(vertices)
     for k, period in enumerate(periods):
@@ -348,7 +348,7 @@ def _hits(vertices, shape, first, places, weights, count, lines, counts, target,
 
 def _on_line(patch: Patch, vertices: Array, grid: Grid, period: float | None) -> Deposited:
     """On the line the flow keeps the order: the mass below an edge of the grid is the mass below its preimage."""
-    x = np.maximum.accumulate(_unwrapped(vertices, (period,))[:, 0])
+    x = np.maximum.accumulate(unwrapped(vertices, (period,))[:, 0])
     edges = grid.edges[0]
     below = np.concatenate([[0.0], np.cumsum(patch.cell_mass)])
     masses = np.zeros(len(edges) - 1)

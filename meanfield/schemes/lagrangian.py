@@ -15,7 +15,7 @@ from meanfield.measures.grid import Grid, GridMeasure, grid_of
 from meanfield.measures.laws import ProbabilityLaw
 from meanfield.measures.material import Material, Patch, material
 from meanfield.measures.mesh import mean_density
-from meanfield.measures.remap import push_forward
+from meanfield.measures.remap import push_forward, unwrapped
 from meanfield.schemes.base import Options, Scheme
 from meanfield.schemes.carried import as_text, from_text
 from meanfield.schemes.carrying import Carried, finer, limited, scaled
@@ -73,7 +73,7 @@ class Lagrangian(Scheme):
     InvalidInput
         For numbers of nodes or cells that do not serve, a method that is none.
     NotSupported
-        For noise, tokens whose order matters and d > 3, when a run starts.
+        For noise, tokens that meet in a finite time or whose order matters, and d > 3, when a run starts.
     """
 
     order: ClassVar[int] = 4
@@ -97,8 +97,13 @@ class Lagrangian(Scheme):
             hold(self, cells=tuple(map(int, given)))
 
     def check_problem(self, model: VelocityField, initial: GridMeasure) -> None:
-        """Refuse noise, grids beyond three axes, and counts of cells for another dimension."""
+        """Refuse noise, tokens that meet, grids beyond three axes, and counts of cells for another dimension."""
         super().check_problem(model, initial)
+        if model.events:
+            raise NotSupported(
+                f"tokens of {model!r} meet in a finite time, after which no flow carries the mesh: use FiniteVolume(), "
+                "or simulate for the tokens themselves"
+            )
         if initial.dim > 3:
             raise NotSupported(f"a material mesh has at most three axes, got {initial.dim}: use simulate")
         if self.cells is not None and len(self.cells) != initial.dim:
@@ -211,7 +216,7 @@ class LagrangianState:
         if finer(self.scheme.method, self.coarse_mesh.size) is None:
             out["time_error"] = np.array(np.nan)
         if pairs:
-            drawn = [mean_density(patch.cell_mass, moved) for patch, moved in pairs]
+            drawn = [mean_density(patch.cell_mass, unwrapped(moved, self._periods)) for patch, moved in pairs]
             folded = sum(float(p.cell_mass[np.isnan(rho)].sum()) for (p, _), rho in zip(pairs, drawn, strict=True))
             out |= {"vertex": _stacked(vertices), "folded_mass": np.array(folded)}
             if self.grid.dim <= DRAWN:

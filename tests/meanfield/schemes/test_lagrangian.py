@@ -13,7 +13,18 @@ from meanfield import Disc, Grid, Lagrangian, Mixture, Normal, PointMasses, Unif
 from meanfield.measures.quadrature import gauss_nodes
 from meanfield.schemes.lagrangian import LagrangianState
 from meanfield.solve import measure_at
-from particles import RK4, Adaptive, Diffusion, EmpiricalMeasure, SelfAttention, Torus, VelocityField, resume, simulate
+from particles import (
+    RK4,
+    Adaptive,
+    Diffusion,
+    EmpiricalMeasure,
+    PowerAttraction,
+    SelfAttention,
+    Torus,
+    VelocityField,
+    resume,
+    simulate,
+)
 from particles.errors import InvalidInput, NotSupported, RunStopped
 from particles.store import ZarrRecorder
 
@@ -354,6 +365,22 @@ def test_wrong_options_are_refused(options, words):
     grid = Grid([(-1, 1)], (10,))
     with pytest.raises(InvalidInput, match=words):
         solve(SelfAttention(1.0, 1.0, 1.0), grid.measure(Uniform((-1, 1))), [0, 1], Lagrangian(**options))
+
+
+def test_tokens_that_meet_in_a_finite_time_are_refused():
+    initial = Grid([(-2, 2)], (10,)).measure(Uniform((-1, 1)))
+    with pytest.raises(NotSupported, match="meet in a finite time"):
+        solve(PowerAttraction(1.0), initial, [0, 1], Lagrangian())
+    assert solve(PowerAttraction(3.0), initial, [0, 0.1]).sizes["time"] == 2
+    assert "vertex" not in solve(PowerAttraction(1.0), initial, [0, 0.01])
+
+
+@pytest.mark.parametrize("dim", [1, 2])
+def test_cells_that_straddle_the_end_of_a_period_have_not_turned_over(dim):
+    grid = Grid([(-0.5, 1.5)] * dim, (12,) * dim)
+    ds = solve(Drift(dim), grid.measure(Uniform([(0, 1)] * dim)), [0, 0.7, 1.2, 1.9], Lagrangian())
+    np.testing.assert_array_equal(ds.folded_mass, 0)
+    np.testing.assert_allclose(ds.mesh_density, 1)
 
 
 def test_noise_is_refused():
