@@ -73,7 +73,7 @@ class Lagrangian(Scheme):
     InvalidInput
         For numbers of nodes or cells that do not serve, a method that is none.
     NotSupported
-        For noise, tokens that meet in a finite time or whose order matters, and d > 3, when a run starts.
+        For noise, tokens that collide in a finite time or whose order matters, and d > 3, when a run starts.
     """
 
     order: ClassVar[int] = 4
@@ -97,11 +97,11 @@ class Lagrangian(Scheme):
             hold(self, cells=tuple(map(int, given)))
 
     def check_problem(self, model: VelocityField, initial: GridMeasure) -> None:
-        """Refuse noise, tokens that meet, grids beyond three axes, and counts of cells for another dimension."""
+        """Refuse noise, tokens that collide, grids beyond three axes, and counts of cells for another dimension."""
         super().check_problem(model, initial)
         if model.events:
             raise NotSupported(
-                f"tokens of {model!r} meet in a finite time, after which no flow carries the mesh: use FiniteVolume(), "
+                f"tokens of {model!r} collide in a finite time, after which no flow carries the mesh: use FiniteVolume(), "
                 "or simulate for the tokens themselves"
             )
         if initial.dim > 3:

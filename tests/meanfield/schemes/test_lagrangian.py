@@ -367,9 +367,9 @@ def test_wrong_options_are_refused(options, words):
         solve(SelfAttention(1.0, 1.0, 1.0), grid.measure(Uniform((-1, 1))), [0, 1], Lagrangian(**options))
 
 
-def test_tokens_that_meet_in_a_finite_time_are_refused():
+def test_tokens_that_collide_in_a_finite_time_are_refused():
     initial = Grid([(-2, 2)], (10,)).measure(Uniform((-1, 1)))
-    with pytest.raises(NotSupported, match="meet in a finite time"):
+    with pytest.raises(NotSupported, match="collide in a finite time"):
         solve(PowerAttraction(1.0), initial, [0, 1], Lagrangian())
     assert solve(PowerAttraction(3.0), initial, [0, 0.1]).sizes["time"] == 2
     assert "vertex" not in solve(PowerAttraction(1.0), initial, [0, 0.01])
