@@ -25,8 +25,8 @@ MAX_PAIRS = 2e9
 def default_scheme(model: VelocityField, initial: GridMeasure) -> Scheme:
     """Lagrangian() where the law ends sharply or the frame moves, without noise, in d ≤ 3; else FiniteVolume().
 
-    Also FiniteVolume() where tokens collide in a finite time, so that no flow goes on, and where one sum over the mesh has
-    more than 2e9 pairs (a grid beyond about 200² in the plane).
+    Also FiniteVolume() where tokens collide in a finite time, so that no flow goes on, and where one sum over the mesh
+    has more than 2e9 pairs (a grid beyond about 200² in the plane).
     """
     if model.noisy or model.events or initial.dim > 3 or not (model.frame is not None or ends_sharply(initial)):
         return FiniteVolume()

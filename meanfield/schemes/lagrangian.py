@@ -101,8 +101,8 @@ class Lagrangian(Scheme):
         super().check_problem(model, initial)
         if model.events:
             raise NotSupported(
-                f"tokens of {model!r} collide in a finite time, after which no flow carries the mesh: use FiniteVolume(), "
-                "or simulate for the tokens themselves"
+                f"tokens of {model!r} collide in a finite time, after which no flow carries the mesh: use "
+                "FiniteVolume(), or simulate for the tokens themselves"
             )
         if initial.dim > 3:
             raise NotSupported(f"a material mesh has at most three axes, got {initial.dim}: use simulate")
