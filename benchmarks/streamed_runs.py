@@ -2,8 +2,8 @@
 
     python benchmarks/streamed_runs.py [many] [large]
 
-"many": 50 tokens in the plane, 2001 saves. "large": 100 000 tokens, 101 saves, of which three numbers are wanted: every
-token is saved, then each 1000th with observables. The field is x' = −x, so that what is measured is saving. Each case is
+"many": 50 tokens in the plane, 2001 saves. "large": 100 000 tokens, 101 saves, of which three numbers are wanted:
+every token is saved, then each 1000th with observables. The field is x' = −x: what is measured is saving. Each case is
 a process of its own; the peak is that of the process less what it had before the run. Times are the processor's: a busy
 disk adds to them.
 """
