@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
+from oracles import transformers
 
 from meanfield import checkpoints
 from meanfield.checkpoints.by_layer import states
 from particles.errors import InvalidInput
-from tests.oracles import transformers
 
 
 @pytest.fixture

@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from oracles import transformers
 
 from meanfield import checkpoints
 from meanfield.checkpoints import Network
-from tests.oracles import transformers
 
 
 def smaller(layer, eps):

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
+from oracles.transformers import Bert
 
 from meanfield import checkpoints, limits
 from meanfield.checkpoints.head_table import EIGENVALUES, HYPOTHESES, head_table
 from meanfield.checkpoints.heads import Head
 from particles import SelfAttention
-from tests.oracles.transformers import Bert
 
 
 def random_head(k, d, seed):

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
+from oracles import transformers
 
 from meanfield import checkpoints
 from meanfield.checkpoints import LayerNorm, PostNormLayer, PreNormLayer
 from particles import Iterate, simulate
 from particles.errors import InvalidInput
-from tests.oracles import transformers
 
 N = 6
 W = np.full(N, 1 / N)

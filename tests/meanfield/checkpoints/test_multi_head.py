@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
+from oracles import transformers
 
 from meanfield.checkpoints import Linear, MultiHead, Rotary
 from meanfield.checkpoints import multi_head as module
 from particles.errors import InvalidInput
-from tests.oracles import transformers
 
 D, K = 6, 4
 

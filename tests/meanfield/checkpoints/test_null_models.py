@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
+from oracles import transformers
 
 from meanfield import checkpoints
 from meanfield.checkpoints.null_models import _frame
 from particles.errors import InvalidInput
-from tests.oracles import transformers
 
 
 @pytest.mark.parametrize("family", ["BERT", "ALBERT", "LLaMA"])

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
+from oracles import transformers
 
 from meanfield import checkpoints
 from particles.errors import InvalidInput
-from tests.oracles import transformers
 
 
 def test_before_the_first_layer_it_is_the_distance_of_the_part(tmp_path):

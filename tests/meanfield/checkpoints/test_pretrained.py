@@ -2,13 +2,13 @@ import json
 
 import numpy as np
 import pytest
+from oracles.transformers import Bert
 
 from meanfield import checkpoints
 from meanfield.checkpoints import load_head
 from meanfield.data import data_path
 from particles import SelfAttention
 from particles.errors import InvalidInput, StoreError
-from tests.oracles.transformers import Bert
 
 D, HEADS, K = 8, 2, 4
 BERT = ("self.query", "self.key", "self.value", "output.dense")

@@ -2,12 +2,12 @@ import json
 
 import numpy as np
 import pytest
+from oracles.transformers import Bert
 from safetensors.numpy import save_file
 
 from meanfield import checkpoints
 from meanfield.checkpoints.shards import Weights, locate, read_json
 from particles.errors import InvalidInput, StoreError
-from tests.oracles.transformers import Bert
 
 
 def sharded(folder):

@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
+from oracles import transformers
 
-from meanfield import checkpoints, solve  # noqa: F401
+from meanfield import checkpoints, studies
 from meanfield.checkpoints import LayerFlow, Network
+from meanfield.studies.atoms import AtomicLaw
 from particles import Adaptive, Euler, Iterate, simulate
 from particles.errors import InvalidInput, NotSupported, RunStopped
 from particles.measure import EmpiricalMeasure
-from tests.oracles import transformers
 
 N = 5
 
@@ -70,3 +71,20 @@ def test_a_flow_of_a_decoder_is_no_field(tmp_path):
     np.testing.assert_array_equal(
         flow.particle_velocity(0.0, runs, np.full(N, 0.2))[1], flow.particle_velocity(0.0, 2 * x, np.full(N, 0.2))
     )
+
+
+def test_the_flow_of_an_encoder_is_a_mean_field_model(opened):
+    """The law of 24 tokens moved by the layers; empirical measures of draws come nearer as they grow."""
+    x, flow = opened.embed(np.arange(24)), opened.network().flow()
+    reference = simulate(flow, x, [0.0, 1.0, 2.0])
+    ds = studies.convergence(flow, AtomicLaw(x), reference, times=[0.0, 2.0], sizes=[2, 16], seeds=5, seed=0)
+    assert (ds.rms.sel(size=16) < 0.9 * ds.rms.sel(size=2)).all()
+
+
+def test_masses_count_in_the_flow(opened):
+    """Two tokens at one place are one token of double mass."""
+    x, flow = opened.embed([3, 1, 4, 4]), opened.network().flow()
+    x[3] = x[2]
+    twice = simulate(flow, x, [0.0, 1.5]).position.values[-1]
+    once = simulate(flow, x[:3], [0.0, 1.5], weights=[0.25, 0.25, 0.5]).position.values[-1]
+    np.testing.assert_allclose(once, twice[:3], rtol=0, atol=1e-6)

@@ -1,12 +1,12 @@
 """The part on a trained network reads its tokens, and its section answers every question from the network's numbers."""
 
 import pytest
+from oracles import transformers
 
 from meanfield import checkpoints
 from meanfield.app.parts.trained_network import TrainedNetworkPart
 from meanfield.app.table import Table
 from particles.errors import InvalidInput, StoreError
-from tests.oracles import transformers
 
 
 def read(**content):

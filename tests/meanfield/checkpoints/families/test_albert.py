@@ -1,10 +1,10 @@
 import json
 
 import pytest
+from oracles.transformers import Albert
 
 from meanfield import checkpoints
 from particles.errors import InvalidInput, NotSupported
-from tests.oracles.transformers import Albert
 
 
 def test_layers_that_share_their_weights_are_one_object(tmp_path):

@@ -1,8 +1,8 @@
 import pytest
+from oracles.transformers import Bert, Roberta
 
 from meanfield import checkpoints
 from particles.errors import InvalidInput, NotSupported
-from tests.oracles.transformers import Bert, Roberta
 
 
 @pytest.mark.parametrize(("key", "value"), [("position_embedding_type", "relative_key"), ("is_decoder", True)])

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
+from oracles import transformers
 
 from meanfield import checkpoints
 from meanfield.checkpoints.families import FAMILIES
 from meanfield.checkpoints.families.family import Settings
 from particles.errors import InvalidInput, NotSupported
-from tests.oracles import transformers
 
 IDS = [3, 7, 1, 3, 29, 0, 12]
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
+from oracles.transformers import Gpt2
 
 from meanfield import checkpoints
 from particles.errors import InvalidInput, NotSupported
-from tests.oracles.transformers import Gpt2
 
 
 def test_a_later_token_changes_no_earlier_one(tmp_path):

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
+from oracles.transformers import Llama, multi_head
 
 from meanfield import checkpoints
 from particles.errors import InvalidInput, NotSupported
-from tests.oracles.transformers import Llama, multi_head
 
 
 @pytest.mark.parametrize("entry", [{"rope_scaling": {"type": "linear", "factor": 2.0}}, {"sliding_window": 4096}])

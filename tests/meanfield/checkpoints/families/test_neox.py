@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
+from oracles.transformers import NeoX, NeoXInTurn
 
 from meanfield import checkpoints
 from particles.errors import InvalidInput
-from tests.oracles.transformers import NeoX, NeoXInTurn
 
 
 def test_a_parallel_layer_is_one_euler_step_of_its_rate(tmp_path):
