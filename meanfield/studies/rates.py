@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import t as student
 
-from particles.checks import Array, as_finite, whole
+from particles.checks import Array, as_finite, count
 from particles.errors import InvalidInput
 
 CONFIDENCE = 0.95
@@ -54,7 +54,7 @@ def seed_counts(seeds: int | Sequence[int], sizes: int) -> npt.NDArray[np.int64]
     found = np.atleast_1d(as_finite(seeds, "seeds"))
     if found.ndim != 1 or len(found) not in (1, sizes):
         raise InvalidInput(f"seeds must be one number, or one for each of the {sizes} sizes, got {seeds!r}")
-    counts = np.array([whole(n, "seeds", 0) for n in found], dtype=np.int64)
+    counts = np.array([count(n, "seeds", 0) for n in found], dtype=np.int64)
     if counts.min() < LEAST_SEEDS:
         raise InvalidInput(f"seeds must be at least {LEAST_SEEDS}, so that an interval can be drawn, got {seeds}")
     counts = np.broadcast_to(counts, sizes)

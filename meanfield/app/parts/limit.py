@@ -17,7 +17,7 @@ from meanfield.app.table import Table, at_least, positive_number
 from meanfield.app.workspace import Workspace
 from meanfield.studies.clustered import clustered_limit
 from particles import simulate
-from particles.checks import Array, as_times
+from particles.checks import Array, as_times, count
 from particles.errors import InvalidInput
 
 log = logging.getLogger(__name__)
@@ -53,11 +53,12 @@ class LimitPart(Part):
     def read(cls, table: Table) -> LimitPart:
         """The part in its table: `until`, `every`, `particles`."""
         until, every = table.get("until", positive_number), table.get("every", positive_number)
-        steps = round(until / every)
+        steps = round(min(until / every, 1e18))
         if steps < 1 or abs(steps * every - until) > 1e-9 * until:
             raise InvalidInput(
                 f"`limit.until` must be a whole number of times `limit.every`, got {until:g} and {every:g}"
             )
+        count(steps, "limit.until / limit.every")
         return cls(as_times(np.linspace(0, until, steps + 1)), table.get("particles", at_least(1)))
 
     def run(self, study: Workspace) -> None:

@@ -170,3 +170,10 @@ def test_weno_flux_in_the_plane_is_the_average_over_the_face():
         inner = slice(3, -3)
         errors.append(np.abs(flux - exact)[inner].max() / h)
     assert orders(errors)[-1] > 3.5
+
+
+def test_a_cell_may_shed_all_of_its_mass_in_a_stage_and_no_more():
+    assert [kind(cfl=1).cfl for kind in (Upwind, FiniteVolume, WENO)] == [1.0] * 3
+    for kind in (Upwind, FiniteVolume, WENO):
+        with pytest.raises(InvalidInput, match="at most 1"):
+            kind(cfl=np.nextafter(1.0, 2.0))

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import binom, ttest_1samp
 
 from meanfield.studies.rates import fit_rate, seed_counts, slope, theory_slopes
-from particles.errors import InvalidInput
+from particles.errors import InvalidInput, TooLarge
 
 SIZES = np.array([16, 64, 256])
 
@@ -109,3 +109,9 @@ def test_the_theory_slopes_follow_the_kind_of_law():
         found = theory_slopes(sizes, d, atomic=True)
         assert found["atoms"] == -0.25
         assert np.isnan([found["connected"], found["clustered"]]).all()
+
+
+@pytest.mark.parametrize("seeds", [10**30, [10**30, 10**30], 2**63])
+def test_more_seeds_than_fit_into_memory_are_refused(seeds):
+    with pytest.raises(TooLarge, match="seeds must be at most"):
+        seed_counts(seeds, 2)
