@@ -7,7 +7,8 @@ import pytest
 
 from particles import RK4, Adaptive, Ensemble, Euler, LieTrotter, VelocityField, resume, simulate
 from particles.errors import InvalidInput, RunStopped
-from particles.fields.breakpoints import landing_times, pieces
+from particles.fields.breakpoints import Before, landing_times, pieces
+from particles.measure import Atoms
 
 RATES = (-1.0, 0.5, -2.0)
 
@@ -138,3 +139,31 @@ def test_breakpoints_that_are_no_times(ends):
 
     with pytest.raises(InvalidInput, match="breakpoints of Wrong"):
         simulate(Wrong(), X, [0, 1])
+
+
+@dataclass(frozen=True)
+class Jumping(VelocityField):
+    """Velocity, divergence and noise are 1 before t = 1 and 2 from then on."""
+
+    dim: int = 1
+
+    def velocity(self, t, x, mu):
+        return np.full_like(x, 1.0 if t < 1.0 else 2.0)
+
+    def divergence(self, t, x, mu):
+        return self.velocity(t, x, mu)[:, 0]
+
+    def diffusion(self, t):
+        return np.eye(1) * (1.0 if t < 1.0 else 2.0)
+
+
+def test_before_its_jump_a_field_never_answers_as_after_it():
+    """Asked early it is the field itself; asked at the jump or later it is what it was just before."""
+    before = Before(Jumping(), np.nextafter(1.0, 0.0))
+    x, w = np.zeros((2, 1)), np.full(2, 0.5)
+    for t in (0.0, 0.5, 1.0, 7.0):
+        np.testing.assert_array_equal(before.velocity(t, x, Atoms(x, w)), 1.0)
+        np.testing.assert_array_equal(before.particle_velocity(t, x, w), 1.0)
+        np.testing.assert_array_equal(before.divergence(t, x, Atoms(x, w)), 1.0)
+        np.testing.assert_array_equal(before.diffusion(t), 1.0)
+    assert Jumping().velocity(1.0, x, Atoms(x, w)).max() == 2.0

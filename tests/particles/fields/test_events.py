@@ -66,3 +66,10 @@ def test_noise_and_events_on_the_circle():
     assert groups[-1] < 20
     for k, group in enumerate(ds.group.values):
         np.testing.assert_array_equal(angles[k], angles[k][group])
+
+
+def test_a_pair_at_exactly_the_distance_collides():
+    """0.25 and 0.5 are exact in float64."""
+    start, end = np.array([[0.0], [1.0], [5.0]]), np.array([[0.25], [0.75], [5.0]])
+    np.testing.assert_array_equal(Meeting(0.5).regroup(start, end, ALONE), [0, 0, 2])
+    np.testing.assert_array_equal(Meeting(np.nextafter(0.5, 0.0)).regroup(start, end, ALONE), ALONE)

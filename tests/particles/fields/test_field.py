@@ -248,3 +248,13 @@ def test_copies_are_as_frozen_as_the_original():
     for copied in (pickle.loads(pickle.dumps(SelfAttention(A, A, A))), deepcopy(SelfAttention(A, A, A).in_frame(A))):
         with pytest.raises(ValueError, match="read-only"):
             copied.Q[0, 0] = 1.0
+
+
+@pytest.mark.parametrize("lost", [np.nan, np.inf])
+def test_one_position_that_is_lost_costs_its_own_run_and_no_other(lost):
+    """The law is unknown with any token, and so is the velocity of all that it moves."""
+    x = np.random.default_rng(0).normal(size=(3, 4, 2))
+    x[1, 2, 0] = lost
+    v = ToMean(0.7).particle_velocity(0.0, x, np.full(4, 0.25))
+    assert np.isnan(v[1]).all()
+    assert np.isfinite(v[[0, 2]]).all()
