@@ -20,6 +20,9 @@ from particles.errors import NotSupported, TooLarge
 MOST_PAIRS = 500_000
 """n² d up to which trajectories are enclosed: polynomials for every pair of tokens are held."""
 
+LATEST = 690.0
+"""λt up to which e^{−λt} is bounded."""
+
 ENOUGH = 3
 """Saved times without a better bound after which the search ends."""
 
@@ -84,6 +87,9 @@ def prove_enclosed(run: Run, head: Head, block: LeadingBlock) -> tuple[EnclosedP
     for k, tube in enumerate(tubes(system, first, run.times)):
         if not tube.closed:
             reason = f"{tube.reason}; {reason}" if k else tube.reason
+            break
+        if abs(system.scale * tube.time) > LATEST:
+            reason = f"λt is beyond {LATEST:g}, where e^(−λt) leaves the range of float64"
             break
         held = persistence(system, tube.time, tube.centre, tube.radius)
         if not np.isfinite(held.motion):

@@ -5,6 +5,7 @@ import pytest
 from oracles.precise import LongDouble, flow
 
 from meanfield import limits
+from meanfield.limits import enclosed_proof
 from particles import Adaptive, Euler, SelfAttention, simulate
 
 TIMES = np.linspace(0.0, 8.0, 41)
@@ -100,3 +101,13 @@ def test_copies_and_tokens_without_mass():
     assert found.status == "proved"
     np.testing.assert_array_equal(found.limits[:2], found.limits[8:10])
     assert 10 not in found.leaders
+
+
+def test_no_limit_is_proved_where_its_factor_is_not_bounded(monkeypatch):
+    """e^{−λt} is bounded for λt up to 690 only."""
+    ds = simulate(SelfAttention(1.0, 1.0, 1.0), [2.0, -2.0], [0.0, 1.0, 2.0])
+    assert limits.certify(ds, enclose=True).status == "proved"
+    monkeypatch.setattr(enclosed_proof, "LATEST", -1.0)
+    found = limits.certify(ds, enclose=True)
+    assert found.status == "conditional"
+    assert "leaves the range of float64" in found.reason
