@@ -138,7 +138,7 @@ def truth(instances, first):
         if not right:
             wrong.append((seed, claim))
             print("FALSE", seed, claim, flush=True)
-        if (seed + 1) % 100 == 0:
+        if (seed + 1) % 20 == 0:
             print(f"seeds {first} to {seed}: {dict(counts)}, false {len(wrong)}", flush=True)
     print(f"{instances} instances: {dict(counts)}, false {len(wrong)} {wrong}")
 
