@@ -47,42 +47,62 @@ def cell_integrals(density: Density, edges: Edges, *, tolerance: float = 1e-10) 
     is halved too. A peak that is narrower than these points lie apart stays unseen. Refused: values that are negative
     or not finite, a zero integral.
     """
-    shape = tuple(len(e) - 1 for e in edges)
-    index: Indices = np.arange(math.prod(shape))
-    where = np.unravel_index(index, shape)
-    low = np.stack([e[i] for e, i in zip(edges, where, strict=True)], axis=1)
-    size = np.stack([e[i + 1] for e, i in zip(edges, where, strict=True)], axis=1) - low
-    integrals = np.zeros(len(index))
+    boxes = _Boxes.of(edges)
+    integrals = np.zeros(len(boxes.cell))
     error, spent, total = 0.0, 0, 0.0
     cost = 2 * 5 ** len(edges)
     witnesses = _Witnesses.of(density, edges)
     for level in range(11):
-        spent += cost * len(index)
+        spent += cost * len(boxes.cell)
         if spent > MAX_EVALUATIONS:
             raise TooLarge(
                 f"the density needs more than {MAX_EVALUATIONS:g} evaluations: smooth it or coarsen the grid"
             )
-        coarse, fine, highest = _rules(density, low, size)
+        coarse, fine, highest = _rules(density, boxes.low, boxes.size)
         total = max(total, float(integrals.sum() + fine.sum()))
         if total <= 0:
             raise InvalidInput("the density integrates to zero over the box: choose a box that contains its mass")
         gap = np.abs(fine - coarse)
-        unseen = witnesses.above(index, low, size, highest, tolerance * total / len(integrals))
+        unseen = witnesses.above(boxes, highest, tolerance * total / len(integrals))
         gap = np.maximum(gap, unseen)
         split = gap > tolerance * total / len(integrals) if level < 10 else np.zeros(len(gap), bool)
-        np.add.at(integrals, index[~split], fine[~split])
+        np.add.at(integrals, boxes.cell[~split], fine[~split])
         error += float(gap[~split].sum())
         if not split.any():
             break
-        index, low, size = _halve(index[split], low[split], size[split])
-    return integrals.reshape(shape), error / total
+        boxes = boxes.halves(split)
+    return integrals.reshape([len(e) - 1 for e in edges]), error / total
 
 
-def _halve(index: Indices, low: Array, size: Array) -> tuple[Indices, Array, Array]:
-    dim = low.shape[1]
-    corners = np.stack(np.meshgrid(*[[0.0, 0.5]] * dim, indexing="ij"), axis=-1).reshape(-1, dim)
-    children = low[:, None] + corners * size[:, None]
-    return np.repeat(index, 2**dim), children.reshape(-1, dim), np.repeat(size / 2, 2**dim, axis=0)
+class _Boxes(NamedTuple):
+    """Parts of cells, all cut as often: the cell of each, its low corner and size, (m, d), its place among the `parts`
+    along each axis of the cell."""
+
+    cell: Indices
+    low: Array
+    size: Array
+    place: Indices
+    parts: int
+
+    @classmethod
+    def of(cls, edges: Edges) -> _Boxes:
+        """The cells themselves."""
+        shape = tuple(len(e) - 1 for e in edges)
+        cell: Indices = np.arange(math.prod(shape))
+        where = np.unravel_index(cell, shape)
+        low = np.stack([e[i] for e, i in zip(edges, where, strict=True)], axis=1)
+        size = np.stack([e[i + 1] for e, i in zip(edges, where, strict=True)], axis=1) - low
+        return cls(cell, low, size, np.zeros(low.shape, dtype=np.intp), 1)
+
+    def halves(self, split: npt.NDArray[np.bool_]) -> _Boxes:
+        """The chosen boxes, each halved along every axis."""
+        dim = self.low.shape[1]
+        corners = np.stack(np.meshgrid(*[[0, 1]] * dim, indexing="ij"), axis=-1).reshape(-1, dim)
+        low = self.low[split][:, None] + 0.5 * corners * self.size[split][:, None]
+        place = 2 * self.place[split][:, None] + corners
+        size = np.repeat(self.size[split] / 2, 2**dim, axis=0)
+        cell = np.repeat(self.cell[split], 2**dim)
+        return _Boxes(cell, low.reshape(-1, dim), size, place.reshape(-1, dim), 2 * self.parts)
 
 
 def _corner_rule() -> tuple[Array, Array]:
@@ -113,44 +133,58 @@ def _rules(density: Density, low: Array, size: Array) -> tuple[Array, Array, Arr
 
 
 class _Witnesses(NamedTuple):
-    """Points at which a density is looked at beside the nodes: x (m, d), their values, the cells that they lie in."""
+    """Points at which a density is looked at beside the nodes: where in their cells they lie, (m, d) in [0, 1), the
+    values there, and the cells."""
 
-    x: Array
+    places: Array
     values: Array
     cells: Indices
 
     @classmethod
     def of(cls, density: Density, edges: Edges) -> _Witnesses:
-        """Those of additive recurrence (Roberts 2018), as many a cell everywhere; in the order of their cells."""
+        """Those of additive recurrence (Roberts 2018), as many a cell everywhere."""
         d = len(edges)
         root = np.roots([1.0, *[0.0] * (d - 1), -1.0, -1.0])
         ratio = float(root[np.isreal(root) & (root.real > 1)].real[0])
         steps = np.arange(1, WITNESSES + 1)
-        x, where = np.empty((WITNESSES, d)), []
+        x, places, where = np.empty((WITNESSES, d)), np.empty((WITNESSES, d)), []
         for k, e in enumerate(edges):
             place = (0.5 + steps * ratio ** -(k + 1)) % 1.0 * (len(e) - 1)
             cell = np.minimum(place.astype(np.intp), len(e) - 2)
-            x[:, k] = e[cell] + (place - cell) * (e[cell + 1] - e[cell])
+            places[:, k] = place - cell
+            x[:, k] = e[cell] + places[:, k] * (e[cell + 1] - e[cell])
             where.append(cell)
-        cells = np.ravel_multi_index(where, tuple(len(e) - 1 for e in edges))
-        order = np.argsort(cells, kind="stable")
-        return cls(x[order], _values(density, x)[order], cells[order])
+        return cls(places, _values(density, x), np.ravel_multi_index(where, tuple(len(e) - 1 for e in edges)))
 
-    def above(self, index: Indices, low: Array, size: Array, highest: Array, share: float) -> Array:
-        """For each box, of the cell `index`: the mass that a witness far above its nodes stands for, 0 without one."""
-        found = np.zeros(len(index))
-        volume = size.prod(axis=1)
+    def above(self, boxes: _Boxes, highest: Array, share: float) -> Array:
+        """For each box the mass that a witness far above its nodes stands for, 0 without one."""
+        found, volume = np.zeros(len(highest)), boxes.size.prod(axis=1)
         # Only cells in which some witness is far above: few.
-        peak = np.zeros(int(max(self.cells.max(), index.max())) + 1)
+        peak = np.zeros(int(max(self.cells.max(), boxes.cell.max())) + 1)
         np.maximum.at(peak, self.cells, self.values)
-        for b in np.flatnonzero((peak[index] > FAR * highest) & (peak[index] * volume > share)):
-            first, last = np.searchsorted(self.cells, [index[b], index[b] + 1])
-            x = self.x[first:last]
-            inside = ((x >= low[b]) & (x <= low[b] + size[b])).all(axis=1)
-            value = self.values[first:last][inside].max(initial=0.0)
-            if value > FAR * highest[b]:
-                found[b] = value * volume[b]
+        some = np.flatnonzero((peak[boxes.cell] > FAR * highest) & (peak[boxes.cell] * volume > share))
+        if not some.size:
+            return found
+        near = np.flatnonzero(np.isin(self.cells, boxes.cell[some]))
+        places = np.minimum((self.places[near] * boxes.parts).astype(np.intp), boxes.parts - 1)
+        known = _keys(self.cells[near], places, boxes.parts)
+        order = np.argsort(known, kind="stable")
+        known, first = np.unique(known[order], return_index=True)
+        largest = np.maximum.reduceat(self.values[near][order], first)
+        wanted = _keys(boxes.cell[some], boxes.place[some], boxes.parts)
+        at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+        value = np.where(known[at] == wanted, largest[at], 0.0)
+        seen = value > FAR * highest[some]
+        found[some[seen]] = (value * volume[some])[seen]
         return found
+
+
+def _keys(cells: Indices, places: Indices, parts: int) -> Indices:
+    """One number for each box of a cell cut into `parts` along each axis, from its place (m, d) in the cell."""
+    keys = cells
+    for k in range(places.shape[1]):
+        keys = keys * parts + places[:, k]
+    return keys
 
 
 def _values(density: Density, x: Array) -> Array:
