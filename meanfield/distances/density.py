@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from meanfield.distances.bounds.rounding import UNIT, above, below, gamma
-from meanfield.distances.bracket import wasserstein_bracket
+from meanfield.distances.bracket import by_means
 from meanfield.distances.line import quantile_of_cells, refine, wasserstein_line
 from meanfield.distances.sinkhorn import Axes, entropic, entropic_self, soft_transform
 from meanfield.measures.grid import GridMeasure
@@ -51,7 +51,7 @@ def density_bracket(
       the cell centres, for which the spread inside a cell cancels, moved to the nearer bound where it lies outside;
     - lower: its debiased potential, made feasible by an exact c-transform between the grids' vertices;
     - upper: the better of the two Knothe–Rosenblatt couplings, exact for piecewise-constant densities, or the couplings
-      of `wasserstein_bracket` where they are better still (as where mass turns, which no monotone coupling sees).
+      of the atoms at the cell centres where they are better still (as where mass turns: no monotone coupling sees it).
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def density_bracket(
     # The edges were moved by `centre`, which rounds them by u of themselves at most.
     moved = 4.0 * UNIT * (float(np.abs(centre).max()) + extent2**0.5)
     lower = max(below(max(lower2, 0.0) ** 0.5) - moved, 0.0)
-    upper = min(above(upper2**0.5) + moved, wasserstein_bracket(mu, nu).upper)
+    upper = min(above(upper2**0.5) + moved, by_means(mu, nu, "cheap", 2.0).upper)
     estimate = min(max(max(estimate2, 0.0) ** 0.5, lower), upper)
     return DensityBracket(lower, upper, estimate, eps, error)
 

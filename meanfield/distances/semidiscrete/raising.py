@@ -15,7 +15,7 @@ from meanfield.distances.semidiscrete.dual_function import Problem, State, add, 
 from meanfield.distances.semidiscrete.power_diagram import cells_of
 from particles.checks import Array
 
-LEAST, ENOUGH, AIM = 0.1, 0.5, 0.75
+LEAST, ENOUGH, AIM = 0.1, 0.9, 0.95
 """Shares of the wanted mass: below the first a cell is raised, to between the second and all of it, aiming at AIM."""
 
 _TRIALS = 80

@@ -76,7 +76,7 @@ class Frame(NamedTuple):
     scale: float
 
 
-def solve(atoms: Atoms, density: ConvexPieces) -> SemiDiscrete:
+def solve(atoms: Atoms, density: ConvexPieces, aim: float = _AIM) -> SemiDiscrete:
     """Transport of the density to the points, converged or not: `require` and the bounds tell."""
     site, label = np.unique(atoms.points + 0.0, axis=0, return_inverse=True)
     cell = label.ravel()
@@ -85,7 +85,7 @@ def solve(atoms: Atoms, density: ConvexPieces) -> SemiDiscrete:
     frame = _frame(site, weight, density)
     y = (site - frame.centre) * (frame.unit / frame.scale)
     pieces, box = _pieces(density, frame)
-    solved = solve_tiers(y, weight, pieces, box, _AIM, _STEPS)
+    solved = solve_tiers(y, weight, pieces, box, aim, _STEPS)
     return _unsorted(solved, cell, site, weight, frame)
 
 

@@ -20,6 +20,9 @@ from particles.checks import Array
 RATIO = 100.0
 """Weights of one tier differ by no more than this."""
 
+NEGLIGIBLE = 0.1
+"""Share of the error allowed that the sum of all lighter weights may have for them to be left without cells."""
+
 
 def solve_tiers(y: Array, nu: Array, pieces: PieceTree, box: Array, tolerance: float, most: int) -> Solved:
     """The dual solution for distinct sites y (n, 2) of masses nu > 0, tier by tier."""
@@ -29,15 +32,23 @@ def solve_tiers(y: Array, nu: Array, pieces: PieceTree, box: Array, tolerance: f
     kept, steps = first[solved.place], solved.steps
     state = solved.state
     for k, part in enumerate(lighter):
+        negligible = float(sum(nu[p].sum() for p in lighter[k:])) <= NEGLIGIBLE * tolerance
+        if negligible:
+            part = np.concatenate(lighter[k:])
         both = np.concatenate([kept, part])
         sites = Level(y[both], nu[both] / nu[both].sum(), np.zeros((len(both), 3)), np.arange(len(both)))
         problem, order = as_problem(sites, pieces, box)
         new = np.flatnonzero(order >= len(kept))
         high, low = np.zeros(len(both)), np.zeros(len(both))
         high[: len(kept)], low[: len(kept)] = state.high, state.low
+        state = _with_hidden(problem, high[order], low[order], new)
+        kept = both[order]
+        solved = Solved(problem, state, steps, kept)
+        if negligible:
+            break
         goal = _until(nu, both, lighter[k + 1 :], tolerance)
-        state, more = in_strides(problem, _inserted(problem, high[order], low[order], new), goal, most)
-        kept, steps = both[order], steps + more
+        state, more = in_strides(problem, raise_lacking(problem, state), goal, most)
+        steps += more
         solved = Solved(problem, state, steps, kept)
     return solved._replace(steps=steps, place=kept)
 
@@ -59,11 +70,11 @@ def tiers(nu: Array) -> list[Index]:
     return out
 
 
-def _inserted(problem: Problem, high: Array, low: Array, new: Index) -> State:
-    """The state with cells for the sites `new`, which are hidden at first, and the others' b given."""
+def _with_hidden(problem: Problem, high: Array, low: Array, new: Index) -> State:
+    """The state in which the sites `new` have b just so low that they surely have no cells, the others' b given."""
     old = np.setdiff1d(np.arange(len(problem.y)), new)
     nearest = old[cKDTree(problem.y[old]).query(problem.y[new])[1]]
     reach = np.maximum(np.abs(problem.box[:2]), np.abs(problem.box[2:]))
     room = np.abs(problem.y[new] - problem.y[nearest]) @ reach * (1.0 + 1e-9)
     high[new], low[new] = add(high[nearest], low[nearest], -room)
-    return raise_lacking(problem, evaluate(problem, high, low))
+    return evaluate(problem, high, low)
