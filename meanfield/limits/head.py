@@ -85,7 +85,7 @@ class Head:
 
     def attention(self) -> SelfAttention:
         """The equation that the theorems are about: original frame, sums exact to rounding."""
-        return SelfAttention(self.Q, self.K, self.V)
+        return SelfAttention(self.Q, self.K, self.V, tolerance=None)
 
 
 def head_of(model: VelocityField | DiscreteMap) -> Head:

@@ -123,8 +123,8 @@ def agreement(squares: Array, known: Array, shape: Array | None = None) -> Agree
     the rows' covariance, so that sizes may share their points, and its F law. With c fitted it is the least T² along
     the line, which is that of the p − 1 contrasts that vanish on `shape`: they are nearly symmetric, and n ≥ p + 2
     seeds serve. The level of squared distances is skew, so without a fit the logarithms of the means are tested, with
-    the jackknife's covariance, and 40 seeds a size are needed. Sizes of both tests: `benchmarks/interval_coverage.py`. Refused:
-    fewer seeds.
+    the jackknife's covariance, and 40 seeds a size are needed. Sizes of both tests:
+    `benchmarks/interval_coverage.py`. Refused: fewer seeds.
     """
     squares = as_matrix(squares, "squares")
     n, p = squares.shape

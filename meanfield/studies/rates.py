@@ -73,8 +73,8 @@ def fit_rate(sizes: Array, distance: Array) -> Fit:
     groups are independent: with U_s = Σ_k c_k (n_k − 1)/n_k (θ_k − θ_{k,−s}) the influence of a seed, through the sizes
     k that it is in, each adds m/(m − 1) Σ (U_s − mean)² over its m seeds, and t has one degree of freedom less than the
     size with the fewest seeds has seeds (Welch's number of degrees, between that and all, covers too rarely: squared
-    distances are skew). Coverage is measured in `benchmarks/interval_coverage.py`. The interval is the whole line where the
-    distances of all seeds but one vanish. Refused: fewer than five seeds of any size.
+    distances are skew). Coverage is measured in `benchmarks/interval_coverage.py`. The interval is the whole line
+    where the distances of all seeds but one vanish. Refused: fewer than five seeds of any size.
     """
     return rate_of_squares(sizes, distance**2)
 
