@@ -31,7 +31,7 @@ class Draw:
     """Arguments from one generator."""
 
     def __init__(self, rng):
-        self.rng = rng
+        self.rng, self.spoiled = rng, False
 
     def chance(self, share):
         return self.rng.uniform() < share
@@ -47,8 +47,11 @@ class Draw:
         return 10.0 ** self.rng.uniform(-decades, decades)
 
     def maybe(self, right, share=RARELY):
-        """The right value, or now and then a wrong one."""
-        return self.one(*WRONG) if self.chance(share) else right
+        """The right value, or now and then a wrong one, which is remembered as `spoiled`."""
+        if not self.chance(share):
+            return right
+        self.spoiled = True
+        return self.one(*WRONG)
 
     def points(self, n, d, decades=1.0):
         """Points (n, d): of any scale, about any centre, some of them twice or on one line."""

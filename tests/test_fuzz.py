@@ -31,7 +31,7 @@ import particles as ps
 from meanfield import distances, limits
 from meanfield.measures.grid import grid_of
 from particles.encoding import Encoder, decode
-from particles.errors import LibraryError, RunStopped
+from particles.errors import LibraryError, NotConverged, NotSupported, RunStopped, TooLarge
 
 SEED = 20261128
 COUNT, SMOKE = 10_000, 35
@@ -273,7 +273,10 @@ def files(draw, folder):
     assert np.array_equal(one, two, equal_nan=True)
     plain = folder / draw.one("run", "Läuft ⟨1⟩", "a b", "x" * 120, "deep/er/run", "-rf", "*")
     strange = (str(folder / ("x" * 300)), os.fsencode(plain), f"{plain}\0", folder, None)
-    target = draw.one(*strange) if draw.chance(0.1) else draw.one(plain, str(plain))
+    if draw.chance(0.1):
+        target, draw.spoiled = draw.one(*strange), True
+    else:
+        target = draw.one(plain, str(plain))
     if draw.chance(0.3):
         ds = ps.simulate(field, x, [0.0, 0.05, 0.1], ps.RK4(0.05))
         written = ps.write_netcdf(ds, target)
@@ -302,6 +305,16 @@ def group_of(number):
     return list(GROUPS)[number % len(GROUPS)]
 
 
+LIMITS = ("outermost cell centres", "widen the box", "finds the mass", "exists: choose another name")
+"""What the messages say of inputs that are right by themselves and do not fit together."""
+
+
+def beyond(error):
+    """Whether an error is about what the library does not do, or a run that cannot go on: no wrong value is needed."""
+    known = (NotSupported, NotConverged, RunStopped, TooLarge)
+    return isinstance(error, known) or any(words in str(error) for words in LIMITS)
+
+
 def out_of_time(*_):
     raise TimeoutError(f"more than {SECONDS} s of processor time")
 
@@ -317,7 +330,9 @@ def examine(group, number, folder):
         GROUPS[group](draw, own)
         return "right"
     except LibraryError as error:
-        return "refused" if len(str(error)) > 20 else f"too short a message: {error}"
+        if len(str(error)) <= 20:
+            return f"too short a message: {error}"
+        return "refused" if draw.spoiled or beyond(error) else f"a right input is refused: {error}"
     except AssertionError as error:
         return f"wrong: {error}"
     except Exception as error:
