@@ -1,5 +1,6 @@
-"""The house: a file imports only what stands before it, no import runs in a circle, no file is long."""
+"""The house: a file imports only what stands before it, no import runs in a circle, no file or function is long."""
 
+import ast
 import re
 import sys
 
@@ -72,6 +73,12 @@ LATE_MODULES = {"meanfield.app.cli"}
 """Modules that import the library's own modules late, so that `--help` is quick; these imports count like others."""
 
 LONGEST = 400
+
+SCREEN = 50
+"""Most lines of a function, its docstring apart: that of a public function is its page of the reference."""
+
+LONG_KERNELS = {"particles.kernels.loops.step_loop.advance_runs"}
+"""Compiled loops in one piece: there the field is evaluated in one place, so that every run rounds as if alone."""
 
 WORDS = re.compile(
     r"\b(doors?|felt|ahead|meets?|together|says|speaks|wish|what is none|in one stroke)\b|\b(NOW|WORTH)\b",
@@ -160,6 +167,34 @@ def test_files_are_short(folder):
     }
     assert lengths
     assert not {str(path): n for path, n in lengths.items() if n > LONGEST}
+
+
+def functions(tree, prefix=""):
+    """All functions of a module, of its classes and inside functions, by their qualified names."""
+    for node in ast.iter_child_nodes(tree):
+        name = prefix
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            name = f"{prefix}.{node.name}"
+            if not isinstance(node, ast.ClassDef):
+                yield name, node
+        yield from functions(node, name)
+
+
+def lines_without_docstring(function):
+    first = function.body[0]
+    described = ast.get_docstring(function, clean=False) is not None
+    return function.end_lineno - function.lineno + 1 - (first.end_lineno - first.lineno + 1 if described else 0)
+
+
+def test_functions_fit_on_a_screen():
+    found = [
+        (name, lines_without_docstring(node))
+        for module, path in modules().items()
+        for name, node in functions(ast.parse(path.read_text(encoding="utf-8")), module)
+    ]
+    assert len(found) > 1000
+    long = {name: n for name, n in found if n > SCREEN}
+    assert long.keys() == LONG_KERNELS, f"functions of more than {SCREEN} lines, to be split: {long}"
 
 
 def private(text):

@@ -101,28 +101,15 @@ class LeaderTheorem(Theorem):
         followers = Followers(leaders, seen[leaders], proof is not None)
         limit_set, member = self.limit_set(run, z, head, block, followers)
         distances = np.stack([limit_set.distance(tokens) for tokens in z])
-        points = block.G.shape[1] == 0
-        kind = "point" if points else "on set"
-        bound = np.full(len(leaders), np.inf)
         assumptions: tuple[str, ...] = tuple(check.assumption for check in checks if check.assumption)
         if proof is None:
-            spread = float(np.ptp(z[0] @ block.complement.T, axis=0).max())
-            seen_long = block.value * float(run.times[-1] - run.times[0]) >= FOLDS
-            near = distances[-1].max() <= NEAR * max(spread, 1e-300)
-            status: Status = "observed" if near and seen_long else "undecided"
-            limits = limit_set.nearest(z[-1])
-            kind = kind if status == "observed" else "unknown"
+            status: Status = "observed" if _has_settled(run, z, block, distances[-1]) else "undecided"
+            kind = "unknown" if status == "undecided" else "point" if block.G.shape[1] == 0 else "on set"
+            limits, bound = limit_set.nearest(z[-1]), np.full(len(leaders), np.inf)
         else:
             status = "conditional"
             assumptions += (proof.assumption(run),)
-            # Of the tokens as they are then: later ones are so large along G that their digits along F are lost.
-            limits = limit_set.nearest(seen, member)
-            shrink = np.exp(-block.value * run.times[proof.k]) * float(np.linalg.norm(block.projection, 2))
-            bound[:] = shrink * proof.off
-            if not points and expanding(head.V):
-                limits, kind = followers.targets, "point"
-                bound[:] = float(np.linalg.norm(linear_flow(head.V, -float(run.times[proof.k])), 2)) * proof.off
-            bound += limit_set.distances(limits)[np.arange(len(member)), member] * (kind == "on set")
+            limits, kind, bound = _limits_after(proof, run, head, block, followers, limit_set, seen, member)
         return Finding(
             run=run,
             status=status,
@@ -166,6 +153,31 @@ class LeaderTheorem(Theorem):
             assumptions=assumptions,
             phase=LeaderPhase(float(run.times[proof.k]), proof.tokens, proof.error, proof.drift, proof),
         )
+
+
+def _has_settled(run: Run, z: Array, block: LeadingBlock, distance: Array) -> bool:
+    """Whether a run is long enough and ends near enough to the predicted set for its limit to count as observed."""
+    spread = float(np.ptp(z[0] @ block.complement.T, axis=0).max())
+    seen_long = block.value * float(run.times[-1] - run.times[0]) >= FOLDS
+    return bool(seen_long and distance.max() <= NEAR * max(spread, 1e-300))
+
+
+def _limits_after(
+    proof: Proof, run: Run, head: Head, block: LeadingBlock, followers: Followers, limit_set: LimitSet, seen: Array,
+    member: np.ndarray,
+) -> tuple[Array, str, Array]:  # fmt: skip
+    """Limits, their kind, and a bound on their error, from the rescaled tokens `seen` at the time of the proof."""
+    time = float(run.times[proof.k])
+    if block.G.shape[1] > 0 and expanding(head.V):
+        bound = np.full(len(member), float(np.linalg.norm(linear_flow(head.V, -time), 2)) * proof.off)
+        return followers.targets, "point", bound
+    # Of the tokens as they are then: later ones are so large along G that their digits along F are lost.
+    limits = limit_set.nearest(seen, member)
+    shrink = np.exp(-block.value * time) * float(np.linalg.norm(block.projection, 2))
+    bound = np.full(len(member), shrink * proof.off)
+    if block.G.shape[1] == 0:
+        return limits, "point", bound
+    return limits, "on set", bound + limit_set.distances(limits)[np.arange(len(member)), member]
 
 
 def _leader_phase(run: Run, z: Array, proof: Proof) -> LeaderPhase:

@@ -132,8 +132,7 @@ class _Moved:
         s, d = self.stencils, grid.dim
         room = int(1.1 * counts.prod()) + 64
         while True:
-            target, place = np.empty(room, dtype=np.int64), np.empty((room, d + 1))
-            cells = np.empty(room, dtype=np.int64)
+            target, cells, place = np.empty(room, np.int64), np.empty(room, np.int64), np.empty((room, d + 1))
             found = _hits(
                 self.padded + shift, self.shape, s.first, s.places, s.weights, s.count, _padded(tuple(lines)), counts,
                 target, cells, place,
@@ -211,8 +210,7 @@ def _spread(x, jacobian, split, mass, edges, counts, half, low, high, masses):  
 def _invert(u, gap, centre, cell, first, places, weights, count, vertices, value, slope, x, jacobian, step):  # type: ignore[no-untyped-def]
     """Newton's method for the place u of centre + gap; the share of the point in this cell, 0 outside, and det."""
     merged()
-    d = len(u)
-    det = 0.0
+    d, det = len(u), 0.0
     for _ in range(20):
         image(u, cell, first, places, weights, count, vertices, value, slope, x, jacobian)
         for k in range(d):
@@ -280,6 +278,38 @@ def _deposit(vertices, shape, shares, first, places, weights, count, edges, coun
     return inside
 
 
+@kernel_part()
+def _candidates(cell, vertices, lines, counts, low, high):  # type: ignore[no-untyped-def]
+    """Points of a tensor grid about the corners of a cell's image: their ranges low ≤ … < high, and their number."""
+    merged()
+    d, points = vertices.shape[3], 1
+    for k in range(d):
+        smallest, largest = np.inf, -np.inf
+        for corner in range(2**d):
+            v = vertices[cell[0] + (corner & 1), cell[1] + (corner >> 1 & 1), cell[2] + (corner >> 2 & 1), k]
+            smallest, largest = min(smallest, v), max(largest, v)
+        slack = 0.1 * (largest - smallest)
+        low[k] = np.searchsorted(lines[k, : counts[k]], smallest - slack)
+        high[k] = np.searchsorted(lines[k, : counts[k]], largest + slack)
+        points *= max(0, high[k] - low[k])
+    return points
+
+
+@kernel_part()
+def _bend(cell, vertices, centre, middle, gap, step):  # type: ignore[no-untyped-def]
+    """How far the corners lie from where the derivative `middle` at the centre puts them, in units of the cell."""
+    merged()
+    d, bend = vertices.shape[3], 0.0
+    for corner in range(2**d):
+        for k in range(d):
+            gap[k] = vertices[cell[0] + (corner & 1), cell[1] + (corner >> 1 & 1), cell[2] + (corner >> 2 & 1), k]
+            gap[k] -= centre[k]
+        solve_small(middle, gap, step)
+        for k in range(d):
+            bend = max(bend, abs(abs(step[k]) - 0.5))
+    return bend if bend < 50.0 else 50.0
+
+
 @compiled()
 def _hits(vertices, shape, first, places, weights, count, lines, counts, target, cells, place):  # type: ignore[no-untyped-def]
     """Points of a tensor grid within the image of each cell: their index, the cell, their place in it and 1/|det|.
@@ -296,28 +326,9 @@ def _hits(vertices, shape, first, places, weights, count, lines, counts, target,
         cell[0], cell[1], cell[2] = flat // (shape[1] * shape[2]), flat // shape[2] % shape[1], flat % shape[2]
         u[:] = 0.5
         image(u, cell, first, places, weights, count, vertices, value, slope, centre, middle)
-        # How far the corners lie from where the derivative at the centre puts them, in units of the cell.
-        bend, points = 0.0, 1
-        for k in range(d):
-            smallest, largest = np.inf, -np.inf
-            for corner in range(2**d):
-                v = vertices[cell[0] + (corner & 1), cell[1] + (corner >> 1 & 1), cell[2] + (corner >> 2 & 1), k]
-                smallest, largest = min(smallest, v), max(largest, v)
-            slack = 0.1 * (largest - smallest)
-            low[k] = np.searchsorted(lines[k, : counts[k]], smallest - slack)
-            high[k] = np.searchsorted(lines[k, : counts[k]], largest + slack)
-            points *= max(0, high[k] - low[k])
-        if points == 0:
+        if _candidates(cell, vertices, lines, counts, low, high) == 0:
             continue
-        for corner in range(2**d):
-            for k in range(d):
-                gap[k] = vertices[cell[0] + (corner & 1), cell[1] + (corner >> 1 & 1), cell[2] + (corner >> 2 & 1), k]
-                gap[k] -= centre[k]
-            solve_small(middle, gap, step)
-            for k in range(d):
-                bend = max(bend, abs(abs(step[k]) - 0.5))
-        if not bend < 50.0:
-            bend = 50.0
+        bend = _bend(cell, vertices, centre, middle, gap, step)
         third = high[2] - low[2] if d == 3 else 1
         for i in range(low[0], high[0]):
             for j in range(low[1], high[1]):

@@ -117,6 +117,14 @@ def order(
         "initial": repr(initial),
     }
     out = provenance("studies.order", call, "none: nothing in this study is random")
+    data = _columns(grids, l1, lower, upper, seconds)
+    return out.assign(data).assign_attrs(status=COMPLETED, reference=name)
+
+
+def _columns(
+    grids: list[Grid], l1: list[float], lower: Array, upper: Array, seconds: list[float]
+) -> dict[str, xr.Variable]:
+    """The errors at all levels and the orders between them."""
     width = np.array([g.widths[0].max() for g in grids])
     order_lower, order_upper = _orders(lower, width, upper), _orders(upper, width, lower)
     columns = {
@@ -132,8 +140,7 @@ def order(
         "order_w1_upper": (order_upper, "upper bound of the observed order in W1"),
         "seconds": (seconds, "wall time in seconds"),
     }
-    data = {key: variable("level", values, long_name) for key, (values, long_name) in columns.items()}
-    return out.assign(data).assign_attrs(status=COMPLETED, reference=name)
+    return {key: variable("level", values, long_name) for key, (values, long_name) in columns.items()}
 
 
 @dataclass(frozen=True, eq=False)

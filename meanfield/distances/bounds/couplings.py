@@ -168,6 +168,38 @@ def _projections(points: Any, index: Any, normal: Any) -> Any:
     return out
 
 
+@kernel_part()
+def _halve(s, e, t, f, normal_x, normal_y, x, px, mx, y, py, my, new_py, new_my, end):  # type: ignore[no-untyped-def]
+    """Order sources s … e − 1 and halve them; write the target pieces t … f − 1 in order to new_py, new_my from `end`.
+
+    Returns where the right half of the sources begins, where its target pieces begin, and where they end.
+    """
+    merged_into_callers()
+    order = s + np.argsort(_projections(x, px[s:e], normal_x))
+    px[s:e], mx[s:e] = px[order], mx[order]
+    middle = s + (e - s) // 2
+    wanted = 0.0
+    for r in range(s, middle):
+        wanted += mx[r]
+    order = t + np.argsort(_projections(y, py[t:f], normal_y))
+    given, cut = 0.0, -1
+    for c in order:
+        if cut < 0 and given + my[c] > wanted:
+            # This piece straddles the border: its first part goes left.
+            rest = wanted - given
+            if rest > 0.0:
+                new_py[end], new_my[end] = py[c], rest
+                end += 1
+            cut = end
+            new_py[end], new_my[end] = py[c], my[c] - rest
+            end += 1
+        else:
+            given += my[c]
+            new_py[end], new_my[end] = py[c], my[c]
+            end += 1
+    return middle, end if cut < 0 else cut, end
+
+
 @compiled()
 def _binary_space(x: Any, px: Any, mx: Any, ox: Any, y: Any, py: Any, my: Any, oy: Any, vx: Any, vy: Any) -> Any:
     px, mx = px.copy(), mx.copy()
@@ -194,33 +226,10 @@ def _binary_space(x: Any, px: Any, mx: Any, ox: Any, y: Any, py: Any, my: Any, o
                         mass[found] = my[c] if e - s == 1 else mx[r]
                         found += 1
                 continue
-            order = s + np.argsort(_projections(x, px[s:e], normal_x))
-            px[s:e], mx[s:e] = px[order], mx[order]
-            middle = s + (e - s) // 2
-            wanted = 0.0
-            for r in range(s, middle):
-                wanted += mx[r]
-            order = t + np.argsort(_projections(y, py[t:f], normal_y))
-            begin, given, cut = end, 0.0, -1
-            for c in order:
-                if cut < 0 and given + my[c] > wanted:
-                    # This piece straddles the border: its first part goes left.
-                    rest = wanted - given
-                    if rest > 0.0:
-                        new_py[end], new_my[end] = py[c], rest
-                        end += 1
-                    cut = end
-                    new_py[end], new_my[end] = py[c], my[c] - rest
-                    end += 1
-                else:
-                    given += my[c]
-                    new_py[end], new_my[end] = py[c], my[c]
-                    end += 1
-            if cut < 0:
-                cut = end
-            next_x0[nodes], next_x1[nodes], next_y0[nodes], next_y1[nodes] = s, middle, begin, cut
-            next_x0[nodes + 1], next_x1[nodes + 1], next_y0[nodes + 1], next_y1[nodes + 1] = middle, e, cut, end
-            nodes += 2
+            middle, cut, last = _halve(s, e, t, f, normal_x, normal_y, x, px, mx, y, py, my, new_py, new_my, end)
+            next_x0[nodes], next_x1[nodes], next_y0[nodes], next_y1[nodes] = s, middle, end, cut
+            next_x0[nodes + 1], next_x1[nodes + 1], next_y0[nodes + 1], next_y1[nodes + 1] = middle, e, cut, last
+            nodes, end = nodes + 2, last
         x0, x1, y0, y1 = next_x0[:nodes], next_x1[:nodes], next_y0[:nodes], next_y1[:nodes]
         py, new_py, my, new_my = new_py, py, new_my, my
         level += 1

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from meanfield.distances.semidiscrete.envelope import DEPTH
-from meanfield.distances.semidiscrete.pieces import PieceTree
-from meanfield.distances.semidiscrete.power_diagram import Diagram, cut
+from meanfield.distances.semidiscrete.pieces import PieceTree, with_edge
+from meanfield.distances.semidiscrete.power_diagram import Diagram, clip, set_box
 from particles.checks import Array
 from particles.kernels.compiling import compiled, kernel_part, merged
 from particles.kernels.threads import spread, thread_count
@@ -70,13 +70,7 @@ def _add_polygon(px, py, label, n, density, i, out_mass, out_centroid, out_secon
     for k in range(n):
         k1 = k + 1 if k + 1 < n else 0
         x0, y0, x1, y1 = px[k] - ox, py[k] - oy, px[k1] - ox, py[k1] - oy
-        c = x0 * y1 - y0 * x1
-        a += c
-        sx += c * (x0 + x1)
-        sy += c * (y0 + y1)
-        xx += c * (x0 * x0 + x0 * x1 + x1 * x1)
-        xy += c * (2 * x0 * y0 + x0 * y1 + x1 * y0 + 2 * x1 * y1)
-        yy += c * (y0 * y0 + y0 * y1 + y1 * y1)
+        a, sx, sy, xx, xy, yy = with_edge(a, sx, sy, xx, xy, yy, x0, y0, x1, y1)
         if label[k] >= 0:
             out_face[label[k]] += density * np.sqrt((x1 - x0) * (x1 - x0) + (y1 - y0) * (y1 - y0))
     if a > 0.0:
@@ -85,6 +79,54 @@ def _add_polygon(px, py, label, n, density, i, out_mass, out_centroid, out_secon
         xx, yy = max(xx / (6 * a) - gx * gx, 0.0), max(yy / (6 * a) - gy * gy, 0.0)
         xy = xy / (12 * a) - gx * gy
         _add(mass, ox + gx, oy + gy, mass * xx, mass * xy, mass * yy, i, out_mass, out_centroid, out_second)
+
+
+@kernel_part()
+def _side(line, edges, centre, half, b):  # type: ignore[no-untyped-def]
+    """Where the box of node b lies: 1 inside all edges of the cell, −1 outside one of them, 0 else."""
+    merged()
+    side = 1
+    for k in range(edges):
+        at = line[k, 0] * centre[b, 0] + line[k, 1] * centre[b, 1] + line[k, 2]
+        reach = abs(line[k, 0]) * half[b, 0] + abs(line[k, 1]) * half[b, 1]
+        if at > reach:
+            return -1
+        if at + reach >= 0.0:
+            side = 0
+    return side
+
+
+@kernel_part()
+def _clipped_box(line, edges, first_label, box, ax, ay, al, bx, by, bl):  # type: ignore[no-untyped-def]
+    """The box cut by all edges of a cell; returns the number of its corners."""
+    merged()
+    n = set_box(box, ax, ay, al)
+    for k in range(edges):
+        n = clip(ax, ay, al, n, line[k, 0], line[k, 1], line[k, 2], first_label + k, bx, by, bl)
+        if n == 0:
+            break
+    return n
+
+
+@kernel_part()
+def _clipped_piece(line, edges, first_label, corners, first, n, ax, ay, al, bx, by, bl):  # type: ignore[no-untyped-def]
+    """A piece with n corners cut by the edges of a cell that reach it; returns the number of its corners."""
+    merged()
+    for k in range(n):
+        ax[k], ay[k], al[k] = corners[first + k, 0], corners[first + k, 1], -1
+    for k in range(edges):
+        most_value, zeros = -np.inf, 0
+        for r in range(n):
+            value = line[k, 0] * ax[r] + line[k, 1] * ay[r] + line[k, 2]
+            most_value = max(most_value, value)
+            if value == 0.0:
+                zeros += 1
+        if most_value < 0.0 or (most_value == 0.0 and zeros < 2):
+            continue
+        n = clip(ax, ay, al, n, line[k, 0], line[k, 1], line[k, 2], first_label + k, bx, by, bl)
+        if n == 0:
+            break
+    return n
 
 
 @compiled()
@@ -109,36 +151,18 @@ def _measure(  # type: ignore[no-untyped-def]
             line[k, 0], line[k, 1] = y[j, 0] - y[i, 0], y[j, 1] - y[i, 1]
             line[k, 2] = (high[j] - b_high) + (low[j] - b_low)
         if background > 0.0:
-            n = 4
-            ax[0], ay[0], ax[1], ay[1] = box[0], box[1], box[2], box[1]
-            ax[2], ay[2], ax[3], ay[3] = box[2], box[3], box[0], box[3]
-            for k in range(4):
-                al[k] = -1
-            for k in range(edges):
-                n = cut(ax, ay, al, n, line[k, 0], line[k, 1], line[k, 2], s + k, bx, by, bl)
-                if n < 3:
-                    break
-                for r in range(n):
-                    ax[r], ay[r], al[r] = bx[r], by[r], bl[r]
-            if n >= 3:
+            n = _clipped_box(line, edges, s, box, ax, ay, al, bx, by, bl)
+            if n > 0:
                 level = background / ((box[2] - box[0]) * (box[3] - box[1]))
                 _add_polygon(ax, ay, al, n, level, cell, out_mass, out_centroid, out_second, out_face)
         stack[0], depth = 0, 1
         while depth > 0:
             depth -= 1
             b = stack[depth]
-            inside, outside = True, stop[b] == start[b]
-            for k in range(edges):
-                at = line[k, 0] * centre[b, 0] + line[k, 1] * centre[b, 1] + line[k, 2]
-                reach = abs(line[k, 0]) * half[b, 0] + abs(line[k, 1]) * half[b, 1]
-                if at > reach:
-                    outside = True
-                    break
-                if at + reach >= 0.0:
-                    inside = False
-            if outside:
+            side = -1 if stop[b] == start[b] else _side(line, edges, centre, half, b)
+            if side < 0:
                 continue
-            if inside:
+            if side > 0:
                 m = moments[b]
                 _add(f * m[0], m[1], m[2], f * m[3], f * m[4], f * m[5], cell, out_mass, out_centroid, out_second)
                 continue
@@ -147,23 +171,7 @@ def _measure(  # type: ignore[no-untyped-def]
                 depth += 2
                 continue
             for p in range(start[b], stop[b]):
-                n = corner_start[p + 1] - corner_start[p]
-                for k in range(n):
-                    c = corner_start[p] + k
-                    ax[k], ay[k], al[k] = corners[c, 0], corners[c, 1], -1
-                for k in range(edges):
-                    most_value, zeros = -np.inf, 0
-                    for r in range(n):
-                        value = line[k, 0] * ax[r] + line[k, 1] * ay[r] + line[k, 2]
-                        most_value = max(most_value, value)
-                        if value == 0.0:
-                            zeros += 1
-                    if most_value < 0.0 or (most_value == 0.0 and zeros < 2):
-                        continue
-                    n = cut(ax, ay, al, n, line[k, 0], line[k, 1], line[k, 2], s + k, bx, by, bl)
-                    if n < 3:
-                        break
-                    for r in range(n):
-                        ax[r], ay[r], al[r] = bx[r], by[r], bl[r]
-                if n >= 3:
+                c, n = corner_start[p], corner_start[p + 1] - corner_start[p]
+                n = _clipped_piece(line, edges, s, corners, c, n, ax, ay, al, bx, by, bl)
+                if n > 0:
                     _add_polygon(ax, ay, al, n, f * density[p], cell, out_mass, out_centroid, out_second, out_face)

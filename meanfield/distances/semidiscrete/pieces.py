@@ -12,7 +12,7 @@ from meanfield.distances.semidiscrete.boxes import Index, Tree, build
 from meanfield.measures.grid import GridMeasure
 from particles.checks import Array, as_finite, as_weights, frozen
 from particles.errors import InvalidInput
-from particles.kernels.compiling import compiled
+from particles.kernels.compiling import compiled, kernel_part, merged
 
 _LEAF = 2
 
@@ -202,6 +202,20 @@ def _cross(a: Array, b: Array) -> Array:
     return np.asarray(a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0])
 
 
+@kernel_part()
+def with_edge(a, sx, sy, xx, xy, yy, x0, y0, x1, y1):  # type: ignore[no-untyped-def]
+    """Sums over the edges of a polygon with one more: twice its area, and 6, 12 (xy: 24) times its moments."""
+    merged()
+    c = x0 * y1 - y0 * x1
+    a += c
+    sx += c * (x0 + x1)
+    sy += c * (y0 + y1)
+    xx += c * (x0 * x0 + x0 * x1 + x1 * x1)
+    xy += c * (2 * x0 * y0 + x0 * y1 + x1 * y0 + 2 * x1 * y1)
+    yy += c * (y0 * y0 + y0 * y1 + y1 * y1)
+    return a, sx, sy, xx, xy, yy
+
+
 @compiled()
 def polygons(corners, start):  # type: ignore[no-untyped-def]
     """Area, centroid and covariance of each polygon, and the first that has a reflex corner or −1."""
@@ -226,13 +240,7 @@ def polygons(corners, start):  # type: ignore[no-untyped-def]
                 reflex = p
             x0, y0 = (corners[k, 0] - ox) / size, (corners[k, 1] - oy) / size
             x1, y1 = (corners[n1, 0] - ox) / size, (corners[n1, 1] - oy) / size
-            c = x0 * y1 - y0 * x1
-            a += c
-            sx += c * (x0 + x1)
-            sy += c * (y0 + y1)
-            xx += c * (x0 * x0 + x0 * x1 + x1 * x1)
-            xy += c * (2 * x0 * y0 + x0 * y1 + x1 * y0 + 2 * x1 * y1)
-            yy += c * (y0 * y0 + y0 * y1 + y1 * y1)
+            a, sx, sy, xx, xy, yy = with_edge(a, sx, sy, xx, xy, yy, x0, y0, x1, y1)
         area[p] = 0.5 * a * size * size
         if a > 0.0:
             gx, gy = sx / (3 * a), sy / (3 * a)

@@ -54,36 +54,15 @@ def cells_of(
     """The cells of some sites alone, each as if it had the b given for it and all other sites theirs."""
     n = len(which)
     limits = bound(tree, y, high, low)
-    slack = (
-        64
-        * 2.0**-53
-        * (
-            4.0 * float(np.abs(box).max()) * float(np.abs(y).max())
-            + float(np.abs(high).max())
-            + float(np.abs(own_high).max())
-        )
-    )
+    size = 4.0 * float(np.abs(box).max()) * float(np.abs(y).max())
+    slack = 64 * 2.0**-53 * (size + float(np.abs(high).max()) + float(np.abs(own_high).max()))
     known_start = known.start if known is not None else np.zeros(n + 1, np.intp)
     known_neighbour = known.neighbour if known is not None else np.zeros(0, np.intp)
     parts: dict[int, tuple[Index, Index, np.ndarray, int]] = {}
 
     def work(start: int, stop: int) -> None:
-        parts[start] = _cells(
-            start,
-            stop,
-            which,
-            own_high,
-            own_low,
-            y,
-            high,
-            low,
-            box,
-            known_start,
-            known_neighbour,
-            MARGIN,
-            slack,
-            *limits,
-        )
+        own, known_before = (which, own_high, own_low), (known_start, known_neighbour)
+        parts[start] = _cells(start, stop, *own, y, high, low, box, *known_before, MARGIN, slack, *limits)
 
     spread(work, n, thread_count(None), _CHUNK)
     ordered = [parts[k] for k in sorted(parts)]
@@ -130,6 +109,65 @@ def cut(px, py, label, n, d0, d1, c, new, qx, qy, ql):  # type: ignore[no-untype
     return m
 
 
+@kernel_part()
+def clip(px, py, label, n, d0, d1, c, new, qx, qy, ql):  # type: ignore[no-untyped-def]
+    """Cut a polygon as `cut` does, in place; returns its number of corners, 0 where nothing of it is left."""
+    merged()
+    n = cut(px, py, label, n, d0, d1, c, new, qx, qy, ql)
+    if n < 3:
+        return 0
+    for k in range(n):
+        px[k], py[k], label[k] = qx[k], qy[k], ql[k]
+    return n
+
+
+@kernel_part()
+def set_box(box, px, py, label):  # type: ignore[no-untyped-def]
+    """The box as a polygon, with no neighbour on any edge; returns its number of corners."""
+    merged()
+    px[0], py[0], px[1], py[1] = box[0], box[1], box[2], box[1]
+    px[2], py[2], px[3], py[3] = box[2], box[3], box[0], box[3]
+    for k in range(4):
+        label[k] = -1
+    return 4
+
+
+@kernel_part()
+def _cell(  # type: ignore[no-untyped-def]
+    i, b_high, b_low, y, high, low, box, tried, tried_end, known, margin, slack, start, stop, centre, half, slope,
+    top, ax, ay, al, bx, by, bl, stack, stack_bound,
+):  # fmt: skip
+    """The corners of one cell in ax, ay, al; returns their number, and whether the cell was closed."""
+    merged()
+    n = set_box(box, ax, ay, al)
+    place, right = 0, 0
+    for _ in range(20 * len(ax)):
+        if tried < tried_end:
+            j = known[tried]
+            tried += 1
+        else:
+            # Corners are checked in turn; those before `place` hold until a cut renumbers them.
+            if right >= n:
+                return n, True
+            if place >= n:
+                place = 0
+            j = largest_above(
+                ax[place], ay[place], i, b_high, b_low, margin, slack, y, high, low, start, stop, centre, half, slope,
+                top, stack, stack_bound,
+            )  # fmt: skip
+            if j < 0:
+                right += 1
+                place += 1
+                continue
+            right = 0
+        d0, d1 = y[j, 0] - y[i, 0], y[j, 1] - y[i, 1]
+        c = (high[j] - b_high) + (low[j] - b_low)
+        n = clip(ax, ay, al, n, d0, d1, c, j, bx, by, bl)
+        if n == 0:
+            return 0, True
+    return n, False
+
+
 @compiled()
 def _cells(  # type: ignore[no-untyped-def]
     first, last, which, own_high, own_low, y, high, low, box, known_start, known, margin, slack, start, stop,
@@ -143,58 +181,11 @@ def _cells(  # type: ignore[no-untyped-def]
     found = np.empty(8 * (last - first) + 16, np.intp)
     total, stuck = 0, -1
     for cell in range(first, last):
-        i, b_high, b_low = which[cell], own_high[cell], own_low[cell]
-        ax[0], ay[0], ax[1], ay[1] = box[0], box[1], box[2], box[1]
-        ax[2], ay[2], ax[3], ay[3] = box[2], box[3], box[0], box[3]
-        n = 4
-        for k in range(4):
-            al[k] = -1
-        tried = known_start[cell]
-        place, right = 0, 0
-        for _ in range(20 * room):
-            if tried < known_start[cell + 1]:
-                j = known[tried]
-                tried += 1
-            else:
-                # Corners are checked in turn; those before `place` hold until a cut renumbers them.
-                if right >= n:
-                    break
-                if place >= n:
-                    place = 0
-                j = largest_above(
-                    ax[place],
-                    ay[place],
-                    i,
-                    b_high,
-                    b_low,
-                    margin,
-                    slack,
-                    y,
-                    high,
-                    low,
-                    start,
-                    stop,
-                    centre,
-                    half,
-                    slope,
-                    top,
-                    stack,
-                    stack_bound,
-                )
-                if j < 0:
-                    right += 1
-                    place += 1
-                    continue
-                right = 0
-            d0, d1 = y[j, 0] - y[i, 0], y[j, 1] - y[i, 1]
-            c = (high[j] - b_high) + (low[j] - b_low)
-            n = cut(ax, ay, al, n, d0, d1, c, j, bx, by, bl)
-            if n < 3:
-                n = 0
-                break
-            for k in range(n):
-                ax[k], ay[k], al[k] = bx[k], by[k], bl[k]
-        else:
+        n, closed = _cell(
+            which[cell], own_high[cell], own_low[cell], y, high, low, box, known_start[cell], known_start[cell + 1],
+            known, margin, slack, start, stop, centre, half, slope, top, ax, ay, al, bx, by, bl, stack, stack_bound,
+        )  # fmt: skip
+        if not closed:
             stuck = cell
         if n == 0:
             empty[cell - first] = True
