@@ -17,10 +17,18 @@ Vector = Sequence[Decimal]
 
 @dataclass(frozen=True)
 class Verification:
-    """What `verify` found: `holds`, whether the lemma applies and gives the limits and bounds of the certificate.
+    """What `verify` found.
 
-    `share` is the largest tail τ_i + τ_l over M, below 1 where the lemma applies; `exponent` the smallest of all
-    exponents a and f; `bound` the largest e^{−λT} (r_l + M) + |limit − e^{−λT} ŷ_l| over the bound in the certificate.
+    Parameters
+    ----------
+    holds : bool
+        Whether the lemma applies and gives the limits and bounds of the certificate.
+    share : float
+        The largest tail τ_i + τ_l over M, below 1 where the lemma applies.
+    exponent : float
+        The smallest of all exponents a and f.
+    bound : float
+        The largest e^{−λT} (r_l + M) + |limit − e^{−λT} ŷ_l| over the bound in the certificate.
     """
 
     holds: bool

@@ -140,6 +140,8 @@ def _descend(
     if (begun.cells.mass < LEAST * problem.nu).mean() > RAISED:
         return begun, 0
     begun = raise_lacking(problem, begun, rounds=ROUNDS)
+    if (begun.cells.mass <= EMPTY * problem.nu).any():
+        return begun, 0
     if relative > 0.0:
         return newton(problem, begun, tolerance, relative, most)
     return in_strides(problem, begun, tolerance, most)
@@ -236,6 +238,9 @@ SHARE, LEAST_STRIDE = 0.1, 1.0 / 64.0
 
 RAISED, ROUNDS = 0.3, 5
 """The most cells that are raised before Newton's method begins, as a share of all, and in how many rounds."""
+
+EMPTY = 1e-6
+"""Share of its mass below which a cell that could not be raised keeps Newton's method from beginning."""
 
 FAR = 0.3
 """Error of the masses of groups from which nothing is continued."""
