@@ -6,6 +6,7 @@ import pytest
 from meanfield import figures
 from meanfield.data import figure_cases
 from meanfield.figures import runs
+from particles import Adaptive, simulate
 
 
 def test_exact_and_published_differ_by_the_step_only_at_the_start():
@@ -31,3 +32,14 @@ def test_rows_that_rounding_decides_are_not_drawn():
     run = runs.exact(case, np.array([0.0, 10.0]))
     assert run.shown[1] == pytest.approx(runs.ROWS_END / np.linalg.eigvalsh(case.V)[-1])
     assert run.ranks()[1] <= 4
+
+
+def test_exact_runs_follow_the_rescaled_flow_before_the_leader_phase_and_in_it():
+    case = figure_cases(6)[0]
+    rate = runs.leading_rate(case)
+    begin = runs.exact(case, np.array([0.0, 1.0])).certificate.phase_time
+    times = np.array([0.0, 0.5, begin - 0.1 / rate, begin + 2.0 / rate])
+    run = runs.exact(case, times)
+    assert "closed form of the leader phase" in run.how
+    flow = simulate(run.model.rescaled(), case.initial(), times, method=Adaptive(1e-10, 1e-12))
+    np.testing.assert_allclose(run.positions, flow.position.values, rtol=0.0, atol=4e-9)
