@@ -91,22 +91,27 @@ def zarr_store(path: Place) -> Any:
     return WholeFiles(path) if isinstance(path, Path) else path.store
 
 
+def new_array(group: Any, name: str, series: Series, shape: tuple[int, ...], chunks: tuple[int, ...]) -> None:
+    """An empty array of a group, with the dims and the attributes of a series."""
+    group.create_array(
+        name,
+        shape=shape,
+        chunks=chunks,
+        dtype=series.dtype,
+        fill_value=series.missing,
+        dimension_names=series.dims,
+        attributes=dict(variable((), 0.0, series.long_name).attrs),
+        config={"write_empty_chunks": True},
+    )
+
+
 def new_store(path: Place, layout: Layout, first: Mapping[str, Array]) -> None:
     """The arrays of a run in a new folder, still without a head."""
     layout.static.to_zarr(zarr_store(path), mode="w", zarr_format=3, consolidated=False)
     group = zarr.open_group(zarr_store(path), mode="r+")
     for name, series in layout.series.items():
         shape = series.shape(np.shape(first[name]), len(layout.times))
-        group.create_array(
-            name,
-            shape=shape,
-            chunks=_chunks(series, shape),
-            dtype=series.dtype,
-            fill_value=series.missing,
-            dimension_names=series.dims,
-            attributes=dict(variable((), 0.0, series.long_name).attrs),
-            config={"write_empty_chunks": True},
-        )
+        new_array(group, name, series, shape, _chunks(series, shape))
     rows, columns = len(layout.times), max(1, len(layout.series))
     group.create_group(CHECKSUMS).create_array(
         "rows",

@@ -16,9 +16,19 @@ import numpy.typing as npt
 import zarr
 
 from particles.checks import Array
-from particles.dataset import Layout, Series, variable
+from particles.dataset import Layout, Series
 from particles.errors import StoreError
-from particles.records import Head, damaged, largest_chunks, read_head, reading, row_checksum, stored_array, zarr_store
+from particles.records import (
+    Head,
+    damaged,
+    largest_chunks,
+    new_array,
+    read_head,
+    reading,
+    row_checksum,
+    stored_array,
+    zarr_store,
+)
 from particles.remote import Place
 from particles.thinning import state_name, state_series
 
@@ -33,17 +43,8 @@ def new_states(path: Place, layout: Layout, first: Mapping[str, Array]) -> None:
     group = zarr.open_group(zarr_store(path), mode="r+")
     for name in layout.whole:
         series = layout.series[name]
-        kind, shape = state_series(series), series.shape(np.shape(first[name]), PLACES)
-        group.create_array(
-            state_name(name),
-            shape=shape,
-            chunks=largest_chunks(series, shape),
-            dtype=series.dtype,
-            fill_value=series.missing,
-            dimension_names=kind.dims,
-            attributes=dict(variable((), 0.0, kind.long_name).attrs),
-            config={"write_empty_chunks": True},
-        )
+        shape = series.shape(np.shape(first[name]), PLACES)
+        new_array(group, state_name(name), state_series(series), shape, largest_chunks(series, shape))
 
 
 def due(head: Head, k: int) -> bool:

@@ -130,14 +130,14 @@ def _rival_exponents(phase: Phase, d: Array, size_d: Array, rho_l: float, rho_d:
     between_F = cdist(lead_F, lead_F) + size_d
     here = (np.linalg.norm(lead_F, axis=1) + size_d)[:, None]
     rho_here, rho_between = norm_F * rho_l + rho_d, 2.0 * norm_F * rho_l + rho_d
-    floor = _least_on_unit_interval(alpha, beta, gamma)
+    floor = least_on_unit_interval(alpha, beta, gamma)
     floor -= norm_B * (rho_here * between_F + here * rho_between + rho_here * rho_between)
     floor -= norm_B * ((here + rho_here + bound_G[:, None]) * between_G + bound_G[:, None] * (between_F + rho_between))
     return floor, between_F + rho_between + between_G
 
 
-def _least_on_unit_interval(alpha: Array, beta: Array, gamma: Array) -> Array:
-    """min over 0 ≤ s ≤ 1 of α + β s + γ s², entrywise."""
+def least_on_unit_interval(alpha: Array, beta: Array, gamma: Array) -> Array:
+    """min over 0 ≤ s ≤ 1 of α + β s + γ s², entrywise, to rounding."""
     least = np.minimum(alpha, alpha + beta + gamma)
     with np.errstate(divide="ignore", invalid="ignore"):
         vertex = -beta / (2.0 * gamma)

@@ -18,6 +18,7 @@ import numpy as np
 
 from meanfield.limits.enclosures.outward import TINY, exp_up, gamma, length_up, up
 from meanfield.limits.enclosures.series import System
+from meanfield.limits.phase import least_on_unit_interval
 from particles.checks import Array
 
 
@@ -82,7 +83,7 @@ def _geometry(system: System, x: Array, leaders: np.ndarray) -> _Geometry:
     alpha = np.einsum("ic,ijc->ij", rows, apart)
     beta = np.einsum("ic,ijc->ij", columns, apart) - rows @ d.T
     quadratic = -(columns @ d.T)
-    floor = _least_on_unit_interval(alpha, beta, quadratic)
+    floor = least_on_unit_interval(alpha, beta, quadratic)
     floor -= gamma(16) * (np.abs(alpha) + np.abs(beta) + np.abs(quadratic))
     size = float(np.sqrt((system.B**2).sum()))
     # ⟨Ba, b⟩ of rounded numbers is right within kappa |a||b|; differences of tokens are right within a rounding.
@@ -146,13 +147,3 @@ def _margin(system: System, g: _Geometry, leaders: np.ndarray, radius: Array) ->
         f"the smallest exponents are {slope:.2g} u within a cluster and {floor:.2g} u² between two, "
         f"{slope_off:.2g} and {floor_off:.2g} for all states within {radius.max():.1e}"
     )
-
-
-def _least_on_unit_interval(alpha: Array, beta: Array, gamma_: Array) -> Array:
-    """min over 0 ≤ s ≤ 1 of α + β s + γ s², entrywise, to rounding."""
-    least = np.minimum(alpha, alpha + beta + gamma_)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        vertex = -beta / (2.0 * gamma_)
-        inside = (gamma_ > 0.0) & (vertex > 0.0) & (vertex < 1.0)
-        lowest = alpha - beta**2 / (4.0 * gamma_)
-    return np.asarray(np.where(inside, lowest, least))

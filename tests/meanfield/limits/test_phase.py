@@ -5,7 +5,7 @@ import pytest
 from certified import TIMES, random_points
 
 from meanfield import limits
-from meanfield.limits.phase import _least_on_unit_interval
+from meanfield.limits.phase import least_on_unit_interval
 from particles import SelfAttention, simulate
 
 I2 = np.eye(2)
@@ -37,4 +37,4 @@ def test_the_least_of_a_parabola_on_the_unit_interval():
     gamma[:20] = 0.0
     s = np.linspace(0.0, 1.0, 2001)[:, None]
     values = alpha + beta * s + gamma * s**2
-    np.testing.assert_allclose(_least_on_unit_interval(alpha, beta, gamma), values.min(axis=0), atol=1e-6)
+    np.testing.assert_allclose(least_on_unit_interval(alpha, beta, gamma), values.min(axis=0), atol=1e-6)
