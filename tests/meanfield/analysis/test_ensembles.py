@@ -34,7 +34,9 @@ def test_each_run_is_read_as_if_it_had_been_made_alone(function):
     assert found.dims[:2] == ("run", "time")
     for run in range(4):
         alone = simulate(MODEL.of_run(run), X[run], DS["time"].values)
-        np.testing.assert_array_equal(found[run], function(alone))
+        of_one = function(alone)
+        np.testing.assert_array_equal(found[run], of_one)
+        assert found.attrs == of_one.attrs
 
 
 def test_runs_that_are_picked_keep_their_fields():

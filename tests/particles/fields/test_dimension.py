@@ -32,3 +32,10 @@ def test_dimension_free_models_take_their_dimension_at_the_start_and_in_sums():
         Diffusion(np.array([[1.0, 2.0], [2.0, 1.0]]))
     with pytest.raises(NotSupported, match="EulerMaruyama"):
         simulate(total, np.zeros((3, 2)), [0.0, 1.0], Adaptive())
+
+
+@pytest.mark.parametrize("dim", [0, -1, 2.5, "2"])
+@pytest.mark.parametrize("field", [HegselmannKrause, LogAttraction, Diffusion])
+def test_a_dimension_that_is_no_positive_whole_number_is_refused(field, dim):
+    with pytest.raises(InvalidInput, match="dim must be"):
+        field(1.0, dim=dim)
