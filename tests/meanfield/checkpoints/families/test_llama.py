@@ -58,3 +58,14 @@ def test_heads_are_given_without_positions_only_where_asked(tmp_path):
         assert head.Q.shape == (k, 12)
     maps = [small.pair(f"model.layers.1.self_attn.{n}_proj") for n in "qkvo"]
     np.testing.assert_allclose(total, multi_head(x, maps, 4, 2, True), rtol=0, atol=1e-13)
+
+
+def test_tokens_pass_through_layers_as_the_plain_loops_have_it(tmp_path):
+    small = Llama()
+    opened = checkpoints.open(small.save(tmp_path / "m"))
+    x = opened.embed([3, 1, 4, 1, 5])
+    np.testing.assert_array_equal(x, small.embed([3, 1, 4, 1, 5]))
+    for k in range(opened.depth):
+        y = small.layer(x, k)
+        np.testing.assert_allclose(opened.layer(k).forward(x, np.full(5, 0.2)), y, rtol=0, atol=1e-13)
+        x = y
