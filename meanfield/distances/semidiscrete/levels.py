@@ -236,7 +236,7 @@ RELATIVE = 0.02
 SHARE, LEAST_STRIDE = 0.1, 1.0 / 64.0
 """What is left of a density of the path when the next one is reached, and the least part of the way taken at once."""
 
-RAISED, ROUNDS = 0.3, 5
+RAISED, ROUNDS = 0.3, 30
 """The most cells that are raised before Newton's method begins, as a share of all, and in how many rounds."""
 
 EMPTY = 1e-6
