@@ -1,6 +1,18 @@
 """Grid and measure layer: the continuity equation, distances, limits, studies."""
 
+# First, so that files of another project of this name are named before anything else fails.
+try:
+    from particles.installation import __version__
+except ModuleNotFoundError as error:
+    if not str(error.name).startswith("particles"):
+        raise
+    raise ImportError(
+        "`particles`, which meanfield stands on, is missing or not that of attention-meanfield. Another project of the "
+        "same import name is installed here: make a fresh environment and install only attention-meanfield there."
+    ) from None  # isort: split
+
 from meanfield.analysis.error_budget import error_budget
+from meanfield.analysis.saved_measures import measure_at
 from meanfield.distances import barycenter, transport, wasserstein, wasserstein_bracket
 from meanfield.measures.discs import Disc, Ring
 from meanfield.measures.grid import Grid, GridMeasure
@@ -14,6 +26,7 @@ from meanfield.schemes.semi_lagrangian import SemiLagrangian
 from meanfield.schemes.tails import IgnoreTails, StopAtTails
 from meanfield.solve import solve
 from particles.encoding import register
+from particles.submodules import public_submodules
 
 __all__ = [
     "WENO",
@@ -34,13 +47,25 @@ __all__ = [
     "StopAtTails",
     "Uniform",
     "Upwind",
+    "__version__",
     "barycenter",
     "error_budget",
+    "measure_at",
     "solve",
     "transport",
     "wasserstein",
     "wasserstein_bracket",
 ]
 
+_MODULES = ("analysis", "checkpoints", "data", "distances", "figures", "limits", "measures", "plots", "studies")
+_OBJECTS = {name: globals()[name] for name in __all__ if name != "__version__"}
+__all__ += _MODULES
+__getattr__ = public_submodules(__name__, _MODULES)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES})
+
+
 # The public names of the file format that this package adds to those of `particles`.
-register({name: globals()[name] for name in __all__}, roots=(Scheme,))
+register(_OBJECTS, roots=(Scheme,))

@@ -146,7 +146,7 @@ def coarseness(ds: xr.Dataset) -> str:
     )
 
 
-def measure_at(ds: xr.Dataset, k: int) -> GridMeasure:
+def saved_measure(ds: xr.Dataset, k: int) -> GridMeasure:
     """The measure at the k-th saved time of a Dataset made by solve."""
     if "density" not in as_dataset(ds) or "time" not in ds.dims:
         raise InvalidInput("the Dataset has no `density` over `time`: it was not made by solve")

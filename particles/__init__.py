@@ -1,5 +1,9 @@
 """Interacting particles for self-attention dynamics and its relatives."""
 
+# First, so that files of another project of this name are named before anything else fails.
+from particles.installation import __version__  # isort: split
+
+from particles import errors
 from particles.dataset import model_of
 from particles.encoding import register
 from particles.evolution import resume
@@ -69,6 +73,8 @@ __all__ = [
     "UnnormalizedAttention",
     "VelocityField",
     "Vicsek",
+    "__version__",
+    "errors",
     "model_of",
     "open_store",
     "resume",
@@ -81,6 +87,7 @@ __all__ = [
 # The public names of the file format: what is exported, and the classes of defaults and of what operators make.
 _MADE = (Automatic, MovingFrame, Sum)
 register(
-    {name: globals()[name] for name in __all__} | {cls.__name__: cls for cls in _MADE},
+    {name: globals()[name] for name in __all__ if name not in ("__version__", "errors")}
+    | {cls.__name__: cls for cls in _MADE},
     roots=(VelocityField, DiscreteMap, Method),
 )

@@ -6,7 +6,6 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -18,8 +17,8 @@ from particles.errors import InvalidInput, NotSupported, StoreError
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField
 from particles.fields.questions import own_frame
+from particles.installation import DISTRIBUTION, __version__
 
-PACKAGE = "attention-meanfield"
 REFERENCES = (
     "Geshkovski, Letrouit, Polyanskiy, Rigollet: The emergence of clusters in self-attention dynamics, arXiv:2305.05465"
 )
@@ -81,10 +80,7 @@ def variable(dims: tuple[str, ...] | str, data: Any, long_name: str) -> xr.Varia
 
 def source() -> str:
     """Package and version."""
-    try:
-        return f"{PACKAGE} {version(PACKAGE)}"
-    except PackageNotFoundError:
-        return f"{PACKAGE} (not installed)"
+    return f"{DISTRIBUTION} {__version__}"
 
 
 def provenance(function: str, call: Mapping[str, Any], seed_entropy: str) -> xr.Dataset:

@@ -120,6 +120,10 @@ TABLE = {
         "PointMasses": [Call(mf.PointMasses, {"points": X, "weights": W})],
         "Disc": [Call(mf.Disc, {"centre": [0, 0], "radius": 1.0})],
         "Ring": [Call(mf.Ring, {"centre": [0, 0], "inner": 0.5, "outer": 1.0})],
+        "measure_at": [
+            Call(mf.measure_at, {"ds": SOLUTION, "time": 0.01}),
+            Call(mf.measure_at, {"ds": RUN, "time": 0.1}),
+        ],
         "error_budget": [Call(mf.error_budget, {"ds": SOLUTION})],
         "IgnoreTails": [Call(mf.IgnoreTails, {})],
         "StopAtTails": [Call(mf.StopAtTails, {"contrast": 1.0})],

@@ -8,6 +8,7 @@ import pytest
 from source_tree import ROOT, imports, modules, words
 
 LAYERS = [
+    ["particles.installation", "particles.submodules"],
     ["particles.errors"],
     ["particles.checks"],
     ["particles.measure"],

@@ -2,9 +2,11 @@
 
 UNCHECKED = {
     "particles": {
+        "__version__": "a text",
         **dict.fromkeys(("Derived", "DiscreteMap", "Space"), "abstract"),
         **dict.fromkeys(("Circle", "Euclidean", "Iterate", "Sphere"), "no arguments"),
     },
+    "meanfield": {"__version__": "a text"},
     "particles.errors": dict.fromkeys(
         (
             "LibraryError",

@@ -13,6 +13,7 @@ from pathlib import Path
 from meanfield.data import data_folder
 from particles.catalogue import catalogue
 from particles.errors import InvalidInput, LibraryError, StoreError
+from particles.installation import DISTRIBUTION, __version__
 
 CLOSED_PIPE = 141
 """Exit status where the reader of the output went away: 128 and the number of SIGPIPE, as of other commands."""
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="meanfield", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"{DISTRIBUTION} {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     study = commands.add_parser("study", help="run a mean-field-limit study")
     study.add_argument("file", nargs="?", type=Path, help="a TOML file; the paper's 2-D example where left out")

@@ -10,7 +10,7 @@ import xarray as xr
 
 from meanfield.distances.semidiscrete.pieces import ConvexPieces, pieces_of_mesh
 from meanfield.measures.grid import GridMeasure
-from meanfield.solve import measure_at
+from meanfield.solve import saved_measure
 from particles import EmpiricalMeasure
 from particles.checks import Array
 from particles.errors import InvalidInput
@@ -72,10 +72,10 @@ def references(reference: xr.Dataset, times: Array, error: float | None) -> Refe
         if "space_error" in reference and error is None:
             return References(measures, points, *(reference[f"{k}_error"].values[rows] for k in ("space", "time")))
         return References(measures, points, stated, unknown)
-    widths = measure_at(reference, rows[0]).grid.widths
+    widths = saved_measure(reference, rows[0]).grid.widths
     # W₂² between a uniform cell and its centre is Σ h²/12; the widest cells bound the mixture.
     radius = float(np.sqrt(sum(np.max(w) ** 2 for w in widths) / 12))
-    cells = tuple(EmpiricalMeasure(mu.points, mu.weights) for mu in (measure_at(reference, row) for row in rows))
+    cells = tuple(EmpiricalMeasure(mu.points, mu.weights) for mu in (saved_measure(reference, row) for row in rows))
     return References(cells, cells, np.full(len(times), radius + (error or 0.0)), unknown)
 
 
@@ -84,12 +84,12 @@ def _density_at(reference: xr.Dataset, row: int) -> GridMeasure | ConvexPieces:
         at = reference.isel(time=row)
         if float(at["folded_mass"]) == 0:
             return pieces_of_mesh(at["vertex"].values, at["cell_mass"].values)
-    return measure_at(reference, row)
+    return saved_measure(reference, row)
 
 
 def _points_at(reference: xr.Dataset, row: int) -> Measure:
     """The nodes of a moving mesh, else the cell centres."""
     if "node" in reference and "node_weight" in reference:
         return EmpiricalMeasure(reference["node"].values[row], reference["node_weight"].values)
-    mu = measure_at(reference, row)
+    mu = saved_measure(reference, row)
     return EmpiricalMeasure(mu.points, mu.weights)

@@ -20,7 +20,7 @@ from meanfield.measures.grid import Grid, Law
 from meanfield.measures.laws import Normal, ProbabilityLaw
 from meanfield.schemes.base import Scheme
 from meanfield.schemes.finite_volume import WENO
-from meanfield.solve import measure_at, solve
+from meanfield.solve import saved_measure, solve
 from meanfield.studies.executors import Executors, as_executor
 from meanfield.studies.perform import results_of
 from particles.checks import Array, positive
@@ -156,7 +156,7 @@ class _Solved:
         start = time.perf_counter()
         measure = parameters["grid"].measure(self.initial)
         ds = solve(self.model, measure, [0.0, self.final_time], self.scheme)
-        return {"seconds": time.perf_counter() - start, "masses": measure_at(ds, -1).masses}
+        return {"seconds": time.perf_counter() - start, "masses": saved_measure(ds, -1).masses}
 
 
 def signed_w1(grids: Sequence[Grid], gaps: Sequence[Array]) -> list[tuple[float, float]]:
@@ -229,7 +229,7 @@ def _reference(
         normal = gaussian_solution(model, initial, 0.0, t)
         return lambda grid: grid.measure(normal).masses, f"Gaussian closure: {normal!r}"
     fine = Grid(grids[0].bounds, _common_multiple([grid.shape for grid in grids]))
-    masses = measure_at(solve(model, fine.measure(initial), [0.0, t], WENO()), -1).masses
+    masses = saved_measure(solve(model, fine.measure(initial), [0.0, t], WENO()), -1).masses
     return lambda grid: coarsened(masses, grid.shape), f"WENO on a grid of shape {fine.shape}"
 
 

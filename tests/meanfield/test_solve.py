@@ -6,7 +6,7 @@ import xarray as xr
 
 from meanfield import WENO, FiniteVolume, Grid, IgnoreTails, Normal, Uniform, solve
 from meanfield.measures.grid import grid_of
-from meanfield.solve import measure_at
+from meanfield.solve import saved_measure
 from particles import DiscreteMap, EmpiricalMeasure, SelfAttention, Sphere, VelocityField, resume, write_netcdf
 from particles.errors import InvalidInput, NotSupported, RunStopped, StoreError
 
@@ -30,14 +30,14 @@ def test_dataset_of_a_plane_run(tmp_path):
     write_netcdf(ds, tmp_path / "run.nc")
     with xr.open_dataset(tmp_path / "run.nc") as back:
         assert grid_of(back) == grid
-        np.testing.assert_array_equal(measure_at(back, 2).density, measure_at(ds, 2).density)
+        np.testing.assert_array_equal(saved_measure(back, 2).density, saved_measure(ds, 2).density)
 
 
 def test_gaussian_closure_through_the_door():
     """V = −1: S(t) = (1/S0 + 2t)^(−1), m(t) = e^(−t)(1 + 2t S0)^(−1/2) m0."""
     ds = solve(MODEL, GAUSS, [0.0, 0.5, 1.0], WENO())
     for k, t in enumerate(ds.time.values):
-        mu = measure_at(ds, k)
+        mu = saved_measure(ds, k)
         assert mu.mean()[0] == pytest.approx(np.exp(-t) / np.sqrt(1 + t) * 0.1, abs=2e-6)
         assert mu.covariance()[0, 0] == pytest.approx(1 / (2 + 2 * t) + GRID.cell_volume**2 / 12, abs=4e-5)
 

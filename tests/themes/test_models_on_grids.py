@@ -5,7 +5,7 @@ import pytest
 
 from meanfield import FiniteVolume, Grid, IgnoreTails, Normal, solve, wasserstein
 from meanfield.measures.quadrature import quantile_points
-from meanfield.solve import measure_at
+from meanfield.solve import saved_measure
 from particles import (
     CausalAttention,
     CuckerSmale,
@@ -50,7 +50,7 @@ def test_grid_against_particles(name):
     distances = []
     for n in (60, 120):
         ds = solve(model, Grid([(-3.2, 3.8)], (n,)).measure(LAW), [0.0, T], FiniteVolume(), wall_tolerance=1e-4)
-        distances.append(wasserstein(measure_at(ds, 1), particles))
+        distances.append(wasserstein(saved_measure(ds, 1), particles))
     floor = wasserstein(Grid([(-3.2, 3.8)], (4000,)).measure(LAW), points)
     assert distances[1] < 0.01 + 2 * floor
     assert distances[1] < 0.5 * distances[0] + 2 * floor
@@ -60,7 +60,7 @@ def test_fokker_planck_of_log_attraction_against_many_tokens():
     """With a core wider than cells and steps; without it (1/n)Σ|x − x̄|² grows at (1 − 1/n)(2D − χ)."""
     model = LogAttraction(0.2, core=0.1) + Diffusion(0.4)
     ds = solve(model, Grid([(-4.0, 4.6)], (172,)).measure(LAW), [0.0, T], FiniteVolume(), wall_tolerance=1e-4)
-    end = measure_at(ds, 1)
+    end = saved_measure(ds, 1)
     x0 = quantile_points(LAW, 300).points
     with pytest.raises(NotSupported, match="core"):
         simulate(LogAttraction(0.2) + Diffusion(0.4), x0, [0.0, T], EulerMaruyama(dt=0.01), rng=4)
@@ -86,7 +86,7 @@ def test_cucker_smale_in_phase_space_keeps_its_momentum_on_a_grid():
     model = CuckerSmale(0.5, 1.0)
     law = Normal([0.0, 0.2], [[0.2, 0.0], [0.0, 0.1]])
     ds = solve(model, Grid([(-2.5, 2.5), (-1.5, 1.9)], (28, 28)).measure(law), [0.0, 0.5], wall_tolerance=1e-3)
-    start, end = measure_at(ds, 0), measure_at(ds, 1)
+    start, end = saved_measure(ds, 0), saved_measure(ds, 1)
     np.testing.assert_allclose((end.weights @ end.points)[1], (start.weights @ start.points)[1], atol=1e-4)
     spread = [float(m.weights @ (m.points[:, 1] - 0.2) ** 2) for m in (start, end)]
     assert spread[1] < 0.75 * spread[0]
@@ -95,7 +95,7 @@ def test_cucker_smale_in_phase_space_keeps_its_momentum_on_a_grid():
 def test_hardmax_on_a_grid_moves_all_to_their_side():
     ds = solve(HardmaxAttention(1.0, 1.0, 1.0).rescaled(), Grid([(-1, 1)], (64,)).measure(lambda x: 1 + 0 * x[:, 0]),
                [0.0, 1.0], FiniteVolume(), tails=IgnoreTails())  # fmt: skip
-    end = measure_at(ds, 1)
+    end = saved_measure(ds, 1)
     left, right = (
         float(end.weights[side] @ end.points[side, 0]) for side in (end.points[:, 0] < 0, end.points[:, 0] > 0)
     )
@@ -109,7 +109,7 @@ def test_fokker_planck_in_a_moving_frame_is_that_of_the_original():
     model = (SelfAttention(1.0, 1.0, -1.0) + Diffusion(kappa)).in_frame(A)
     law = Normal([0.0], [[S0]])
     ds = solve(model, Grid([(-4.5, 4.5)], (180,)).measure(law), [0.0, T], FiniteVolume(), tails=IgnoreTails())
-    end = measure_at(ds, 1)
+    end = saved_measure(ds, 1)
     root = np.sqrt(kappa)
     # The solution of the Riccati equation: S = √κ tanh(2√κ t + artanh(S₀/√κ)).
     S = root * np.tanh(2 * root * T + np.arctanh(S0 / root))

@@ -7,7 +7,7 @@ from meanfield import Grid, Normal, Uniform, solve
 from meanfield.analysis import frames
 from meanfield.measures.grid import grid_of
 from meanfield.measures.quadrature import characteristics
-from meanfield.solve import measure_at
+from meanfield.solve import saved_measure
 from particles import Adaptive, Ensemble, FeedForward, SelfAttention, model_of, simulate
 from particles.errors import InvalidInput, NotSupported
 
@@ -48,8 +48,8 @@ def test_diagonal_frame_stretches_cells_exactly_with_the_jacobian():
     exact = frames.to_frame(ds.isel(time=[2]), [[0.5]], target)
     np.testing.assert_allclose(exact.density[0], ds.density[2] / scale, atol=1e-13)
     np.testing.assert_allclose((moved.density * grid_of(moved).cell_volumes).sum(["x1"]), 1.0)
-    assert measure_at(moved, 2).covariance()[0, 0] == pytest.approx(
-        scale**2 * measure_at(ds, 2).covariance()[0, 0], abs=1e-3
+    assert saved_measure(moved, 2).covariance()[0, 0] == pytest.approx(
+        scale**2 * saved_measure(ds, 2).covariance()[0, 0], abs=1e-3
     )
 
 
@@ -57,7 +57,7 @@ def test_general_frame_keeps_mass_and_transports_moments():
     grid = Grid([(-5, 5)] * 2, (40, 40))
     ds = solve(PLANE, grid.measure(Normal([0.3, 0], 0.25 * np.eye(2))), [0.0, 0.2])
     moved = frames.to_rescaled(ds)
-    mu, nu = measure_at(ds, 1), measure_at(moved, 1)
+    mu, nu = saved_measure(ds, 1), saved_measure(moved, 1)
     from scipy.linalg import expm
 
     back = expm(-0.2 * V)

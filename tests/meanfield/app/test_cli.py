@@ -11,6 +11,7 @@ import pytest
 import xarray as xr
 from small_study import SMALL, run
 
+import particles
 from meanfield.app.cli import main
 from meanfield.measures.grid import grid_of
 
@@ -36,6 +37,13 @@ def test_a_study_writes_datasets_pictures_and_a_report_and_ends_with_the_folder(
     assert "On an interval the expected square is known exactly: the law at finite N has the slope -0.500" in page
     with xr.open_dataset(out / "convergence.nc", engine="h5netcdf") as ds:
         assert ds["distance"].dims == ("time", "size", "seed")
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out == f"attention-meanfield {particles.__version__}\n"
 
 
 def test_a_grid_too_coarse_for_the_field_is_named_in_the_report_and_on_the_terminal(tmp_path, capsys):

@@ -7,7 +7,7 @@ from user_fields import Alignment, Wind
 from meanfield import WENO, FiniteVolume, FrozenFlow, Grid, IgnoreTails, Normal, SemiLagrangian, Upwind, solve
 from meanfield.schemes.eulerian import GridState
 from meanfield.schemes.steps import Span
-from meanfield.solve import measure_at
+from meanfield.solve import saved_measure
 from particles import SelfAttention, VelocityField, resume
 from particles.errors import RunStopped
 
@@ -61,7 +61,7 @@ def test_results_with_few_and_with_many_saves_agree_within_the_recorded_error(ca
     few, many = (
         solve(model, mu, np.linspace(0, T, n), scheme, tails=IgnoreTails(), wall_tolerance=1.0) for n in (2, 21)
     )
-    gap = np.abs(measure_at(few, -1).masses - measure_at(many, -1).masses).sum()
+    gap = np.abs(saved_measure(few, -1).masses - saved_measure(many, -1).masses).sum()
     error = float(few.time_error[-1])
     assert gap <= max(10 * error, 1e-15)
     assert 0 <= error <= 2
@@ -77,13 +77,13 @@ def test_a_field_that_is_zero_at_first_moves_the_mean_as_it_should():
     mu = grid.measure(Normal(1.0, 0.04))
     for scheme, allowed in ((FiniteVolume(), 2e-4), (WENO(), 2e-5), (SemiLagrangian(), 5e-4)):
         ds = solve(COOLING, mu, [0.0, 1.0], scheme, wall_tolerance=1.0)
-        assert measure_at(ds, -1).mean()[0] == pytest.approx(np.exp(-4) / np.sqrt(1.32), abs=allowed)
+        assert saved_measure(ds, -1).mean()[0] == pytest.approx(np.exp(-4) / np.sqrt(1.32), abs=allowed)
 
 
 def test_growth_out_of_a_ripple_is_the_rate_of_the_linear_theory():
     """Alignment: the mean is 0.02 e^{3t}; one step of the length that the Courant number allows makes far less."""
     ds = solve(Alignment(), LINE.measure(Normal(0.02, 0.2)), [0.0, 1.0], WENO())
-    assert measure_at(ds, -1).mean()[0] == pytest.approx(0.02 * np.exp(3), rel=3e-3)
+    assert saved_measure(ds, -1).mean()[0] == pytest.approx(0.02 * np.exp(3), rel=3e-3)
 
 
 @pytest.mark.parametrize(("scheme", "order"), list(zip(SCHEMES[:4], (2, 2, 3, 2), strict=True)), ids=NAMES[:4])
@@ -100,7 +100,7 @@ def test_observed_order_in_time_with_a_field_that_depends_on_it(scheme, order):
 
     def mean(step):
         ds = solve(Field(), mu, [0.0, 1.0], scheme, max_step=step, time_tolerance=1e3, wall_tolerance=1.0)
-        return measure_at(ds, -1).mean()[0]
+        return saved_measure(ds, -1).mean()[0]
 
     exact = mean(1 / 640)
     if isinstance(scheme, SemiLagrangian):
@@ -113,7 +113,7 @@ def test_frozen_flow_is_of_first_order_in_the_interval_and_records_its_error():
     errors, recorded = [], []
     for tau in (1 / 16, 1 / 32):
         ds = solve(Wind(lambda t: 3 * t**2), BUMP, [0.0, 1.0], FrozenFlow(tau))
-        errors.append(1 - measure_at(ds, -1).mean()[0])
+        errors.append(1 - saved_measure(ds, -1).mean()[0])
         recorded.append(float(ds.time_error[-1]))
     assert np.log2(errors[0] / errors[1]) == pytest.approx(1, abs=0.1)
     assert recorded[0] > recorded[1] > errors[1]
@@ -133,7 +133,7 @@ def test_semi_lagrangian_steps_of_whole_cells_are_exact(saves):
     start = np.zeros(80)
     start[10:20] = 0.1
     ds = solve(Wind(lambda t: 2.0), grid.measure(start), saves, SemiLagrangian(cfl=4))
-    np.testing.assert_allclose(measure_at(ds, -1).masses, np.roll(start, 40), atol=1e-12)
+    np.testing.assert_allclose(saved_measure(ds, -1).masses, np.roll(start, 40), atol=1e-12)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES, ids=NAMES)
@@ -174,7 +174,7 @@ class Heat(VelocityField):
 def test_diffusion_presses_against_the_walls_and_stops_the_run():
     law = Normal(0.0, 0.1)
     wide = solve(Heat(), Grid([(-12, 12)], 120).measure(law), [0.0, 2.0])
-    assert measure_at(wide, -1).covariance()[0, 0] == pytest.approx(2.1, abs=0.01)
+    assert saved_measure(wide, -1).covariance()[0, 0] == pytest.approx(2.1, abs=0.01)
     assert float(wide.wall_mass[-1].sum()) < 1e-6
     with pytest.raises(RunStopped, match="pressed against the walls") as caught:
         solve(Heat(), Grid([(-3, 3)], 60).measure(law), np.linspace(0, 2, 21))

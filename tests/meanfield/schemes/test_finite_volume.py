@@ -8,14 +8,14 @@ from user_fields import Prescribed
 from meanfield import WENO, FiniteVolume, Grid, IgnoreTails, Normal, Upwind, solve
 from meanfield.measures.grid import Cells
 from meanfield.schemes.reconstruction import LIMITERS, limited_linear
-from meanfield.solve import measure_at
+from meanfield.solve import saved_measure
 from particles import SelfAttention
 from particles.errors import InvalidInput
 
 
 def march(scheme, model, mu, T):
     ds = solve(model, mu, [0.0, T], scheme, wall_tolerance=1e3, tails=IgnoreTails())
-    return measure_at(ds, -1).masses, float(ds.wall_mass[-1].sum())
+    return saved_measure(ds, -1).masses, float(ds.wall_mass[-1].sum())
 
 
 def gaussian_errors(scheme, shapes, edges=None):

@@ -6,7 +6,7 @@ from scipy.linalg import expm
 
 from meanfield import FrozenFlow, Grid, Normal, solve, wasserstein
 from meanfield.measures.quadrature import gauss_nodes
-from meanfield.solve import measure_at
+from meanfield.solve import saved_measure
 from particles import Adaptive, Circle, EmpiricalMeasure, SelfAttention, simulate
 from particles.errors import InvalidInput, NotSupported
 from particles.models.noise import Diffusion
@@ -48,7 +48,7 @@ def test_grid_measures_keep_mass_and_follow_the_points():
     ds = solve(SelfAttention(1, 1, -1), mu, [0, 0.5], FrozenFlow(1 / 16))
     points = simulate(SelfAttention(1, 1, -1), EmpiricalMeasure(mu.points, mu.weights), [0, 0.5], FrozenFlow(1 / 16))
     cloud = EmpiricalMeasure(points.position.values[-1], mu.weights)
-    end = measure_at(ds, -1)
+    end = saved_measure(ds, -1)
     assert end.masses.sum() == pytest.approx(1.0, abs=1e-14)
     np.testing.assert_allclose(end.mean(), cloud.mean(), atol=5e-4)
     assert wasserstein(EmpiricalMeasure(end.points, end.weights), cloud) < grid.cell_volume

@@ -12,7 +12,7 @@ import pytest
 from meanfield import Disc, Grid, Lagrangian, Mixture, Normal, PointMasses, Uniform, solve, wasserstein
 from meanfield.measures.quadrature import gauss_nodes
 from meanfield.schemes.lagrangian import LagrangianState
-from meanfield.solve import measure_at
+from meanfield.solve import saved_measure
 from particles import (
     RK4,
     Adaptive,
@@ -129,7 +129,7 @@ def test_plane_identity_matrices_concentrate_near_the_vertices_of_the_quadrature
     points = simulate(model, cloud, [0.0, 3.0]).position[-1].values
     grid = Grid([(-1, 1)] * 2, (24, 24))
     law = Mixture([Uniform([(a - 0.1, a + 0.1), (b - 0.1, b + 0.1)]) for a, b in corners])
-    mu = measure_at(solve(model, grid.measure(law), [0.0, 3.0], Lagrangian()), -1)
+    mu = saved_measure(solve(model, grid.measure(law), [0.0, 3.0], Lagrangian()), -1)
     owner = np.argmin(((mu.points[:, None] - corners) ** 2).sum(axis=2), axis=1)
     for k in range(3):
         mine = owner == k

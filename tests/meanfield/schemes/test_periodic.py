@@ -7,7 +7,7 @@ from meanfield import WENO, FiniteVolume, Grid, PeriodicFiniteVolume, SemiLagran
 from meanfield.measures.grid import grid_of
 from meanfield.schemes import finite_volume
 from meanfield.schemes.steps import Span
-from meanfield.solve import measure_at
+from meanfield.solve import saved_measure
 from particles import (
     Circle,
     Diffusion,
@@ -49,7 +49,7 @@ def test_heat_on_the_circle_damps_each_mode_at_its_rate():
         ds = solve(Diffusion(D).on_circle(), grid.measure(masses), [0.0, T], PeriodicFiniteVolume())
         one, two = np.exp(-D * T), np.exp(-4 * D * T)
         exact = np.diff(edges + 0.5 * one * np.sin(edges) - 0.2 * two * np.cos(2 * edges)) / (2 * np.pi)
-        found = measure_at(ds, 1).masses
+        found = saved_measure(ds, 1).masses
         assert abs(found.sum() - 1) < 1e-14
         errors.append(np.abs(found - exact).sum())
     assert abs(np.log2(errors[0] / errors[1]) - 2) < 0.1
@@ -72,7 +72,7 @@ def test_grid_and_particles_agree_in_wasserstein_distance_at_second_order(normal
         ds = solve(model, Grid(PERIOD, (n,)).measure(density), [0.0, T], PeriodicFiniteVolume())
         assert float(ds.density.min()) >= 0
         np.testing.assert_allclose(float((ds.density[-1] * grid_of(ds).cell_volumes).sum()), 1.0, rtol=1e-14)
-        distances.append(wasserstein(measure_at(ds, 1), particles))
+        distances.append(wasserstein(saved_measure(ds, 1), particles))
     # Measured: 0.0019, 0.0017 and 0.0035, orders 1.87, 1.83 and 1.93; the nodes themselves are off by 0.0006.
     assert distances[1] < 4e-3
     assert np.log2(distances[0] / distances[1]) > 1.75
@@ -100,7 +100,7 @@ def test_fokker_planck_on_the_circle_is_the_law_of_many_tokens():
     start = rng.uniform(0, 2 * np.pi, 40_000)
     start = start[rng.uniform(0, 1.8, len(start)) < density(start[:, None])][:4000]
     angles = simulate(model, start, [0.0, 1.0], EulerMaruyama(dt=0.02), rng=3).position[-1, :, 0].values
-    mean = np.array([np.cos(grid.centres[0]), np.sin(grid.centres[0])]) @ measure_at(ds, 1).masses
+    mean = np.array([np.cos(grid.centres[0]), np.sin(grid.centres[0])]) @ saved_measure(ds, 1).masses
     # Monte Carlo error 4000^{−1/2}/2 = 0.008 a component.
     np.testing.assert_allclose(Circle().embed(angles[..., None]).mean(axis=0), mean, atol=0.03)
 
@@ -154,7 +154,7 @@ def test_a_wave_once_around_a_torus_of_the_plane_comes_back(scheme, order, sizes
         masses = np.diff(np.diff(primitive, axis=0), axis=1) / 2
         model = Drift([1.0, 2.0], (1.0, 2.0))
         ds = solve(model, grid.measure(masses), [0.0, 1.0], scheme, time_tolerance=1e-6)
-        errors.append(np.abs(measure_at(ds, -1).masses - masses).sum())
+        errors.append(np.abs(saved_measure(ds, -1).masses - masses).sum())
     assert np.log2(errors[0] / errors[1]) > order
 
 
@@ -178,7 +178,7 @@ def test_a_hand_written_kuramoto_field_needs_no_walls():
     grid = Grid(PERIOD, (64,))
     mu = grid.measure(lambda x: 1 + 0.3 * np.cos(x[:, 0]))
     ds = solve(Kuramoto(), mu, [0.0, 4.0])
-    order = np.abs(np.exp(1j * grid.centres[0]) @ measure_at(ds, -1).masses)
+    order = np.abs(np.exp(1j * grid.centres[0]) @ saved_measure(ds, -1).masses)
     # Ott–Antonsen: identical oscillators from a Poisson-like start, R' = R (1 − R²)/2, up to the shape of the start.
     start = 0.15
     exact = start * np.exp(2.0) / np.sqrt(1 + start**2 * (np.exp(4.0) - 1))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from meanfield import Grid, Normal, SemiLagrangian, solve
 from meanfield.schemes import semi_lagrangian
 from meanfield.schemes.steps import Span
-from meanfield.solve import measure_at
+from meanfield.solve import saved_measure
 from particles import SelfAttention, VelocityField
 from particles.errors import InvalidInput, NotSupported, RunStopped
 
@@ -41,7 +41,7 @@ def test_first_order_in_w1_on_the_gaussian(cfl):
         grid = Grid([(-7, 7)], n)
         ds = solve(SelfAttention(1, 1, -1), grid.measure(Normal(m0, S0)), [0, T], SemiLagrangian(cfl))
         exact = grid.measure(Normal(np.exp(-T) / np.sqrt(1 + 2 * T * S0) * m0, 1 / (1 / S0 + 2 * T)))
-        errors.append(np.abs(np.cumsum(measure_at(ds, -1).masses - exact.masses)).sum() * grid.cell_volume)
+        errors.append(np.abs(np.cumsum(saved_measure(ds, -1).masses - exact.masses)).sum() * grid.cell_volume)
     assert np.log2(errors[0] / errors[1]) > 0.9
     assert errors[-1] < 0.005
 
@@ -50,9 +50,9 @@ def test_a_shift_by_whole_cells_is_exact_and_by_half_a_cell_is_the_overlap():
     grid = Grid([(0, 8)], 8)
     mu = grid.measure([0, 1, 0, 0, 0, 0, 0, 0])
     whole = solve(Shift([1.0]), mu, [0, 4.0], SemiLagrangian(cfl=100))
-    np.testing.assert_allclose(measure_at(whole, -1).masses, [0, 0, 0, 0, 0, 1, 0, 0], atol=1e-15)
+    np.testing.assert_allclose(saved_measure(whole, -1).masses, [0, 0, 0, 0, 0, 1, 0, 0], atol=1e-15)
     half = solve(Shift([1.0]), mu, [0, 1.5], SemiLagrangian(cfl=100))
-    np.testing.assert_allclose(measure_at(half, -1).masses, [0, 0, 0.5, 0.5, 0, 0, 0, 0], atol=1e-15)
+    np.testing.assert_allclose(saved_measure(half, -1).masses, [0, 0, 0.5, 0.5, 0, 0, 0, 0], atol=1e-15)
 
 
 @settings(max_examples=40, deadline=None)
@@ -76,7 +76,7 @@ def test_mass_moves_with_its_mean_while_no_wall_is_near():
     grid = Grid.from_edges([np.array([-3, -2, -1.2, -0.5, 0, 0.3, 1, 2, 3.5, 4, 6])])
     mu = grid.measure([0, 0, 0.2, 0.5, 0.3, 0, 0, 0, 0, 0])
     ds = solve(Shift([0.7]), mu, [0, 1.0], SemiLagrangian(0.7))
-    np.testing.assert_allclose(measure_at(ds, -1).mean(), mu.mean() + 0.7, atol=1e-14)
+    np.testing.assert_allclose(saved_measure(ds, -1).mean(), mu.mean() + 0.7, atol=1e-14)
 
 
 def test_walls_hold_the_mass_and_stop_the_run():

@@ -6,7 +6,7 @@ from user_fields import Alignment, Wind
 
 from meanfield import WENO, FiniteVolume, Grid, Normal, SemiLagrangian, Upwind, solve
 from meanfield.schemes.steps import SAFETY, SHRINK, TimeControl, longer
-from meanfield.solve import measure_at
+from meanfield.solve import saved_measure
 from particles.errors import InvalidInput
 
 LINE = Grid([(-4, 5)], 45)
@@ -20,14 +20,14 @@ def test_no_step_crosses_a_breakpoint_or_is_longer_than_asked(scheme):
     jump = Wind(lambda t: 1.0 if t < 0.3 else -2.0, (0.3,))
     ds = solve(jump, BUMP, [0.0, 1.0], scheme, wall_tolerance=1.0)
     # Without breakpoints the jump is found by halving the step, which takes many; MUSCL's mean drifts by O(h²).
-    assert measure_at(ds, -1).mean()[0] == pytest.approx(0.3 - 2 * 0.7, abs=1e-4 if scheme.order == 1 else 4e-3)
+    assert saved_measure(ds, -1).mean()[0] == pytest.approx(0.3 - 2 * 0.7, abs=1e-4 if scheme.order == 1 else 4e-3)
     assert int(solve(Wind(lambda t: 0.0), BUMP, [0.0, 1.0], scheme, max_step=0.01).steps[-1]) >= 100
 
 
 def test_a_pulse_is_seen_with_a_longest_step_of_its_width():
     pulse = Wind(lambda t: np.exp(-(((t - 5) / 0.1) ** 2)) / 0.1 / np.sqrt(np.pi))
     ds = solve(pulse, BUMP, [0.0, 10.0], FiniteVolume(), max_step=0.1)
-    assert measure_at(ds, -1).mean()[0] == pytest.approx(1.0, abs=5e-3)
+    assert saved_measure(ds, -1).mean()[0] == pytest.approx(1.0, abs=5e-3)
 
 
 @pytest.mark.parametrize("option", ["time_tolerance", "max_step"])
