@@ -1,0 +1,53 @@
+"""The site: a page for every public name, examples of the home page that run, a build that fetches nothing."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+
+import pytest
+from public_names import public_modules, public_names
+from source_tree import ROOT
+
+spec = importlib.util.spec_from_file_location("reference_pages", ROOT / "docs" / "reference_pages.py")
+reference_pages = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(reference_pages)
+HOME = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+NAMES = sorted({(module, name) for module in public_modules() for name in public_names(module)})
+
+
+def test_every_public_name_has_a_page(tmp_path):
+    reference_pages.write_reference(tmp_path / "reference")
+    pages = [path.read_text(encoding="utf-8") for path in (tmp_path / "reference").glob("*.rst")]
+    documented = set(re.findall(r"^\.\. auto(?:class|function|data):: (\S+)$", "\n".join(pages), re.MULTILINE))
+    exported = {f"{module}.{name}" for module, name in NAMES if hasattr(sys.modules[module], "__all__")}
+    missing = {name for name in exported if not name.endswith("__version__")} - documented
+    assert not missing, f"no page for {sorted(missing)}"
+    assert len(documented) > 150
+
+
+def test_no_two_pages_differ_in_capitals_only(tmp_path):
+    reference_pages.write_reference(tmp_path / "reference")
+    names = [path.name.lower() for path in (tmp_path / "reference").iterdir()]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", HOME, re.DOTALL))
+def test_the_examples_of_the_home_page_run(code):
+    exec(code, {})
+
+
+def test_the_home_page_has_three_entries():
+    assert re.findall(r"^## (.*)$", HOME, re.MULTILINE) == ["I have tokens", "I have a density", "I have my own kernel"]
+
+
+@pytest.mark.slow
+def test_the_site_builds_without_warnings_and_asks_for_nothing(tmp_path):
+    pytest.importorskip("pydata_sphinx_theme", reason="the extra `docs` is not installed")
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", str(ROOT / "docs"), str(tmp_path / "site")]
+    built = subprocess.run(command, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    pages = list((tmp_path / "site").rglob("*.html"))
+    assert len(pages) > 150
+    loads = r"""<(?:script|img|iframe|source)[^>]+src="https?:|<link[^>]+href="https?:"""
+    assert [page.name for page in pages if re.search(loads, page.read_text(encoding="utf-8"))] == []
