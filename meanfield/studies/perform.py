@@ -6,7 +6,6 @@ import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
@@ -210,7 +209,10 @@ def _received(job: Job) -> bool:
 
 def _close(pool: AnyExecutor, *, wait: bool) -> None:
     if isinstance(pool, Executor):
-        with suppress(TypeError):
+        try:
             pool.shutdown(wait=wait, cancel_futures=True)
-            return
-        pool.shutdown(wait=wait)
+        except TypeError:
+            pool.shutdown(wait=wait)
+        except RuntimeError:
+            # An interrupt while the pool starts its thread: the thread that it would wait for is not there.
+            pool.shutdown(wait=False)
