@@ -24,9 +24,6 @@ from particles.progress import Progress
 from particles.simulate import check_velocity
 from particles.watching import Callback, Observables, Stop, as_watch
 
-MAX_ROWS = 6
-"""Variables up to which a Dataset has every attribute: with more it would not fit the 24 lines of a terminal."""
-
 PROBES = 8
 """Most cells at which the field is looked at before the run."""
 
@@ -159,7 +156,4 @@ def _layout(state: Run, times: Array) -> Layout:
     made = provenance("solve", call, "none: nothing in this run is random")
     coords = {"time": variable("time", times, "time"), **grid_axes(state.grid)}
     static, series = made.assign_coords(coords).assign(state.static()), state.series()
-    if len(static.data_vars) + len(series) > MAX_ROWS:
-        # A terminal shows the numbers of the run and not what `config`, the paper and the package say of every run.
-        static.attrs = {name: made.attrs[name] for name in ("config", "frame", "status", "history")}
     return Layout(static, series, times)
