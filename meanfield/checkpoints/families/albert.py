@@ -15,8 +15,12 @@ from meanfield.checkpoints.families.family import Family, Part, Source
 from meanfield.checkpoints.layers import PostNormLayer
 from meanfield.checkpoints.multi_head import MultiHead
 from particles.checks import Array
+from particles.errors import InvalidInput
 
 GROUPS = "encoder.albert_layer_groups"
+
+MOST_LAYERS = 10_000
+"""Times that a layer is applied at most: a small file could ask for all memory."""
 
 
 class Albert(Family):
@@ -34,7 +38,10 @@ class Albert(Family):
     def layers(self, source: Source) -> tuple[int, ...]:
         """The places at which a layer is applied, as many as stand in config.json."""
         source.settings.needed("the number of layers and of groups")
-        return tuple(range(source.settings.whole("num_hidden_layers", 1)))
+        found = source.settings.whole("num_hidden_layers", 1)
+        if found > MOST_LAYERS:
+            raise InvalidInput(f"num_hidden_layers in config.json is {found}; at most {MOST_LAYERS} are read")
+        return tuple(range(found))
 
     def attention(self, source: Source, layer: int) -> MultiHead:
         """The attention of one layer."""

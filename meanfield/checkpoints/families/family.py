@@ -15,7 +15,7 @@ from meanfield.checkpoints.blocks import LayerNorm, Linear, Normalization, RMSNo
 from meanfield.checkpoints.layers import TransformerLayer
 from meanfield.checkpoints.multi_head import MultiHead
 from meanfield.checkpoints.shards import Weights
-from particles.checks import Array, number, whole
+from particles.checks import Array, count, number
 from particles.errors import InvalidInput, NotSupported
 
 ACTIVATIONS = {
@@ -53,7 +53,7 @@ class Settings:
 
     def whole(self, key: str, default: int) -> int:
         """A whole number of at least 1."""
-        return whole(self._value(key, default), f"{key} in config.json")
+        return count(self._value(key, default), f"{key} in config.json")
 
     def real(self, key: str, default: float) -> float:
         """A number."""

@@ -15,7 +15,7 @@ from meanfield.checkpoints.families.family import Family, Part, Source
 from meanfield.checkpoints.families.llama import rotary_base
 from meanfield.checkpoints.layers import ParallelLayer, PreNormLayer
 from meanfield.checkpoints.multi_head import MultiHead, Rotary
-from particles.checks import Array
+from particles.checks import Array, number
 from particles.errors import InvalidInput
 
 
@@ -83,5 +83,5 @@ def _rotary_share(source: Source) -> float:
     """The share of the components of a head that turn, where old and new config files keep it."""
     parameters = (source.settings.content or {}).get("rope_parameters")
     if isinstance(parameters, dict) and "partial_rotary_factor" in parameters:
-        return float(parameters["partial_rotary_factor"])
+        return number(parameters["partial_rotary_factor"], "partial_rotary_factor in config.json")
     return source.settings.real("rotary_pct", 0.25)

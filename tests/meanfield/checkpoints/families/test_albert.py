@@ -28,3 +28,10 @@ def test_groups_of_several_layers_are_refused(tmp_path):
     (folder / "config.json").write_text(json.dumps(small.config | {"inner_group_num": 2}))
     with pytest.raises(NotSupported, match="inner_group_num"):
         checkpoints.open(folder)
+
+
+def test_a_number_of_layers_beyond_all_memory_is_refused(tmp_path):
+    small = Albert()
+    small.config["num_hidden_layers"] = 20_000
+    with pytest.raises(InvalidInput, match="at most 10000 are read"):
+        checkpoints.open(small.save(tmp_path / "m"))

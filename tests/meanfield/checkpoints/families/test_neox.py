@@ -28,3 +28,11 @@ def test_a_fused_projection_of_another_shape_is_refused(tmp_path):
     small.tensors["gpt_neox.layers.0.attention.query_key_value.bias"] = np.ones(35)
     with pytest.raises(InvalidInput, match=r"query_key_value\.weight must have shape \(3d, d\) for 3 heads"):
         checkpoints.open(small.save(tmp_path / "m"))
+
+
+@pytest.mark.parametrize("wrong", ["x", [1], None, float("nan"), 10**400])
+def test_a_share_that_is_no_number_is_refused(tmp_path, wrong):
+    small = NeoX()
+    small.config["rope_parameters"] = {"partial_rotary_factor": wrong}
+    with pytest.raises(InvalidInput, match="partial_rotary_factor"):
+        checkpoints.open(small.save(tmp_path / "m"))
