@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -71,3 +72,15 @@ def test_the_bound_of_a_continued_run_covers_the_truth():
 def _exponential(V, t):
     values, vectors = np.linalg.eig(V)
     return (vectors * np.exp(t * values)) @ np.linalg.inv(vectors)
+
+
+def test_the_bound_of_a_continued_run_is_the_stated_sum():
+    V = np.array([[1.0, 0.4], [0.0, -0.6]])
+    x0 = np.random.default_rng(2).uniform(-1.0, 1.0, size=(8, 2))
+    found = limits.certify(simulate(SelfAttention(I2, I2, V), x0, np.linspace(0, 8, 33)))
+    phase, t = found.phase, 14.0
+    # An error and a drift far above rounding, so that each counts with its own factor.
+    rough = replace(found, phase=replace(phase, error=1e-3, drift=1e-5))
+    sizes = [np.linalg.norm(_exponential(V, -s), 2) for s in (phase.time, t)]
+    expected = sizes[0] * (1e-3 + 1e-5) + sizes[1] * (2e-3 + 1e-5)
+    np.testing.assert_allclose(rough.continued_bound([t]), [expected], rtol=1e-9)
