@@ -11,6 +11,10 @@ except ModuleNotFoundError as error:
         "same import name is installed here: make a fresh environment and install only attention-meanfield there."
     ) from None  # isort: split
 
+from typing import Any
+
+from xarray import Dataset, register_dataset_accessor
+
 from meanfield.analysis.error_budget import error_budget
 from meanfield.analysis.saved_measures import measure_at
 from meanfield.distances import barycenter, transport, wasserstein, wasserstein_bracket
@@ -57,7 +61,18 @@ __all__ = [
     "wasserstein_bracket",
 ]
 
-_MODULES = ("analysis", "checkpoints", "data", "distances", "figures", "limits", "measures", "plots", "studies")
+_MODULES = (
+    "accessor",
+    "analysis",
+    "checkpoints",
+    "data",
+    "distances",
+    "figures",
+    "limits",
+    "measures",
+    "plots",
+    "studies",
+)
 _OBJECTS = {name: globals()[name] for name in __all__ if name != "__version__"}
 __all__ += _MODULES
 __getattr__ = public_submodules(__name__, _MODULES)
@@ -65,6 +80,14 @@ __getattr__ = public_submodules(__name__, _MODULES)
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_MODULES})
+
+
+def _accessor(ds: Dataset) -> Any:
+    """`ds.meanfield`: the module behind it is imported at its first use."""
+    return __getattr__("accessor").DatasetMethods(ds)
+
+
+register_dataset_accessor("meanfield")(_accessor)  # type: ignore[no-untyped-call]
 
 
 # The public names of the file format that this package adds to those of `particles`.

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from particles.display import Shown
 from particles.errors import InvalidInput, TooLarge
 
 Array = npt.NDArray[np.float64]
@@ -255,7 +256,7 @@ def hold(instance: object, **values: object) -> None:
         object.__setattr__(instance, name, value)
 
 
-class Frozen:
+class Frozen(Shown):
     """What is copied as frozen as it is: arrays that were read-only are so in a copy by pickle or deepcopy too."""
 
     def __getstate__(self) -> tuple[dict[str, Any], list[str]]:

@@ -72,6 +72,10 @@ class EmpiricalMeasure(Immutable):
     def __repr__(self) -> str:
         return f"EmpiricalMeasure({len(self)} points in R^{self.dim})"
 
+    def _shown(self) -> dict[str, object]:
+        spread = np.sqrt(np.diag(self.covariance()))
+        return {"points": f"{len(self)} in R^{self.dim}", "mean": self.mean(), "standard deviation": spread}
+
     def mean(self) -> Array:
         """∫ x dμ, shape (d,)."""
         return self._weights @ self._points

@@ -9,7 +9,7 @@ from checkpoint_arguments import CHECKPOINTS, LAYERS
 
 import meanfield as mf
 import particles as ps
-from meanfield import data, distances, figures, limits, plots, studies
+from meanfield import accessor, data, distances, figures, limits, plots, studies
 from meanfield.analysis import clusters, diagnostics, frames, gaussian
 from meanfield.measures import quadrature
 from meanfield.studies import finite_size
@@ -322,6 +322,15 @@ TABLE = {
                 valid={"rng": {"too large for a float"}},
             )
         ],
+    },
+    "meanfield.accessor": {
+        "DatasetMethods": [
+            Call(accessor.DatasetMethods, {"ds": RUN}),
+            Call(RUN.meanfield.measure, {"time": 0.1}),
+            Call(RUN.meanfield.wasserstein, {"other": RUN, "p": 1.0}),
+            Call(RUN.meanfield.certify, {"enclose": False}),
+            Call(RUN.meanfield.to_frame, {"A": I2}),
+        ]
     },
     "meanfield.analysis.frames": {
         "to_frame": [Call(frames.to_frame, {"ds": RUN, "A": I2})],

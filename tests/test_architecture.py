@@ -9,7 +9,7 @@ from source_tree import ROOT, imports, modules, words
 
 LAYERS = [
     ["particles.installation", "particles.submodules"],
-    ["particles.errors"],
+    ["particles.errors", "particles.display"],
     ["particles.checks"],
     ["particles.measure"],
     ["particles.kernels", "particles.progress"],
@@ -42,6 +42,7 @@ LAYERS = [
     ["meanfield.studies"],
     ["meanfield.checkpoints"],
     ["meanfield.figures", "meanfield.plots"],
+    ["meanfield.accessor"],
     ["meanfield.app"],
     ["meanfield.__main__"],
 ]

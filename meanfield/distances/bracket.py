@@ -31,6 +31,7 @@ from meanfield.distances.semidiscrete.pieces import ConvexPieces
 from meanfield.distances.semidiscrete.quantised import squared_between
 from meanfield.measures.grid import GridMeasure, along
 from particles.checks import Array, default_error_state, one_of
+from particles.display import Shown
 from particles.errors import InvalidInput
 from particles.measure import EmpiricalMeasure, Measure
 
@@ -46,7 +47,7 @@ _DUAL_ROUNDS = 2
 
 
 @dataclass(frozen=True)
-class Bracket:
+class Bracket(Shown):
     """lower ≤ W_p ≤ upper, and what gave each bound.
 
     Parameters
@@ -68,6 +69,15 @@ class Bracket:
 
     def __contains__(self, value: float) -> bool:
         return self.lower <= value <= self.upper
+
+    def __repr__(self) -> str:
+        # All digits: a bound that is rounded is none.
+        return f"Bracket({self.lower!r} ≤ W_p ≤ {self.upper!r}; lower by {self.lower_by}, upper by {self.upper_by})"
+
+    def _shown(self) -> dict[str, object]:
+        width = self.width / self.upper if self.upper > 0.0 else 0.0
+        rows = {"lower": f"{self.lower!r}, by {self.lower_by}", "upper": f"{self.upper!r}, by {self.upper_by}"}
+        return {**rows, "relative width": width}
 
     @property
     def width(self) -> float:

@@ -11,6 +11,7 @@ from meanfield.limits.head import Head, head_of
 from meanfield.limits.spectrum import LeadingBlock
 from meanfield.limits.theorems import THEOREMS, theorem
 from particles.checks import default_error_state
+from particles.display import Shown, screen
 from particles.errors import NotSupported
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField, as_field
@@ -18,7 +19,7 @@ from particles.kernels.threads import on_one_blas_thread
 
 
 @dataclass(frozen=True)
-class Hypotheses:
+class Hypotheses(Shown):
     """The outcome for one model.
 
     Parameters
@@ -58,6 +59,13 @@ class Hypotheses:
     def block(self) -> LeadingBlock | None:
         """The splitting F ⊕ G of the leading eigenvalue of V, None where there is none."""
         return None if self.head is None else self.head.block
+
+    def __repr__(self) -> str:
+        return screen(str(self).splitlines())
+
+    def _shown(self) -> dict[str, str]:
+        checks = {f"Theorem {name}": "; ".join(map(str, found)) for name, found in self.checks.items()}
+        return {"theorem": self.theorem or f"none: {self.reason}", **checks}
 
     def __str__(self) -> str:
         lines = [

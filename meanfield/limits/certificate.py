@@ -14,6 +14,7 @@ from meanfield.limits.limit_sets import BooleanMatrix, LimitSet
 from meanfield.limits.theorems import theorem
 from particles.checks import Array, as_times
 from particles.dataset import REFERENCES, source, variable
+from particles.display import Shown, screen
 from particles.errors import InvalidInput, NotSupported
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField
@@ -25,7 +26,7 @@ KINDS = ("point", "on set", "diverges", "unknown")
 
 
 @dataclass(frozen=True, eq=False)
-class LimitCertificate:
+class LimitCertificate(Shown):
     """What t → ∞ brings for one run.
 
     Parameters
@@ -190,7 +191,8 @@ class LimitCertificate:
         )
         return ds
 
-    def __str__(self) -> str:
+    def _lines(self) -> list[str]:
+        """Everything but the numbers of the hypotheses."""
         lines = [f"Limit certificate: {self.status}"]
         if self.theorem:
             lines.append(f"  Theorem {self.theorem}. {theorem(self.theorem).statement}")
@@ -211,4 +213,15 @@ class LimitCertificate:
         if isinstance(self.limit_set, BooleanMatrix):
             gap = np.abs(self.attention_matrix(-1) - self.limit_set.matrix).max()
             lines.append(f"  |P(t) − P*| = {gap:.3g} at the last time")
-        return "\n".join([*lines, *("  " + line for line in str(self.hypotheses).splitlines())])
+        return lines
+
+    def __str__(self) -> str:
+        return "\n".join([*self._lines(), *("  " + line for line in str(self.hypotheses).splitlines())])
+
+    def __repr__(self) -> str:
+        return screen([*self._lines(), "  the numbers of each theorem: .hypotheses; all fields: .to_dataset()"])
+
+    def _shown(self) -> dict[str, str]:
+        named = [line.strip().partition(": ") for line in self._lines()[1:]]
+        rows = {head if rest else f"{k}": rest or head for k, (head, _, rest) in enumerate(named)}
+        return {"status": self.status, **rows}

@@ -96,6 +96,10 @@ class Grid(Immutable):
 
     __hash__ = None  # type: ignore[assignment]
 
+    def _shown(self) -> dict[str, object]:
+        kind = "all alike" if self.uniform else "of different widths"
+        return {"bounds": self.bounds, "shape": self.shape, "cells": f"{math.prod(self.shape)}, {kind}"}
+
     @property
     def edges(self) -> Edges:
         """Cell edges along each axis, d arrays of N_k + 1."""
@@ -289,6 +293,10 @@ class GridMeasure(Immutable):
 
     def __repr__(self) -> str:
         return f"GridMeasure({self.grid!r}, captured={self.captured:.6g})"
+
+    def _shown(self) -> dict[str, object]:
+        made = {} if self.source is None else {"source": self.source}
+        return {"grid": self.grid, "captured": self.captured, "mean": self.mean(), **made}
 
     @property
     def masses(self) -> Array:

@@ -47,6 +47,7 @@ class VelocityField(Frozen, ABC):
     """How many runs of an ensemble the field moves; None for any number."""
 
     def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
         for base in cls.__mro__[: cls.__mro__.index(VelocityField)]:
             if "noisy" in vars(base):
                 break

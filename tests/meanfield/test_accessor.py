@@ -1,0 +1,61 @@
+"""`ds.meanfield` answers what the functions answer, and costs nothing before it is used."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from meanfield import Grid, Uniform, Upwind, limits, measure_at, solve, wasserstein
+from meanfield.analysis.frames import to_frame, to_original
+from particles import SelfAttention, simulate
+from particles.errors import InvalidInput
+
+I2 = np.eye(2)
+X = np.random.default_rng(0).uniform(-1, 1, size=(6, 2))
+RUN = simulate(SelfAttention(I2, I2, I2), X, [0.0, 0.1, 0.3])
+LINE = solve(SelfAttention(1.0, 1.0, -1.0), Grid([(-2, 2)], 16).measure(Uniform((-1, 1))), [0.0, 0.1], Upwind())
+
+
+def test_measures_and_the_model():
+    np.testing.assert_array_equal(RUN.meanfield.measure(0.1).points, measure_at(RUN, 0.1).points)
+    np.testing.assert_array_equal(LINE.meanfield.measure(0.1).masses, measure_at(LINE, 0.1).masses)
+    np.testing.assert_array_equal(RUN.meanfield.model.V, I2)
+
+
+def test_distances_over_the_times_that_both_have_saved():
+    other = simulate(SelfAttention(I2, I2, I2), X + 0.1, [0.0, 0.2, 0.3])
+    found = RUN.meanfield.wasserstein(other)
+    np.testing.assert_array_equal(found.time, [0.0, 0.3])
+    expected = [wasserstein(measure_at(RUN, t), measure_at(other, t)) for t in (0.0, 0.3)]
+    np.testing.assert_array_equal(found, expected)
+    assert found[0] == pytest.approx(0.1 * np.sqrt(2))
+    to_start = RUN.meanfield.wasserstein(measure_at(RUN, 0.0), p=1)
+    np.testing.assert_array_equal(to_start.time, RUN.time)
+    assert to_start[0] == 0.0 < to_start[1] < to_start[2]
+
+
+def test_runs_without_a_common_time_are_refused():
+    with pytest.raises(InvalidInput, match=r"no saved time in common: 3 from 0 to 0.3 here, 2 from 1 to 2"):
+        RUN.meanfield.wasserstein(RUN.isel(time=[0, 1]).assign_coords(time=[1.0, 2.0]))
+    with pytest.raises(InvalidInput, match="no saved times"):
+        RUN.meanfield.wasserstein(xr.Dataset())
+
+
+def test_certificates_and_frames():
+    assert str(RUN.meanfield.certify()) == str(limits.certify(RUN))
+    moved = RUN.meanfield.to_frame(I2)
+    np.testing.assert_array_equal(moved.position, to_frame(RUN, I2).position)
+    np.testing.assert_array_equal(RUN.meanfield.to_rescaled().position, moved.position)
+    np.testing.assert_array_equal(moved.meanfield.to_original().position, to_original(moved).position)
+
+
+def test_it_names_its_methods():
+    assert "measure" in repr(RUN.meanfield)
+    assert "particle 6" in RUN.meanfield._repr_html_()
+
+
+def test_importing_the_library_imports_nothing_that_only_the_methods_need():
+    code = "import sys, meanfield; print([m for m in ('matplotlib', 'ot', 'meanfield.accessor') if m in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
