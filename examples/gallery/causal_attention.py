@@ -1,4 +1,7 @@
-"""Causal attention, rescaled: the first token never moves, later ones gather at those before them."""
+"""Causal attention
+===================
+
+Causal attention, rescaled: the first token never moves, later ones gather at those before them."""
 
 import numpy as np
 from pictures import paths as draw

@@ -1,4 +1,7 @@
-"""SA on the circle as an equation on a grid of angles: a density with three bumps climbs into three clusters, β = 9."""
+"""Attention on the circle
+==========================
+
+SA on the circle as an equation on a grid of angles: a density with three bumps climbs into three clusters, β = 9."""
 
 import numpy as np
 

@@ -1,4 +1,7 @@
-"""Cucker–Smale in the plane, β = 0.4 < 1/2: the flock forms whatever the start."""
+"""Cucker–Smale flocking
+========================
+
+Cucker–Smale in the plane, β = 0.4 < 1/2: the flock forms whatever the start."""
 
 import numpy as np
 from pictures import paths as draw

@@ -1,4 +1,7 @@
-"""Hardmax attention in the frame z = e^{−t} x: every token heads straight for its leader."""
+"""Hardmax attention
+====================
+
+Hardmax attention in the frame z = e^{−t} x: every token heads straight for its leader."""
 
 import numpy as np
 from pictures import paths as draw

@@ -1,4 +1,7 @@
-"""Hegselmann–Krause, the synchronous map: 31 opinions spaced by the radius itself, ties exact."""
+"""Hegselmann–Krause opinions
+=============================
+
+Hegselmann–Krause, the synchronous map: 31 opinions spaced by the radius itself, ties exact."""
 
 import numpy as np
 from pictures import against_time as draw

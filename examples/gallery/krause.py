@@ -1,4 +1,7 @@
-"""Krause's model with a Gaussian kernel: opinions gather in groups that then drift towards each other."""
+"""Krause's model with a Gaussian kernel
+========================================
+
+Krause's model with a Gaussian kernel: opinions gather in groups that then drift towards each other."""
 
 import numpy as np
 from pictures import against_time as draw

@@ -1,4 +1,7 @@
-"""Attention with the kernel e^{−|x − y|²/2} in the frame z = e^{−t} x: mean shift with a window that narrows."""
+"""L² attention
+===============
+
+Attention with the kernel e^{−|x − y|²/2} in the frame z = e^{−t} x: mean shift with a window that narrows."""
 
 import numpy as np
 from pictures import paths as draw

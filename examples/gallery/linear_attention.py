@@ -1,4 +1,7 @@
-"""Linear attention, V = −I: closed for every n, x(t) = (I + 2tM)^{−1/2} x(0)."""
+"""Linear attention
+===================
+
+Linear attention, V = −I: closed for every n, x(t) = (I + 2tM)^{−1/2} x(0)."""
 
 import numpy as np
 from pictures import paths as draw

@@ -1,4 +1,7 @@
-"""Patlak–Keller–Segel without noise: a regular pentagon collapses at R² n/(χ(n − 1)) = 1.25."""
+"""Logarithmic attraction
+=========================
+
+Patlak–Keller–Segel without noise: a regular pentagon collapses at R² n/(χ(n − 1)) = 1.25."""
 
 import numpy as np
 from pictures import paths as draw

@@ -1,4 +1,7 @@
-"""Two heads, one attracting along each axis: a sum of attention fields, rescaled by the sum of their values."""
+"""Several heads
+================
+
+Two heads, one attracting along each axis: a sum of attention fields, rescaled by the sum of their values."""
 
 import numpy as np
 from pictures import paths as draw

@@ -1,4 +1,7 @@
-"""Attention with V = −I and noise on the line: the stationary variance is √κ for the noise √(2κ) dW."""
+"""Attention with noise
+=======================
+
+Attention with V = −I and noise on the line: the stationary variance is √κ for the noise √(2κ) dW."""
 
 import numpy as np
 from pictures import against_time as draw

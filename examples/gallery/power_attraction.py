@@ -1,4 +1,7 @@
-"""Attraction by W = |x| on a line: sticky tokens that merge when they collide."""
+"""Power-law attraction
+=======================
+
+Attraction by the potential W(r) = r on a line: sticky tokens that merge when they collide."""
 
 import numpy as np
 from pictures import against_time as draw

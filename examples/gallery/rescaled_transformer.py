@@ -1,4 +1,7 @@
-"""The discrete transformer and its rescaled recursion, Remark 3.3: conjugate to rounding."""
+"""The discrete rescaled transformer
+====================================
+
+The discrete transformer and its rescaled recursion, Remark 3.3: conjugate to rounding."""
 
 import numpy as np
 from pictures import paths as draw

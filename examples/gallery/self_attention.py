@@ -1,4 +1,7 @@
-"""Self-attention with Q = K = V = I, rescaled: tokens go to the vertices of a polytope (Theorem 3.1)."""
+"""Self-attention, rescaled
+===========================
+
+Self-attention with Q = K = V = I, rescaled: tokens go to the vertices of a polytope (Theorem 3.1)."""
 
 import numpy as np
 from pictures import paths as draw

@@ -1,4 +1,7 @@
-"""The Sinkformer: attention with a doubly stochastic matrix, V = −I, spreads no mass and contracts slowly."""
+"""Sinkhorn attention
+=====================
+
+The Sinkformer: attention with a doubly stochastic matrix, V = −I, spreads no mass and contracts slowly."""
 
 import numpy as np
 from pictures import paths as draw

@@ -1,4 +1,7 @@
-"""SA: softmax attention on the unit sphere, β = 9: clusters form at once and then look permanent."""
+"""Attention on the sphere, SA
+==============================
+
+SA: softmax attention on the unit sphere, β = 9: clusters form at once and then look permanent."""
 
 import numpy as np
 from pictures import paths as draw

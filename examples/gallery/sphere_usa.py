@@ -1,4 +1,7 @@
-"""USA: attention without its denominator on the circle, the gradient flow of E_β, here β = 1."""
+"""Attention on the sphere, USA
+===============================
+
+USA: attention without its denominator on the circle, the gradient flow of E_β, here β = 1."""
 
 import numpy as np
 from pictures import paths as draw

@@ -1,4 +1,7 @@
-"""Matrices that turn with time: V(t) a rotation generator whose sign flips, so that the tokens swing back."""
+"""Layers that change in time
+=============================
+
+Matrices that turn with time: V(t) a rotation generator whose sign flips, so that the tokens swing back."""
 
 import numpy as np
 from pictures import paths as draw

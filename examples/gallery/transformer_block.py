@@ -1,4 +1,7 @@
-"""Attention and a feed-forward layer as a sum, moved by Strang–Marchuk splitting."""
+"""A transformer block
+======================
+
+Attention and a feed-forward layer as a sum, moved by Strang–Marchuk splitting."""
 
 import numpy as np
 from pictures import paths as draw

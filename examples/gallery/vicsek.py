@@ -1,4 +1,7 @@
-"""Vicsek's model in a periodic square: order out of noise."""
+"""Vicsek alignment
+===================
+
+Vicsek's model in a periodic square: order out of noise."""
 
 import numpy as np
 
