@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from meanfield.distances.exact import wasserstein
 from meanfield.limits.all_runs import certify
 from meanfield.limits.certificate import LimitCertificate
 from meanfield.measures.grid import Grid, GridMeasure
+from meanfield.plots.animation import animate
 from particles.checks import Array
 from particles.dataset import as_dataset, model_of, variable
 from particles.display import Shown
@@ -120,6 +123,28 @@ class DatasetMethods(Shown):
             For a Dataset that simulate did not make.
         """
         return certify(self._ds, enclose=enclose)
+
+    def animate(self, path: str | os.PathLike[str], frames: int = 60) -> Path:
+        """Write the run as a moving picture; see `meanfield.plots.animate`.
+
+        Parameters
+        ----------
+        path : path
+            A new file whose name ends in .gif or .mp4.
+        frames : int
+            Most frames, spread over the saved times.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        InvalidInput, NotSupported, StoreError
+            As `meanfield.plots.animate`.
+        """
+        return animate(self._ds, path, frames)
 
     def to_frame(self, A: npt.ArrayLike, grid: Grid | None = None) -> xr.Dataset:
         """The run in the frame x = e^{tA} z; see `meanfield.analysis.frames.to_frame`.

@@ -36,6 +36,7 @@ UNCHECKED = {
         **dict.fromkeys(("boolean_pattern", "candidate_points", "table_1"), "axes only: Matplotlib's own objects"),
         "limit_set": "drawn by figures",
     },
+    "meanfield.plots": {"COLOURS": "a table"},
     "meanfield.limits": dict.fromkeys(
         (
             "THEOREMS",

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import xarray as xr
 
+from meanfield import plots
 from meanfield.analysis.clusters import cluster_count
 from meanfield.analysis.diagnostics import covariance
 from meanfield.app.parts.part import Part
@@ -81,7 +82,7 @@ class SweepPart(Part):
         )
         ds = study.keep(complete(ds), "sweep")
         with study.picture("sweep", (6.0, 4.0)) as (figure, path):
-            _draw(ds, self.parameter, figure.add_subplot())
+            plots.sweep(ds, "cluster_count", figure.add_subplot())
         what = "factors of" if self.scaled else "values of"
         words = (
             f"Runs of {self.particles} particles at {len(self.values)} {what} {self.parameter}, {self.seeds} seeds at "
@@ -139,17 +140,6 @@ def _values(value: Any) -> tuple[Any, ...]:
     if len(set(value)) < len(value) or not all(np.isfinite(v) for v in value if not isinstance(v, str)):
         raise TypeError("must be finite, each value once")
     return tuple(value)
-
-
-def _draw(ds: xr.Dataset, parameter: str, ax: Any) -> None:
-    """Clusters at the last time against the parameter, with the standard deviation over the seeds."""
-    last = ds["cluster_count"].isel(time=-1)
-    numbers = ds[parameter].dtype.kind in "if"
-    at = ds[parameter].values if numbers else np.arange(ds.sizes[parameter])
-    ax.errorbar(at, last.mean("seed"), last.std("seed"), marker="o", color="#0072B2", capsize=3)
-    if not numbers:
-        ax.set_xticks(at, [str(value) for value in ds[parameter].values])
-    ax.set(xlabel=parameter, ylabel=f"clusters at t = {float(ds['time'][-1]):g}")
 
 
 def _table(ds: xr.Dataset, parameter: str) -> TextTable:

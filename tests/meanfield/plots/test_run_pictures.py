@@ -1,23 +1,12 @@
 """Pictures: drawn on the axes given or on new ones, for d = 1, 2, 3, without a trace in matplotlib's settings."""
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from meanfield import Grid, Normal, checkpoints, plots, solve
+from meanfield import Grid, Normal, plots, solve
 from particles import RK4, SelfAttention, simulate
 from particles.errors import InvalidInput
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_left_behind(monkeypatch):
-    monkeypatch.setattr(plt, "show", lambda: pytest.fail("a picture must not be shown"))
-    plt.switch_backend("agg")
-    before = mpl.rcParams.copy()
-    yield
-    plt.close("all")
-    assert mpl.rcParams == before
 
 
 def run(d):
@@ -38,7 +27,7 @@ def test_particles_and_their_paths(d):
     np.testing.assert_array_equal(np.sort(shown), np.sort(ds["position"].sel(time=0.5)[:, 0]))
     lines = plots.trajectories(ds)
     assert len(lines) == 6
-    column = lines[2].get_ydata() if d == 1 else lines[2].get_xdata()
+    column = lines[2].get_ydata() if d == 1 else lines[2].get_xdata() if d == 2 else lines[2].get_data_3d()[0]
     np.testing.assert_array_equal(column, ds["position"][:, 2, 0])
 
 
@@ -49,6 +38,7 @@ def test_density(d):
     if d == 1:
         np.testing.assert_array_equal(drawn.get_ydata(), ds["density"][-1])
     else:
+        assert drawn.colorbar.ax.get_ylabel() == ("density" if d == 2 else "density of $(x_1, x_2)$")
         # The map is a density of the first two coordinates: its mass is 1.
         assert drawn.get_array().sum() * 0.25 == pytest.approx(1.0, abs=1e-3)
 
@@ -61,16 +51,15 @@ def test_the_axes_given_are_used_and_a_wrong_dataset_is_refused():
         plots.density(run(1), 0.0)
 
 
-def test_a_trained_network_layer_by_layer():
-    network, text = checkpoints.tiny_network(), checkpoints.tiny_texts()[0]
-    ds = checkpoints.clustering_by_layer(network.network(), network.embed(text.ids))
-    drawn = plots.cosines(ds)
-    assert len(drawn) == 7
-    np.testing.assert_array_equal(drawn[3].get_ydata(), ds.cosine_histogram[3])
-    line, band = plots.by_layer(ds, "effective_rank")
-    np.testing.assert_allclose(line.get_ydata(), ds.effective_rank.mean("head"))
-    low, high = (float(v) for v in (ds.effective_rank.min(), ds.effective_rank.max()))
-    assert band.get_paths()[0].get_extents().height == pytest.approx(high - low)
-    assert line.axes.get_ylabel() == "effective rank of the attention matrix"
-    with pytest.raises(InvalidInput, match="nothing"):
-        plots.by_layer(ds, "nothing")
+def test_every_axis_is_named():
+    for d in (1, 2, 3, 5):
+        axes = [plots.particles(run(d), 0.0).axes, plots.trajectories(run(d))[0].axes]
+        assert axes[1].get_xlabel() == ("t" if d == 1 else "$x_1$")
+        assert axes[1].get_ylabel() == ("$x_1$" if d == 1 else "$x_2$")
+        assert [getattr(ax, "get_zlabel", lambda: None)() for ax in axes] == ["$x_3$" if d == 3 else None] * 2
+
+
+def test_particles_are_put_on_a_density():
+    drawn = plots.density(solution(1), 0.0)
+    plots.particles(run(1), 0.0, drawn.axes)
+    assert drawn.axes.get_ylabel() == "density"

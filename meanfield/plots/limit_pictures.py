@@ -1,0 +1,93 @@
+"""Pictures of t → ∞: the distance of tokens to the predicted set, that of the measure to its limit."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+
+from meanfield.plots.drawing import COLOURS, axes_or_new, one_run, required
+from particles.checks import default_error_state
+
+
+@default_error_state()
+def limit_distance(certificate: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
+    """The distance of every token to the predicted set over time, the largest in black, and the rank of P(t).
+
+    Parameters
+    ----------
+    certificate : Dataset
+        `LimitCertificate.to_dataset()`, or what `limits.certify` returns of an ensemble, of which run 0 is drawn.
+    ax : axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    list of artists
+        The rank, and where a set is predicted the distances.
+
+    Raises
+    ------
+    InvalidInput
+        For another Dataset.
+    """
+    required(certificate, "token_distance")
+    certificate = certificate.map(one_run)
+    ax = axes_or_new(ax)
+    time = certificate["time"]
+    rank = ax.twinx()
+    drawn: list[Artist] = list(rank.plot(time, certificate["attention_rank"], color=COLOURS[1], label="rank of P(t)"))
+    rank.set_ylabel("rank of P(t)", color=COLOURS[1])
+    rank.set_ylim(bottom=0)
+    ax.set_xlabel("t")
+    if certificate["distance"].isnull().all():
+        ax.set_yticks([])
+        return drawn
+    tokens = np.maximum(certificate["token_distance"].transpose("time", "particle").values, np.finfo(float).tiny)
+    each = ax.semilogy(time, tokens, color=COLOURS[5], linewidth=0.4, alpha=0.5)
+    largest = ax.semilogy(time, certificate["distance"], color=COLOURS[6], label="largest distance")
+    ax.set(ylabel="distance to the limit set", ylim=(1e-10, 3 * float(certificate["distance"].max())))
+    ax.legend([each[0], largest[0], drawn[0]], ["each token", "largest distance", "rank of P(t)"], fontsize="small")
+    return drawn + each + largest
+
+
+@default_error_state()
+def clustered(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
+    """W₂ to the limit measure over time between its bounds, and the law fitted to its decay where it was fitted.
+
+    Parameters
+    ----------
+    ds : Dataset
+        What `studies.clustered_limit` returns.
+    ax : axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    list of artists
+        The band between the bounds, the distance and the fitted law.
+
+    Raises
+    ------
+    InvalidInput
+        For another Dataset.
+    """
+    slope = float(required(ds, "slope"))
+    ax = axes_or_new(ax)
+    time, floor = ds["time"].values, np.finfo(float).tiny
+    band = ax.fill_between(time, np.maximum(ds["lower"], floor), ds["upper"], color=COLOURS[5], alpha=0.5)
+    drawn: list[Artist] = [
+        band,
+        *ax.semilogy(time, ds["distance"], color=COLOURS[0], label="$W_2(\\mu_t, \\mu_\\infty)$"),
+    ]
+    fitted = ds.sel(time=slice(float(ds["fit_start"]), float(ds["fit_stop"])))
+    exponential = ds.attrs["rate_kind"] == "exponential"
+    x = fitted["time"].values if exponential else np.log(fitted["time"].values)
+    y = np.log(fitted["distance"].values)
+    law = f"$e^{{{slope:.3f} t}}$" if exponential else f"$t^{{{slope:.3f}}}$"
+    line = np.exp(y.mean() + slope * (x - x.mean()))
+    drawn += ax.semilogy(fitted["time"], line, "--", color=COLOURS[1], linewidth=2, label=f"fitted: {law}")
+    ax.set(xlabel="t", ylabel="$W_2$ to the limit")
+    ax.legend(fontsize="small")
+    return drawn

@@ -1,0 +1,140 @@
+"""Pictures of runs: a density, tokens, and their paths."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+
+from meanfield.plots.drawing import COLOURS, axes_or_new, in_space, name_axes, nearest, one_run, required
+from particles.checks import default_error_state
+
+
+@default_error_state()
+def density(ds: xr.Dataset, time: float, ax: Axes | None = None, **style: Any) -> Artist:
+    """The density of a grid solution at the saved time nearest to `time`: a curve for d = 1, a map for d ≥ 2.
+
+    A map has a colour bar. For d ≥ 3 it is the marginal on the first two axes.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Of solve.
+    time : float
+        The nearest saved time is drawn.
+    ax : axes, optional
+        Where to draw.
+    **style
+        For the curve or map of Matplotlib, `vmax=` say.
+
+    Returns
+    -------
+    artist
+        The line or the map.
+
+    Raises
+    ------
+    InvalidInput
+        For a Dataset without `density`.
+    """
+    field = nearest(ds, "density", time)
+    axes = [str(dim) for dim in field.dims]
+    ax = axes_or_new(ax)
+    drawn: Artist
+    if len(axes) == 1:
+        (drawn,) = ax.plot(field[axes[0]], field, **{"color": COLOURS[0], **style})
+        ax.set(xlabel="$x_1$", ylabel="density")
+    else:
+        for extra in axes[2:]:
+            field = field.integrate(extra)
+        style = {"cmap": "Blues", "vmin": 0.0, "shading": "nearest", "rasterized": True, **style}
+        drawn = ax.pcolormesh(field[axes[0]], field[axes[1]], field.T, **style)
+        name_axes(ax, 2)
+        ax.set_aspect("equal")
+        bar = ax.figure.colorbar(drawn, ax=ax, shrink=0.8)
+        bar.set_label("density" if len(axes) == 2 else "density of $(x_1, x_2)$")
+    ax.set_title(f"t = {float(field['time']):g}")
+    return drawn
+
+
+@default_error_state()
+def particles(ds: xr.Dataset, time: float, ax: Axes | None = None, **style: Any) -> Artist:
+    """The particles of a run at the saved time nearest to `time`; d = 1 on a line, d = 2 and 3 in space.
+
+    For d = 3 a given `ax` has the projection "3d", or shows the first two components as for d > 3. Of an ensemble,
+    run 0.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Of simulate.
+    time : float
+        The nearest saved time is drawn.
+    ax : axes, optional
+        Where to draw.
+    **style
+        For the scatter of Matplotlib.
+
+    Returns
+    -------
+    artist
+        The points.
+
+    Raises
+    ------
+    InvalidInput
+        For a Dataset without `position`.
+    """
+    x = one_run(nearest(ds, "position", time))
+    d = x.sizes["component"]
+    ax = axes_or_new(ax, projection="3d" if d == 3 else None)
+    columns = [x.isel(component=k).values for k in range(3 if in_space(ax) else min(d, 2))]
+    if d == 1:
+        columns.append(np.zeros_like(columns[0]))
+    empty = not ax.has_data()
+    drawn: Artist = ax.scatter(*columns, **{"s": 9, "color": COLOURS[1], **style})
+    if empty:
+        name_axes(ax, d)
+    ax.set_title(f"t = {float(x['time']):g}")
+    return drawn
+
+
+@default_error_state()
+def trajectories(ds: xr.Dataset, ax: Axes | None = None, **style: Any) -> list[Artist]:
+    """The path of every particle, a dot at its last position: against time for d = 1, in the plane or in space.
+
+    For d > 3 the first two components are drawn. Of an ensemble, run 0.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Of simulate.
+    ax : axes, optional
+        Where to draw; for d = 3 in space where it has the projection "3d", else the first two components.
+    **style
+        For the lines of Matplotlib.
+
+    Returns
+    -------
+    list of artists
+        One line a particle.
+
+    Raises
+    ------
+    InvalidInput
+        For a Dataset without `position`.
+    """
+    values = one_run(required(ds, "position")).transpose("time", "particle", "component").values
+    d = values.shape[2]
+    ax = axes_or_new(ax, projection="3d" if d == 3 else None)
+    style = {"color": COLOURS[0], "linewidth": 0.6, "marker": "o", "markevery": [-1], "markersize": 2, **style}
+    if d == 1:
+        ax.set(xlabel="t", ylabel="$x_1$")
+        return list(ax.plot(ds["time"], values[:, :, 0], **style))
+    name_axes(ax, d)
+    if in_space(ax):
+        return [ax.plot(*path.T, **style)[0] for path in np.swapaxes(values, 0, 1)]
+    return list(ax.plot(values[:, :, 0], values[:, :, 1], **style))

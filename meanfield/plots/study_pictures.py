@@ -1,0 +1,203 @@
+"""Pictures of studies: convergence in N, stability, orders of schemes, sweeps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+
+from meanfield.plots.drawing import COLOURS, axes_or_new, plain, required
+from meanfield.studies.stability_bounds import BOUNDS, informative_until
+from particles.checks import default_error_state, one_of
+from particles.dataset import as_dataset
+from particles.errors import InvalidInput
+
+MOST_CURVES = len(COLOURS)
+
+
+@default_error_state()
+def convergence(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
+    """W₂ against N for every time: seeds as dots, their root mean square and slope, and the slopes that theory knows.
+
+    The law at finite N, where the study knows it, is drawn at its own height; the two rates only by their slopes.
+
+    Parameters
+    ----------
+    ds : Dataset
+        What `studies.convergence` returns.
+    ax : axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    list of artists
+        The root mean squares and the lines of theory.
+
+    Raises
+    ------
+    InvalidInput
+        For another Dataset.
+    """
+    required(ds, "rms")
+    ax = axes_or_new(ax)
+    drawn: list[Artist] = []
+    for k, time in enumerate(ds["time"].values):
+        part, colour = ds.sel(time=time), COLOURS[k % len(COLOURS)]
+        interval = f"[{float(part['slope_low']):.2f}, {float(part['slope_high']):.2f}]"
+        ax.plot(ds["size"], part["distance"].values, ".", color=colour, alpha=0.25, markersize=3)
+        label = f"t = {time:g}: slope {float(part['slope']):.2f} {interval}"
+        drawn += ax.loglog(ds["size"], part["rms"], "o-", color=colour, label=label, markersize=4)
+    size, last = ds["size"].values, ds["rms"].values[0]
+    for name, style in (("theory_connected", ":"), ("theory_clustered", "-."), ("theory_atoms", "-.")):
+        if not np.isfinite(slope := float(ds[name])):
+            continue
+        label = f"theory, {name.removeprefix('theory_')}: {slope:.2f}"
+        drawn += ax.loglog(size, 1.3 * last[0] * (size / size[0]) ** slope, style, color="0.5", label=label)
+    if "theory_finite" in ds and np.isfinite(ds["theory_finite"]):
+        label = f"law at finite N, t = 0: {float(ds['theory_finite']):.2f}"
+        drawn += ax.loglog(size, ds["finite_rms"], "--", color="black", linewidth=1, label=label)
+    ax.set(xlabel="number of particles N", ylabel="$W_2(\\mu^N_t, \\mu_t)$")
+    ax.legend(fontsize="small")
+    return drawn
+
+
+@default_error_state()
+def stability(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
+    """W₂ between two solutions, its largest growth to first order, and the bounds on it where they fit the picture.
+
+    The legend names the time from which on a bound is vacuous for all pairs. Of many pairs (a dimension `seed`) every
+    distance and a posteriori bound is drawn, and the least of the worst cases (6.6) of any pair.
+
+    Parameters
+    ----------
+    ds : Dataset
+        What `studies.stability` or `studies.stability_of_law` returns.
+    ax : axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    list of artists
+        The distances, the growth to first order, and the bounds.
+
+    Raises
+    ------
+    InvalidInput
+        For another Dataset.
+    """
+    required(ds, "log_bound_run")
+    ax = axes_or_new(ax)
+    if "seed" not in ds.dims:
+        ds = ds.expand_dims("seed")
+    time, distance = ds["time"].values, ds["distance"].transpose("time", "seed").values
+    low, top = np.log10(distance.min()) - 0.3, np.log10(distance.max()) + 3
+    fine = np.linspace(time[0], time[-1], 400)
+    drawn: list[Artist] = list(ax.semilogy(time, distance, "o-", color=COLOURS[0], markersize=3))
+    drawn[0].set_label("$W_2(\\mu_t, \\nu_t)$")
+    first_order = distance[0, 0] * np.exp(ds["log_growth_linear"].max("seed"))
+    drawn += ax.semilogy(time, first_order, ":", color=COLOURS[0], label="to first order, at most")
+    for (name, where), colour in zip(BOUNDS.items(), (COLOURS[6], COLOURS[2], COLOURS[1]), strict=True):
+        until = float(informative_until(ds, name).max())
+        label = where + (f", vacuous from t = {until:.2g}" if until < time[-1] else "")
+        # A bound on one pair is none on another: each is drawn; the worst cases differ by less than a line's width.
+        rows = ds[name].transpose("seed", "time").values
+        for row in rows if name == "log_bound_coupled" else rows.min(axis=0)[None]:
+            # Far above the picture the bound may leave float64; clipped there, its visible part is unchanged.
+            log10_bound = np.interp(fine, time, np.minimum(row, 1e6)) / np.log(10)
+            drawn += ax.semilogy(fine, 10 ** np.minimum(log10_bound, top + 1), "--", color=colour, label=label)
+            label = "_"
+    ax.set(xlabel="t", ylabel="$W_2$", ylim=(10**low, 10**top))
+    # The worst cases leave the picture at its left edge, which the legend leaves free.
+    ax.legend(fontsize="small", loc="upper left", bbox_to_anchor=(0.08, 1.0))
+    return drawn
+
+
+@default_error_state()
+def order(ds: xr.Dataset, ax: Axes | None = None, *, label: str | None = None) -> list[Artist]:
+    """Errors of a refinement study against h on logarithmic axes, the last observed order in the legend.
+
+    Parameters
+    ----------
+    ds : Dataset
+        What `studies.order` returns.
+    ax : axes, optional
+        Where to draw.
+    label : str, optional
+        What stands before the norm in the legend.
+
+    Returns
+    -------
+    list of artists
+        One curve a norm.
+
+    Raises
+    ------
+    InvalidInput
+        For another Dataset.
+    """
+    ax = axes_or_new(ax)
+    drawn: list[Artist] = []
+    for norm, marker in (("l1", "o"), ("w1", "s")):
+        error = required(ds, f"error_{norm}").values
+        if not np.isfinite(error).any():
+            continue
+        name = f"{norm.upper()}, order {float(ds[f'order_{norm}'][-1]):.2f}"
+        text = name if label is None else f"{label}: {name}"
+        drawn += ax.loglog(ds["width"].values, error, marker=marker, label=text)
+    ax.set(xlabel="cell width h", ylabel="error")
+    ax.legend()
+    return drawn
+
+
+@default_error_state()
+def sweep(ds: xr.Dataset, name: str, ax: Axes | None = None) -> list[Artist]:
+    """A quantity of a sweep against its first parameter: mean over the seeds with their standard deviation.
+
+    Of other parameters, one curve for each of their values; of a quantity over time, its last time.
+
+    Parameters
+    ----------
+    ds : Dataset
+        What `studies.sweep` returns.
+    name : str
+        One of its variables that is one number a task, or one number a time.
+    ax : axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    list of artists
+        One curve for each value of the other parameters.
+
+    Raises
+    ------
+    InvalidInput
+        For another name, and more than seven curves.
+    """
+    names = [str(each) for each, v in as_dataset(ds).data_vars.items() if "seed" in v.dims and v.dtype.kind in "biuf"]
+    values = required(ds, one_of(name, names, "name"))
+    if "time" in values.dims:
+        values = values.isel(time=-1)
+    first, *others = (str(dim) for dim in values.dims if dim != "seed")
+    curves = values.stack(curve=others) if others else values.expand_dims("curve", -1)
+    if curves.sizes["curve"] > MOST_CURVES:
+        raise InvalidInput(f"{curves.sizes['curve']} curves of {name} fit no picture: select some, ds.isel(...)")
+    ax = axes_or_new(ax)
+    at = values[first].values if values[first].dtype.kind in "iuf" else np.arange(values.sizes[first])
+    drawn: list[Artist] = []
+    style: dict[str, Any] = {"marker": "o", "capsize": 3}
+    for k in range(curves.sizes["curve"]):
+        one = curves.isel(curve=k)
+        label = plain(", ".join(f"{other} = {one[other].values}" for other in others)) or None
+        mean, spread = one.mean("seed").values, one.std("seed").values
+        drawn.append(ax.errorbar(at, mean, spread, color=COLOURS[k], label=label, **style)[0])
+    if values[first].dtype.kind not in "iuf":
+        ax.set_xticks(at, [plain(value) for value in values[first].values])
+    when = f" at t = {float(values['time']):g}" if "time" in values.coords else ""
+    ax.set(xlabel=plain(first), ylabel=plain(values.attrs.get("long_name", name)) + when)
+    if others:
+        ax.legend(fontsize="small")
+    return drawn

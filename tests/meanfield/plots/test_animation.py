@@ -1,0 +1,73 @@
+"""A run as a moving picture: its frames differ, nothing is overwritten, nothing half-written stays."""
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from meanfield import Grid, Normal, Upwind, plots, solve
+from meanfield.plots import animation
+from particles import RK4, SelfAttention, simulate
+from particles.errors import InvalidInput, NotSupported, StoreError
+
+
+@pytest.fixture(autouse=True)
+def small_frames(monkeypatch):
+    monkeypatch.setattr(animation, "DPI", 20)
+
+
+def run(*shape):
+    d = shape[-1]
+    model = SelfAttention(np.eye(d), np.eye(d), np.eye(d)).rescaled()
+    return simulate(model, np.random.default_rng(0).uniform(-1, 1, size=shape), np.linspace(0, 1, 5), RK4(0.25))
+
+
+def solution(d):
+    start = Grid([(-3, 3)] * d, (8,) * d).measure(Normal(np.zeros(d), 0.3 * np.eye(d)))
+    return solve(SelfAttention(np.eye(d), np.eye(d), -np.eye(d)), start, [0.0, 0.1], Upwind())
+
+
+def frames(path):
+    with Image.open(path) as picture:
+        found = []
+        for k in range(getattr(picture, "n_frames", 1)):
+            picture.seek(k)
+            found.append(np.asarray(picture.convert("RGB")).copy())
+    return found
+
+
+@pytest.mark.parametrize("shape", [(4, 1), (4, 2), (4, 3), (4, 6), (2, 4, 2)])
+def test_tokens_move(shape, tmp_path):
+    path = plots.animate(run(*shape), tmp_path / "run.gif", frames=3)
+    shown = frames(path)
+    assert len(shown) == 3
+    assert not np.array_equal(shown[0], shown[-1])
+    assert [each.name for each in tmp_path.iterdir()] == ["run.gif"]
+
+
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_a_density_moves(d, tmp_path):
+    assert len(frames(solution(d).meanfield.animate(tmp_path / "solution.gif"))) == 2
+
+
+def test_what_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "old.gif").write_bytes(b"mine")
+    with pytest.raises(StoreError, match="exists: name another"):
+        plots.animate(run(4, 2), tmp_path / "old.gif")
+    assert (tmp_path / "old.gif").read_bytes() == b"mine"
+    with pytest.raises(InvalidInput, match=r"ending of path must be one of '.gif', '.mp4', got '.avi'"):
+        plots.animate(run(4, 2), tmp_path / "run.avi")
+    with pytest.raises(InvalidInput, match="`position` or `density`"):
+        plots.animate(run(4, 2)[["weight"]], tmp_path / "run.gif")
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(NotSupported, match="ffmpeg, which is not on the path"):
+        plots.animate(run(4, 2), tmp_path / "run.mp4")
+    with pytest.raises(StoreError, match="cannot write"):
+        plots.animate(run(4, 2), tmp_path / "no folder" / "run.gif")
+    assert [each.name for each in tmp_path.iterdir()] == ["old.gif"]
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not on the path")
+def test_an_mp4(tmp_path):
+    assert plots.animate(run(4, 2), tmp_path / "run.mp4").stat().st_size > 100
