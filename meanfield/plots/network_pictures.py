@@ -59,7 +59,7 @@ def by_layer(ds: xr.Dataset, name: str, ax: Axes | None = None, **style: Any) ->
         One of its variables over `layer`.
     ax : axes, optional
         Where to draw.
-    **style
+    style : keywords
         For the line of Matplotlib.
 
     Returns

@@ -27,7 +27,7 @@ def density(ds: xr.Dataset, time: float, ax: Axes | None = None, **style: Any) -
         The nearest saved time is drawn.
     ax : axes, optional
         Where to draw.
-    **style
+    style : keywords
         For the curve or map of Matplotlib, `vmax=` say.
 
     Returns
@@ -75,7 +75,7 @@ def particles(ds: xr.Dataset, time: float, ax: Axes | None = None, **style: Any)
         The nearest saved time is drawn.
     ax : axes, optional
         Where to draw.
-    **style
+    style : keywords
         For the scatter of Matplotlib.
 
     Returns
@@ -114,7 +114,7 @@ def trajectories(ds: xr.Dataset, ax: Axes | None = None, **style: Any) -> list[A
         Of simulate.
     ax : axes, optional
         Where to draw; for d = 3 in space where it has the projection "3d", else the first two components.
-    **style
+    style : keywords
         For the lines of Matplotlib.
 
     Returns
