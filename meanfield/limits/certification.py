@@ -34,8 +34,8 @@ def certify(ds: xr.Dataset, *, enclose: bool = False) -> LimitCertificate:
         A run of simulate, one run of an ensemble.
     enclose : bool
         Whether to enclose the exact solution from the first saved tokens, rounding included (see `enclose` and
-        docs/proofs.md; V = λI, λ > 0): where its leaders are proved to stay the limits are "proved" with nothing
-        assumed, elsewhere `reason` tells what is in the way.
+        docs/proofs.md): where its leaders are proved to stay the limits, or along the leading eigenspace of V the
+        sets, are "proved" with nothing assumed, elsewhere `reason` tells what is in the way.
 
     Returns
     -------

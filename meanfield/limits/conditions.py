@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from meanfield.limits.enclosures.eigenspace import exact_multiple
 from meanfield.limits.enclosures.outward import exact_product
 from meanfield.limits.enclosures.verified import is_positive_definite
 from meanfield.limits.head import Head
@@ -146,5 +147,6 @@ def multiplicity(head: Head) -> tuple[Check, ...]:
     if block is None:
         return (many, leads, Check(dominant.needs, gap, dominant.margin, dominant.holds and None))
     rounding = ROUNDING * len(V) * np.finfo(float).eps * spec.norm * float(np.linalg.norm(block.dual_F, 2))
-    equal = zero("V = λ on F: ‖V F − λ F‖", block.defect, rounding, spec.norm, exact=False)
+    exact = exact_multiple(V, value, k) is not None
+    equal = zero("V = λ on F: ‖V F − λ F‖", block.defect, rounding, spec.norm, exact=exact)
     return (many, leads, equal, dominant)

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from meanfield.limits.enclosures.outward import exp_up, exponential, gamma, length_up, up
+from meanfield.limits.enclosures.eigenspace import Splitting, splitting
+from meanfield.limits.enclosures.outward import exp_up, expm1_up, exponential, gamma, length_up, up
 from meanfield.limits.enclosures.persistence import Persistence, persistence
 from meanfield.limits.enclosures.series import System, system_of
 from meanfield.limits.enclosures.tube import Tube, start, tubes
 from meanfield.limits.head import Head
-from meanfield.limits.phase import Phase, phase_at
-from meanfield.limits.run import Run
+from meanfield.limits.phase import Phase, drift, phase_at
+from meanfield.limits.run import Run, rescaled
 from meanfield.limits.spectrum import LeadingBlock
 from particles.checks import Array
 from particles.errors import NotSupported, TooLarge
@@ -31,17 +32,26 @@ ENOUGH = 3
 class EnclosedProof:
     """A saved time (index k) from which the leaders of the exact solution are proved to stay, with nothing assumed.
 
-    `tokens` (n, d) and `bound` (n,): the limit of e^{−λt} x_i(t) lies within `bound` of the token of its leader.
+    `lead` (n, d) and `bound` (n,): the limit of e^{−λt} π x_i(t), π the projection onto the eigenspace of λ, lies
+    within `bound` of `lead`. `leaders` (n,) are the tokens followed, `tokens` (n, d) e^{−tV} x_i then, to rounding.
     `place` (n,) is the row of each token among the distinct ones of `persistence`.
     """
 
     k: int
     phase: Phase
     system: System
+    splitting: Splitting
     persistence: Persistence
     place: np.ndarray
+    leaders: np.ndarray
     tokens: Array
+    lead: Array
     bound: Array
+
+    def distance_up(self, points: Array) -> Array:
+        """Above the distance of points (n, d) from {x : π x = lim e^{−λt} π x_i(t)}, the set that token i tends to."""
+        own, rounding = self.splitting.leading_part(points)
+        return np.asarray(up(length_up(own - self.lead) * (1 + 4 * gamma(1)) + rounding + self.bound))
 
     @property
     def error(self) -> float:
@@ -50,8 +60,8 @@ class EnclosedProof:
 
     @property
     def drift(self) -> float:
-        """The largest later motion, original frame."""
-        return self.persistence.motion
+        """The largest later motion of e^{−(t−t₀)V} x_l and of x_i − x_l, original frame; where V ≠ λI an estimate."""
+        return self.persistence.motion if self.splitting.whole else drift(self.phase, self.error)
 
 
 def system_of_run(run: Run, head: Head) -> tuple[System, Tube]:
@@ -80,22 +90,23 @@ def prove_enclosed(run: Run, head: Head, block: LeadingBlock) -> tuple[EnclosedP
         system, first = system_of_run(run, head)
     except (NotSupported, TooLarge) as error:
         return None, str(error)
-    if system.scale is None or not system.scale > 0.0:
-        return None, "proofs about the exact solution need V = λI, λ > 0, entry by entry"
+    split = splitting(head.V, block)
+    if isinstance(split, str):
+        return None, split
     best: EnclosedProof | None = None
     reason, idle = "no time is saved after the first", 0
     for k, tube in enumerate(tubes(system, first, run.times)):
         if not tube.closed:
             reason = f"{tube.reason}; {reason}" if k else tube.reason
             break
-        if abs(system.scale * tube.time) > LATEST:
+        if abs(split.value * tube.time) > LATEST:
             reason = f"λt is beyond {LATEST:g}, where e^(−λt) leaves the range of float64"
             break
-        held = persistence(system, tube.time, tube.centre, tube.radius)
+        held = persistence(system, split, tube.time, tube.centre, tube.radius)
         if not np.isfinite(held.motion):
             reason = f"at t = {tube.time:g} {held.reason}"
             continue
-        found = _proof(run, head, block, system, k, held)
+        found = _proof(run, head, block, system, split, k, held)
         if best is None or found.bound.max() < best.bound.max():
             best, idle = found, 0
         else:
@@ -105,15 +116,21 @@ def prove_enclosed(run: Run, head: Head, block: LeadingBlock) -> tuple[EnclosedP
     return best, "" if best is not None else reason
 
 
-def _proof(run: Run, head: Head, block: LeadingBlock, system: System, k: int, held: Persistence) -> EnclosedProof:
-    assert system.scale is not None
+def _proof(
+    run: Run, head: Head, block: LeadingBlock, system: System, split: Splitting, k: int, held: Persistence
+) -> EnclosedProof:
     place = np.searchsorted(run.distinct, run.merged[1])
-    exponent = -system.scale * held.time
-    # The exponential errs by 8 units at most, and the exponent by one of its own.
-    tokens = exponential(np.asarray(exponent)) * held.centre
-    shrink = float(exp_up(np.asarray(exponent + gamma(4) * abs(exponent))))
-    wrong = (gamma(32) + gamma(4) * abs(exponent)) * length_up(tokens)
-    bound = up(shrink * (held.radius + held.motion) + wrong)[held.leaders]
+    exponent = -split.value * held.time
+    # The exponential errs by 8 units at most, and the exponent by one of its own and what λ is off.
+    lead = exponential(np.asarray(exponent)) * held.lead
+    off = float(gamma(4) * abs(exponent) + up(split.error * abs(held.time)))
+    shrink = float(exp_up(np.asarray(exponent + off)))
+    wrong = (gamma(32) + expm1_up(np.asarray(off))) * length_up(lead)
+    bound = up(shrink * held.bound + wrong)[held.leaders]
     with np.errstate(divide="ignore"):
         phase = phase_at(head.score, head.V, block, held.centre, np.log(system.w))
-    return EnclosedProof(k, phase, system, held, place, tokens[place], bound[place])
+    tokens = lead if split.whole else rescaled(head.V, block, np.array([held.time]), held.centre[None])[0]
+    leads = held.leaders[place]
+    return EnclosedProof(
+        k, phase, system, split, held, place, run.distinct[leads], tokens[place], lead[leads], bound[place]
+    )

@@ -14,6 +14,8 @@ import numpy as np
 
 from meanfield.limits.conditions import Check, good_triple, multiplicity, positive, positive_definite, scalar
 from meanfield.limits.enclosed_proof import EnclosedProof, prove_enclosed
+from meanfield.limits.enclosures.eigenspace import Splitting, leading_form
+from meanfield.limits.enclosures.outward import exact_product, spectral_norm_up
 from meanfield.limits.finding import Finding, LeaderPhase, Status, nothing_known
 from meanfield.limits.head import Head
 from meanfield.limits.limit_sets import BooleanMatrix, LimitSet, Origin, free_row_values, hyperplanes, polytope_set
@@ -81,6 +83,10 @@ class LeaderTheorem(Theorem):
     ) -> tuple[LimitSet, np.ndarray]:
         """The predicted set for z (T, n, d), and for every token the member of it that it tends to (n,)."""
 
+    def unverified(self, head: Head, block: LeadingBlock, split: Splitting) -> tuple[str, ...]:
+        """What of the hypotheses holds in float64 but is not proved for the matrices as exact numbers."""
+        return ()
+
     def finding(self, run: Run, head: Head, checks: tuple[Check, ...], *, enclose: bool) -> Finding:
         """The limits, with a bound where a saved time is found from which the leaders provably stay."""
         run, block = run.in_range(head.V), head.block
@@ -135,10 +141,12 @@ class LeaderTheorem(Theorem):
         proof: EnclosedProof,
     ) -> Finding:
         """The limits of the exact solution; given only what the checks of the hypotheses assume."""
-        leaders = leaders_of(run, proof.phase)
-        followers = Followers(leaders, proof.tokens[leaders], proved=True)
-        limit_set, _ = self.limit_set(run, z, head, block, followers)
+        followers = Followers(proof.leaders, proof.lead, proved=True)
+        limit_set, member = self.limit_set(run, z, head, block, followers)
+        whole = proof.splitting.whole
+        limits = proof.lead if whole else limit_set.nearest(proof.tokens, member)
         assumptions = tuple(check.assumption for check in checks if check.assumption)
+        assumptions += self.unverified(head, block, proof.splitting)
         return Finding(
             run=run,
             status="conditional" if assumptions else "proved",
@@ -146,10 +154,10 @@ class LeaderTheorem(Theorem):
             frame="rescaled",
             limit_set=limit_set,
             token_distance=np.stack([limit_set.distance(tokens) for tokens in z]),
-            limits=followers.targets,
-            limit_kind=np.full(len(leaders), "point"),
-            bound=proof.bound,
-            leaders=leaders,
+            limits=limits,
+            limit_kind=np.full(len(limits), "point" if whole else "on set"),
+            bound=proof.bound if whole else proof.distance_up(limits),
+            leaders=proof.leaders,
             assumptions=assumptions,
             phase=LeaderPhase(float(run.times[proof.k]), proof.tokens, proof.error, proof.drift, proof),
         )
@@ -291,6 +299,13 @@ class ThreeHyperplanes(LeaderTheorem):
         """λ₁ real, positive, simple, λ₁ > |λ₂|, ⟨Qφ₁, Kφ₁⟩ > 0."""
         return good_triple(head)
 
+    def unverified(self, head: Head, block: LeadingBlock, split: Splitting) -> tuple[str, ...]:
+        """That the other eigenvalues are smaller in modulus, and the sign of ⟨Qφ₁, Kφ₁⟩."""
+        B, off = exact_product(head.K, head.Q)
+        form = leading_form(B, float(spectral_norm_up(off)), block, split)
+        signed = () if form > 0.0 else (f"[⟨Qφ₁, Kφ₁⟩ > 0] is not proved: at least {form:.2g} |φ₁|²",)
+        return (*_smaller_moduli(split), *signed)
+
     def limit_set(
         self, run: Run, z: Array, head: Head, block: LeadingBlock, followers: Followers
     ) -> tuple[LimitSet, np.ndarray]:
@@ -311,6 +326,16 @@ class PolytopeTimesG(_PolytopeLimit):
     def checks(self, head: Head) -> tuple[Check, ...]:
         """QᵀK symmetric positive definite, V = λ on F of dimension ≥ 2, spectral radius < λ on G."""
         return (*multiplicity(head), *positive_definite(head)) if head.dim > 1 else ()
+
+    def unverified(self, head: Head, block: LeadingBlock, split: Splitting) -> tuple[str, ...]:
+        """That the eigenvalues on G are smaller in modulus."""
+        return _smaller_moduli(split)
+
+
+def _smaller_moduli(split: Splitting) -> tuple[str, ...]:
+    if split.radius < split.least:
+        return ()
+    return (f"[|λ₂| < λ₁] is not proved: |λ₂| is at most {split.radius:.6g}, λ₁ = {split.value:.6g}",)
 
 
 THEOREMS: tuple[Theorem, ...] = (BooleanLimit(), PolytopeVertices(), Collapse(), ThreeHyperplanes(), PolytopeTimesG())

@@ -1,21 +1,23 @@
-"""From which moment the leaders stay for good, proved with rounding, where V = λI: the lemma of docs/proofs.md.
+"""From which moment the leaders stay for good, proved with rounding: the lemma of the leaders in docs/proofs.md.
 
-Let x_i = x_l + d_i at time 0, l the leader of i, and u = e^{λτ}. While x_l = u y_l with |y_l − ŷ_l| ≤ ρ_l and
-|d_i − d̂_i| ≤ δ_i, row i of P leaves its leader by at most w_j/w_l e^{−E_ij} to token j, with
+Let x_i = x_l + d_i at time 0, l the leader of i, u = e^{λτ}, λ the leading eigenvalue of V. Along its eigenspace F x_l
+grows like u, along the complement G at most like u: while x_l = u y_l with |y_l − ŷ_l| ≤ ρ_l, ŷ_l the part in F alone,
+and |d_i − d̂_i| ≤ δ_i, row i of P leaves its leader by at most w_j/w_l e^{−E_ij} to token j, with
 
     the same leader:       E_ij = −u ⟨By_l, d_j⟩ − ⟨Bd_i, d_j⟩               ≥ a_ij u + b_ij,
     another leader m:      E_ij = u² ⟨B(y_l + s d_i), y_l − y_m − s d_j⟩     ≥ f_ij u²,      s = 1/u in (0, 1].
 
-If a > 0 and f > 0, integrals of these tails over all later times bound the motion of y_l and of d_i. A bound that they
-reproduce is a bound.
+If a > 0 and f > 0, integrals of these tails over all later times bound the motion of d_i, of π y_l and of the part of
+x_l in G. A bound that they reproduce is a bound.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from meanfield.limits.enclosures.eigenspace import Splitting
 from meanfield.limits.enclosures.outward import TINY, exp_up, gamma, length_up, up
 from meanfield.limits.enclosures.series import System
 from meanfield.limits.phase import least_on_unit_interval
@@ -26,8 +28,8 @@ from particles.checks import Array
 class Persistence:
     """Tokens of the original frame at one time and the leaders that they follow from then on.
 
-    |x_i − centre_i| ≤ radius_i for the exact solution; `motion` bounds how far y_l and d_i move at all later times, inf
-    with the `reason` where nothing is proved.
+    |x_i − centre_i| ≤ radius_i for the exact solution; `motion` bounds how far π y_l and d_i move at all later times,
+    inf with the `reason` where nothing is proved. `lead` (n, d) is π centre within `lead_error` (n,).
     """
 
     time: float
@@ -35,15 +37,23 @@ class Persistence:
     radius: Array
     leaders: np.ndarray
     motion: float
+    lead: Array
+    lead_error: Array
     reason: str = ""
+
+    @property
+    def bound(self) -> Array:
+        """Above the distance of `lead` from the limit of e^{−λτ} π x_i for tokens that lead, (n,)."""
+        return self.lead_error + self.motion
 
 
 @dataclass(frozen=True, eq=False)
 class _Geometry:
-    """What does not depend on the motion: y_l and d_i with their lengths, products ⟨B·, ·⟩ and the rounding of them."""
+    """What does not depend on the motion: y_l and d_i with their lengths, products ⟨B·, ·⟩ and the rounding of them.
 
-    y: Array
-    d: Array
+    `near` (n,) is how far x_l may be from ŷ_l at time 0 and, over u, at later times, but for what `moved` adds.
+    """
+
     long_y: Array
     long_d: Array
     between: Array
@@ -51,31 +61,35 @@ class _Geometry:
     mutual: Array
     floor: Array
     kappa: float
+    near: Array
 
 
-def persistence(system: System, time: float, centre: Array, radius: Array) -> Persistence:
+def persistence(system: System, split: Splitting, time: float, centre: Array, radius: Array) -> Persistence:
     """The leaders at tokens `centre` (n, d) that are right within `radius` (n,), and a bound on all later motion."""
+    lead, rounding = split.leading_part(centre)
+    lead_error = up(split.norm * radius + rounding)
     scores = centre @ system.B.T @ centre.T
     with np.errstate(divide="ignore"):
         leaders = np.argmax(scores + np.log(system.w), axis=1)
     if not np.array_equal(leaders[leaders], leaders):
         loose = int(np.sum(leaders[leaders] != leaders))
-        return Persistence(
-            time, centre, radius, leaders, np.inf, f"the leaders of {loose} token(s) still attend to others"
-        )
-    geometry = _geometry(system, centre, leaders)
+        reason = f"the leaders of {loose} token(s) still attend to others"
+        return Persistence(time, centre, radius, leaders, np.inf, lead, lead_error, reason)
+    near = up(lead_error + split.lift * (split.aside_up(centre) + split.read * radius))
+    geometry = _geometry(system, centre, lead, near, leaders)
     with np.errstate(over="ignore", invalid="ignore"):
-        first = _motion(system, geometry, leaders, radius, 0.0)
+        first = _motion(system, split, geometry, leaders, radius, 0.0)
         guess = 2.0 * first + TINY
-        closes = bool(np.isfinite(guess)) and _motion(system, geometry, leaders, radius, guess) < guess
+        closes = bool(np.isfinite(guess)) and _motion(system, split, geometry, leaders, radius, guess) < guess
     if closes:
-        return Persistence(time, centre, radius, leaders, guess)
-    return Persistence(time, centre, radius, leaders, np.inf, _margin(system, geometry, leaders, radius))
+        return Persistence(time, centre, radius, leaders, guess, lead, lead_error)
+    reason = _margin(system, split, geometry, leaders, radius)
+    return Persistence(time, centre, radius, leaders, np.inf, lead, lead_error, reason)
 
 
-def _geometry(system: System, x: Array, leaders: np.ndarray) -> _Geometry:
-    y = x[leaders]
-    d = x - y
+def _geometry(system: System, x: Array, lead: Array, near: Array, leaders: np.ndarray) -> _Geometry:
+    y = lead[leaders]
+    d = x - x[leaders]
     dim = x.shape[1]
     apart = y[:, None, :] - y[None, :, :]
     rows, columns = y @ system.B.T, d @ system.B.T
@@ -88,15 +102,15 @@ def _geometry(system: System, x: Array, leaders: np.ndarray) -> _Geometry:
     size = float(np.sqrt((system.B**2).sum()))
     # ⟨Ba, b⟩ of rounded numbers is right within kappa |a||b|; differences of tokens are right within a rounding.
     kappa = float(up(system.B_gap + gamma(2 * dim + 10) * size))
-    return _Geometry(y, d, long_y, long_d, between, -(rows @ d.T), quadratic, floor, kappa)
+    return _Geometry(long_y, long_d, between, -(rows @ d.T), quadratic, floor, kappa, near[leaders])
 
 
 def _bounds(
-    system: System, g: _Geometry, leaders: np.ndarray, radius: Array, moved: float
+    system: System, split: Splitting, g: _Geometry, leaders: np.ndarray, radius: Array, moved: float
 ) -> tuple[Array, Array, Array, Array, Array]:
     """a, b and f of the exponents, and how far j may be from the leader of i, in one cluster and over u between two."""
     B, kappa = system.B_norm, g.kappa
-    rho = up(radius[leaders] + moved)
+    rho = up(g.near + moved + split.lift * split.read * moved)
     off = up(radius + radius[leaders] + moved + gamma(2) * g.long_d)
     row, row_off = (g.long_y[:, None], rho[:, None])
     slope = g.inward - up(B * (row_off * g.long_d + row * off + row_off * off) + kappa * row * g.long_d)
@@ -117,13 +131,13 @@ def _clusters(system: System, leaders: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return others, ~same & massive
 
 
-def _motion(system: System, g: _Geometry, leaders: np.ndarray, radius: Array, moved: float) -> float:
-    """Above how far the tails move any y_l or d_i, as long as none has moved further than `moved`.
+def _motion(system: System, split: Splitting, g: _Geometry, leaders: np.ndarray, radius: Array, moved: float) -> float:
+    """Above how far the tails move any π y_l or d_i, as long as none has moved further than `moved`.
 
     ∫ e^{−au−b} dτ ≤ e^{−a−b}/(λa) and ∫ u e^{−fu²} dτ ≤ e^{−f}/(2λf) over τ ≥ 0.
     """
     others, rivals = _clusters(system, leaders)
-    slope, start, floor, reach, span = _bounds(system, g, leaders, radius, moved)
+    slope, start, floor, reach, span = _bounds(system, split, g, leaders, radius, moved)
     if (slope[others] <= 0.0).any() or (floor[rivals] <= 0.0).any():
         return np.inf
     ratio = up(system.w[None, :] / system.w[leaders][:, None] * (1 + 4 * system.w_error))
@@ -131,19 +145,19 @@ def _motion(system: System, g: _Geometry, leaders: np.ndarray, radius: Array, mo
         inner = ratio * reach * exp_up(-slope - start + gamma(8) * (np.abs(slope) + np.abs(start))) / slope
         outer = ratio * span * exp_up(gamma(8) * floor - floor) / (2.0 * floor)
     tails = up(np.where(others, inner, 0.0) + np.where(rivals, outer, 0.0)).sum(axis=1)
-    return float(up(tails + tails[leaders]).max())
+    return float(up(max(split.ratio, split.norm) * up(tails + tails[leaders]).max()))
 
 
-def _margin(system: System, g: _Geometry, leaders: np.ndarray, radius: Array) -> str:
+def _margin(system: System, split: Splitting, g: _Geometry, leaders: np.ndarray, radius: Array) -> str:
     """The smallest exponent, with and without the radius: what keeps the proof from closing."""
     others, rivals = _clusters(system, leaders)
-    none = np.zeros_like(radius)
     parts = []
-    for r in (none, radius):
-        slope, _, floor, _, _ = _bounds(system, g, leaders, r, 0.0)
+    for geometry, r in ((replace(g, near=np.zeros_like(radius)), np.zeros_like(radius)), (g, radius)):
+        slope, _, floor, _, _ = _bounds(system, split, geometry, leaders, r, 0.0)
         parts.append((np.where(others, slope, np.inf).min(), np.where(rivals, floor, np.inf).min()))
     (slope, floor), (slope_off, floor_off) = parts
+    within = f"{radius.max():.1e}" + ("" if split.whole else f" and the part of a leader in G, {g.near.max():.2g}")
     return (
         f"the smallest exponents are {slope:.2g} u within a cluster and {floor:.2g} u² between two, "
-        f"{slope_off:.2g} and {floor_off:.2g} for all states within {radius.max():.1e}"
+        f"{slope_off:.2g} and {floor_off:.2g} for all states within {within}"
     )

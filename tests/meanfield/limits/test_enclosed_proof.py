@@ -1,7 +1,9 @@
 """Limits of the exact solution, proved with nothing assumed: against integrations of more digits."""
 
+import mpmath
 import numpy as np
 import pytest
+from oracles.leading import leading
 from oracles.precise import LongDouble, flow
 
 from meanfield import limits
@@ -43,6 +45,64 @@ def test_proved_limits_hold_the_limits(seed, n, d, lam, K):
     assert (gap <= found.bound + 1.01 * np.exp(-lam * (end + 2.0)) * behind + 1e-8).all()
 
 
+LEADING = {
+    "diagonal": (1, 5, np.diag([1.0, -0.3])),
+    "not normal": (1, 5, np.array([[0.9, 0.4], [0.05, 0.2]])),
+    "rotation beside it": (2, 4, np.array([[1.0, 0.2, 0.0], [0.0, 0.1, 0.6], [0.0, -0.6, 0.1]])),
+    "multiple": (4, 4, np.array([[1.0, 0.0, 0.3], [0.0, 1.0, 0.1], [0.0, 0.0, -0.5]])),
+}
+
+
+@pytest.mark.parametrize("name", LEADING)
+def test_proved_sets_hold_the_limits_along_the_leading_eigenspace(name):
+    seed, n, V = LEADING[name]
+    d = len(V)
+    x0 = cloud(seed, n, d)
+    found = limits.certify(simulate(SelfAttention(np.eye(d), 2.0 * np.eye(d), V), x0, TIMES), enclose=True)
+    assert (found.status, found.assumptions, found.theorem) == ("proved", (), "5.2" if name == "multiple" else "4.2")
+    assert set(found.limit_kind) == {"on set"}
+    assert found.bound.max() < 1e-3
+    value, projection = leading(V, found.hypotheses.block.rate)
+    late = next(iter(flow(x0, V, 2.0 * np.eye(d), np.full(n, 1 / n), [found.phase_time], LongDouble))).astype(float)
+    projected = np.array(projection, dtype=float)
+    lead = float(mpmath.exp(-value * found.phase_time)) * late[found.leaders] @ projected.T
+    assert (np.linalg.norm(found.limits @ projected.T - lead, axis=1) <= found.bound + 1e-15).all()
+    # Every token is a member of the set that is predicted, and still tends to it where the run ends.
+    assert (found.limit_set.distance(found.limits) < 1e-12).all()
+    assert found.distance[-1] < 0.3 * found.distance[-9]
+    checked = limits.verify(found)
+    assert checked.holds
+    assert checked.share == pytest.approx(0.5, abs=0.1)
+
+
+def test_proved_and_conditional_sets_agree():
+    _, n, V = LEADING["not normal"]
+    ds = simulate(SelfAttention(I2, 2.0 * I2, V), cloud(1, n, 2), TIMES)
+    proved, conditional = limits.certify(ds, enclose=True), limits.certify(ds)
+    assert (proved.status, conditional.status) == ("proved", "conditional")
+    np.testing.assert_array_equal(proved.leaders, conditional.leaders)
+    assert np.abs(np.unique(proved.limit_set.values) - np.unique(conditional.limit_set.values)).max() < 1e-6
+    later = proved.continued([8.0, 9.0]) - conditional.continued([8.0, 9.0])
+    gap = np.linalg.norm(later, axis=2).max(axis=1)
+    assert (gap <= proved.continued_bound([8.0, 9.0]) + conditional.continued_bound([8.0, 9.0])).all()
+
+
+def test_hypotheses_that_float64_decides_alone_stay_assumptions():
+    """A double eigenvalue up to rounding proves nothing; other moduli within a hair of λ₁ are named."""
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
+    rounded = turn @ np.diag([1.0, 1.0, -0.5]) @ turn.T
+    found = limits.certify(simulate(SelfAttention(np.eye(3), np.eye(3), rounded), cloud(5, 7, 3), TIMES), enclose=True)
+    assert found.status == "conditional"
+    assert "multiplicity 2 holds to rounding" in found.reason
+    close = np.array([[1.0, 0.0, 0.0], [0.0, -0.9999, 3.0], [0.0, 0.0, -0.9998]])
+    found = limits.certify(
+        simulate(SelfAttention(np.eye(3), 9 * np.eye(3), close), cloud(1, 3, 3), TIMES), enclose=True
+    )
+    if found.phase is not None and found.phase.enclosed is not None:
+        assert found.status == "conditional"
+        assert "[|λ₂| < λ₁] is not proved" in found.assumptions[-1]
+
+
 def test_a_proof_is_about_the_first_tokens_and_not_about_the_run():
     """A coarse run has the limits of the exact solution proved, not its own."""
     x0, model = cloud(2, 20, 2), SelfAttention(I2, I2, I2)
@@ -76,7 +136,12 @@ def test_what_is_in_the_way_is_told():
     ds = simulate(SelfAttention(I2, I2, np.diag([1.0, 0.5])), cloud(4, 10, 2), TIMES)
     found = limits.certify(ds, enclose=True)
     assert found.status == "conditional"
-    assert "V = λI, λ > 0, entry by entry" in found.reason
+    assert "keeps its errors in a tube" in found.reason
+    assert "the part of a leader in G" in found.reason
+    nearly = np.diag([1.0, 1.0 + 2e-16])
+    nearly = limits.certify(simulate(SelfAttention(I2, I2, nearly), cloud(4, 10, 2), TIMES), enclose=True)
+    assert nearly.status == "conditional"
+    assert "V = λI to rounding, but not entry by entry" in nearly.reason
     short = limits.certify(simulate(SelfAttention(I2, I2, I2), cloud(4, 10, 2), [0.0, 0.5]), enclose=True)
     assert short.status == "undecided"
     assert "the exact solution is not enclosed: at t = 0.5" in short.reason

@@ -4,9 +4,15 @@ import numpy as np
 import pytest
 from oracles.precise import LongDouble, flow
 
+from meanfield.limits.enclosures.eigenspace import splitting
 from meanfield.limits.enclosures.persistence import persistence
 from meanfield.limits.enclosures.series import system_of
 from meanfield.limits.head import Head
+
+
+def whole(equation):
+    """V = λI: the leading eigenspace is everything."""
+    return splitting(equation.V, Head(equation.B, equation.V, equation.V).block)
 
 
 def clusters(seed, spread=0.4, size=10.0):
@@ -27,7 +33,7 @@ def test_later_motion_is_below_the_bound(radius):
     closed = 0
     for seed in range(12):
         equation, x, rng = clusters(seed)
-        found = persistence(equation, 0.0, x, np.full(len(x), radius))
+        found = persistence(equation, whole(equation), 0.0, x, np.full(len(x), radius))
         if not np.isfinite(found.motion):
             continue
         closed += 1
@@ -44,19 +50,52 @@ def test_later_motion_is_below_the_bound(radius):
     assert closed >= 4
 
 
+@pytest.mark.parametrize("radius", [0.0, 1e-4])
+def test_later_motion_along_the_leading_eigenspace_is_below_the_bound(radius):
+    """V has smaller eigenvalues: π e^{−λτ} x_l and x_i − x_l move by `motion` at most, the part of x_l in G as u."""
+    closed = 0
+    for seed in range(16):
+        equation, x, rng = clusters(seed, size=6.0)
+        d = x.shape[1]
+        basis = np.eye(d) + 0.2 * rng.normal(size=(d, d))
+        V = basis @ np.diag(np.append(0.9, rng.uniform(-0.6, 0.5, size=d - 1))) @ np.linalg.inv(basis)
+        x[: len(x) // 2] += 40.0 * basis[:, 0]
+        x[len(x) // 2 :] -= 40.0 * basis[:, 0]
+        head = Head(equation.B, np.eye(d), V)
+        split, equation = splitting(V, head.block), system_of(head, equation.w, 0.0)
+        found = persistence(equation, split, 0.0, x, np.full(len(x), radius))
+        if not np.isfinite(found.motion):
+            continue
+        closed += 1
+        move = rng.normal(size=x.shape)
+        state = x + radius * move / np.linalg.norm(move, axis=1, keepdims=True)
+        lead = state @ split.projection.T
+        for t, later in zip((0.3, 1.5), flow(state, V, equation.B, equation.w, [0.3, 1.5], LongDouble), strict=True):
+            later = later.astype(float)
+            y = np.exp(-split.value * t) * later @ split.projection.T
+            led = np.unique(found.leaders)
+            assert (np.linalg.norm(y - lead, axis=1)[led] <= found.motion + 1e-12).all()
+            assert (np.linalg.norm(y - found.lead, axis=1)[led] <= found.bound[led] + 1e-12).all()
+            offset = later - later[found.leaders] - (state - state[found.leaders])
+            assert (np.linalg.norm(offset, axis=1) <= found.motion + 1e-12).all()
+    assert closed >= 4
+
+
 def test_larger_radii_prove_less():
     equation, x, _ = clusters(0)
-    motions = [persistence(equation, 0.0, x, np.full(len(x), r)).motion for r in (0.0, 1e-6, 1e-3, 0.5)]
+    motions = [
+        persistence(equation, whole(equation), 0.0, x, np.full(len(x), r)).motion for r in (0.0, 1e-6, 1e-3, 0.5)
+    ]
     assert motions == sorted(motions)
     assert np.isfinite(motions[0])
     assert np.isinf(motions[-1])
-    assert "smallest exponents" in persistence(equation, 0.0, x, np.full(len(x), 0.5)).reason
+    assert "smallest exponents" in persistence(equation, whole(equation), 0.0, x, np.full(len(x), 0.5)).reason
 
 
 def test_tokens_that_follow_a_follower_prove_nothing():
     equation = system_of(Head(np.eye(2), np.eye(2), np.eye(2)), np.full(3, 1 / 3), 0.0)
     chain = np.array([[3.0, 0.0], [4.0, 1.0], [2.0, 10.0]])
-    found = persistence(equation, 0.0, chain, np.zeros(3))
+    found = persistence(equation, whole(equation), 0.0, chain, np.zeros(3))
     assert np.isinf(found.motion)
     assert "still attend to others" in found.reason
 
@@ -64,12 +103,12 @@ def test_tokens_that_follow_a_follower_prove_nothing():
 def test_a_tie_is_not_broken():
     equation = system_of(Head(np.eye(2), np.eye(2), np.eye(2)), np.full(3, 1 / 3), 0.0)
     tie = np.array([[5.0, 5.0], [5.0, -5.0], [3.0, 0.0]])
-    assert np.isinf(persistence(equation, 0.0, tie, np.zeros(3)).motion)
-    beside = persistence(equation, 0.0, tie + np.array([[0, 0], [0, 0], [0, 1.0]]), np.zeros(3))
+    assert np.isinf(persistence(equation, whole(equation), 0.0, tie, np.zeros(3)).motion)
+    beside = persistence(equation, whole(equation), 0.0, tie + np.array([[0, 0], [0, 0], [0, 1.0]]), np.zeros(3))
     assert np.isfinite(beside.motion)
     np.testing.assert_array_equal(beside.leaders, [0, 1, 0])
 
 
 def test_one_token_leads_itself():
     equation = system_of(Head(np.eye(2), np.eye(2), np.eye(2)), np.ones(1), 0.0)
-    assert persistence(equation, 0.0, np.array([[0.3, 0.1]]), np.zeros(1)).motion < 1e-200
+    assert persistence(equation, whole(equation), 0.0, np.array([[0.3, 0.1]]), np.zeros(1)).motion < 1e-200
