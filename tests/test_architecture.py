@@ -41,6 +41,7 @@ LAYERS = [
     ["meanfield"],
     ["meanfield.studies"],
     ["meanfield.checkpoints"],
+    ["meanfield.pages"],
     ["meanfield.figures", "meanfield.plots"],
     ["meanfield.accessor"],
     ["meanfield.app"],

@@ -1,0 +1,40 @@
+"""A page runs its own script and nothing else, fetches nothing, and takes text for text."""
+
+import base64
+import hashlib
+import json
+
+from hostile import EVIL, Page, is_inert
+
+from meanfield.pages.page import data_block, image, page, table
+
+
+def test_the_policy_names_the_style_and_the_script_that_stand_in_the_page():
+    text = page("title", "<p>body</p>", "let x = 1 < 2;")
+    found = Page(text)
+    style = text.partition("<style>")[2].partition("</style>")[0]
+    for kind, content in (("style", style), ("script", found.scripts[(None, None)])):
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in found.policy
+    assert "script-src" not in Page(page("title", "")).policy
+
+
+def test_text_is_never_markup():
+    text = page(EVIL, table({EVIL: EVIL}) + image(b"png", EVIL, EVIL) + data_block({EVIL: [EVIL]}, "data"), "run();")
+    found = is_inert(text)
+    assert found.words.count(EVIL) == 4
+    assert json.loads(found.scripts[("application/json", "data")]) == {EVIL: [EVIL]}
+    assert found.tags.count("img") == 1
+    assert found.tags.count("script") == 2
+
+
+def test_line_separators_of_a_text_stay_inside_its_block():
+    block = data_block(["\u2028 & <!--"], "d")
+    assert all(letter not in block[30:-9] for letter in "\u2028&<")
+    assert json.loads(Page(block).scripts[("application/json", "d")]) == ["\u2028 & <!--"]
+
+
+def test_light_and_dark_and_narrow():
+    text = page("title", "")
+    assert "prefers-color-scheme: dark" in text
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in text
