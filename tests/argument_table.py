@@ -181,8 +181,14 @@ TABLE = {
         "distance_to_polytope": [Call(distances.distance_to_polytope, {"mu": MU, "vertices": X, "p": 2})],
     },
     "meanfield.limits": {
-        **{name: [Call(getattr(limits, name), {"model": SA})] for name in ("hypotheses", "hypotheses_of")},
-        **{name: [Call(getattr(limits, name), {"ds": RUN}, {"enclose": True})] for name in ("certify", "certify_run")},
+        **{
+            name: [Call(getattr(limits, name), {"model": SA, "factors": (I2, I2)})]
+            for name in ("hypotheses", "hypotheses_of")
+        },
+        **{
+            name: [Call(getattr(limits, name), {"ds": RUN, "factors": (I2, -I2)}, {"enclose": True})]
+            for name in ("certify", "certify_run")
+        },
         "enclose": [Call(limits.enclose, {"ds": RUN})],
         "verify": [Call(limits.verify, {"certificate": PROVED})],
         "hull": [Call(limits.hull, {"points": X})],

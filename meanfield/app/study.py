@@ -48,5 +48,5 @@ def _model(study: Workspace) -> Section:
     return Section(
         "Model",
         "Which of the paper's theorems applies to this model, and the numbers that decide it.",
-        verbatim=str(limits.hypotheses_of(study.setting.model)),
+        verbatim=str(limits.hypotheses_of(study.setting.model, factors=study.setting.factors)),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from meanfield.limits import applicability, certification
@@ -17,7 +18,9 @@ _NUMBERS = ("phase_time", "integration_error")
 _WORDS = ("theorem", "status", "reason", "frame", "limit_set", "assumptions")
 
 
-def certify(ds: xr.Dataset, *, enclose: bool = False) -> LimitCertificate | xr.Dataset:
+def certify(
+    ds: xr.Dataset, *, enclose: bool = False, factors: tuple[npt.ArrayLike, npt.ArrayLike] | None = None
+) -> LimitCertificate | xr.Dataset:
     """The certificate of a run (`certify_run`), or of an ensemble a Dataset of those of all its runs.
 
     Parameters
@@ -26,6 +29,8 @@ def certify(ds: xr.Dataset, *, enclose: bool = False) -> LimitCertificate | xr.D
         A run of simulate, or an ensemble.
     enclose : bool
         Whether to prove limits of the exact solution, see `certify_run`.
+    factors : tuple of arrays (d, k) and (k, d), optional
+        V as a product, see `certify_run`.
 
     Returns
     -------
@@ -41,18 +46,24 @@ def certify(ds: xr.Dataset, *, enclose: bool = False) -> LimitCertificate | xr.D
     """
     ds = as_dataset(ds)
     if "run" not in ds.dims:
-        return certification.certify(ds, enclose=enclose)
-    found = [_of_one(certification.certify(one, enclose=enclose)) for one in runs_of(ds)]
+        return certification.certify(ds, enclose=enclose, factors=factors)
+    found = [_of_one(certification.certify(one, enclose=enclose, factors=factors)) for one in runs_of(ds)]
     return _joined(ds["run"], found)
 
 
-def hypotheses(model: VelocityField | DiscreteMap | xr.Dataset) -> Hypotheses | xr.Dataset:
+def hypotheses(
+    model: VelocityField | DiscreteMap | xr.Dataset,
+    *,
+    factors: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+) -> Hypotheses | xr.Dataset:
     """The hypotheses of a model, or of the one of a run (`hypotheses_of`); of an ensemble, a Dataset with `run`.
 
     Parameters
     ----------
     model : VelocityField, DiscreteMap or Dataset
         An ensemble is a Dataset with the dimension `run`, or an Ensemble of fields.
+    factors : tuple of arrays (d, k) and (k, d), optional
+        V as a product, see `hypotheses_of`.
 
     Returns
     -------
@@ -67,15 +78,15 @@ def hypotheses(model: VelocityField | DiscreteMap | xr.Dataset) -> Hypotheses | 
     """
     if isinstance(model, xr.Dataset):
         if "run" not in model.dims:
-            return applicability.hypotheses(model_of(model))
+            return applicability.hypotheses(model_of(model), factors=factors)
         own, runs = model_of(model), model["run"].values
     elif isinstance(model, VelocityField) and model.runs is not None:
         own, runs = model, np.arange(model.runs)
     else:
-        return applicability.hypotheses(model)
+        return applicability.hypotheses(model, factors=factors)
     fields = [own.of_run(int(run)) if isinstance(own, VelocityField) else own for run in runs]
     known = {id(field): field for field in fields}
-    found = {key: applicability.hypotheses(field) for key, field in known.items()}
+    found = {key: applicability.hypotheses(field, factors=factors) for key, field in known.items()}
     each = [found[id(field)] for field in fields]
     words = {
         "theorem": ("theorem that applies, or none", [one.theorem or "none" for one in each]),

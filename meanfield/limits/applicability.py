@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from meanfield.limits.conditions import Check, conclusion
 from meanfield.limits.head import Head, head_of
@@ -79,13 +80,16 @@ class Hypotheses(Shown):
             lines += [f"  {name}  {check}" for check in checks]
         values = ", ".join(f"{v:.4g}" if v.imag else f"{v.real:.4g}" for v in self.eigenvalues[:6])
         more = ", ..." if len(self.eigenvalues) > 6 else ""
-        lines.append(f"  eigenvalues of V: {values}{more}; {self.positive} with positive real part")
+        rank = f"; V has rank {self.head.rank} at most" if self.head and self.head.rank < self.head.dim else ""
+        lines.append(f"  eigenvalues of V: {values}{more}; {self.positive} with positive real part{rank}")
         return "\n".join(lines)
 
 
 @on_one_blas_thread
 @default_error_state()
-def hypotheses(model: VelocityField | DiscreteMap) -> Hypotheses:
+def hypotheses(
+    model: VelocityField | DiscreteMap, *, factors: tuple[npt.ArrayLike, npt.ArrayLike] | None = None
+) -> Hypotheses:
     """Decide which theorem of arXiv 2305.05465 applies to `model`: single-head attention with constant Q, K, V.
 
     Theorem 2.1: d = 1, V > 0, QᵀK > 0. Theorem 3.1/8.1: V = λI, λ > 0, QᵀK symmetric positive definite.
@@ -99,6 +103,9 @@ def hypotheses(model: VelocityField | DiscreteMap) -> Hypotheses:
     ----------
     model : VelocityField or DiscreteMap
         Any model.
+    factors : tuple of arrays (d, k) and (k, d), optional
+        V as a product, as trained heads have it: k < d decides that 0 is an eigenvalue of V at least d − k times, which
+        rounding hides in V itself.
 
     Returns
     -------
@@ -108,12 +115,12 @@ def hypotheses(model: VelocityField | DiscreteMap) -> Hypotheses:
     Raises
     ------
     InvalidInput
-        For what is no model.
+        For what is no model, factors whose product is not V.
     """
     if not isinstance(model, DiscreteMap):
         as_field(model)
     try:
-        head = head_of(model)
+        head = head_of(model, factors)
     except NotSupported as error:
         return Hypotheses(None, (), (), {}, str(error), np.empty(0, complex), 0, 0, None)
     checks = {each.name: found for each in THEOREMS if (found := each.checks(head))}
@@ -141,5 +148,5 @@ def _reason(checks: dict[str, tuple[Check, ...]], undecided: tuple[str, ...]) ->
     failed = []
     for name, many in checks.items():
         first = next(check for check in many if check.holds is False)
-        failed.append(f"{name} fails on [{first.needs}: {first.value:.4g}]")
+        failed.append(f"{name} fails on [{first.needs}: {first.value:.4g}, margin {first.margin:.3g}]")
     return "; ".join(failed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from meanfield.limits.applicability import Hypotheses, hypotheses
@@ -17,7 +18,9 @@ from particles.checks import default_error_state, flag
 
 
 @default_error_state()
-def certify(ds: xr.Dataset, *, enclose: bool = False) -> LimitCertificate:
+def certify(
+    ds: xr.Dataset, *, enclose: bool = False, factors: tuple[npt.ArrayLike, npt.ArrayLike] | None = None
+) -> LimitCertificate:
     """What the run in `ds`, made by simulate, tends to as t → ∞, with what is proved about it.
 
     Theorem 8.5 needs no run: the limit is 0, "proved". Otherwise a saved time is looked for from which every token
@@ -36,6 +39,8 @@ def certify(ds: xr.Dataset, *, enclose: bool = False) -> LimitCertificate:
         Whether to enclose the exact solution from the first saved tokens, rounding included (see `enclose` and
         docs/proofs.md): where its leaders are proved to stay the limits, or along the leading eigenspace of V the
         sets, are "proved" with nothing assumed, elsewhere `reason` tells what is in the way.
+    factors : tuple of arrays (d, k) and (k, d), optional
+        V as a product, see `hypotheses`.
 
     Returns
     -------
@@ -46,10 +51,10 @@ def certify(ds: xr.Dataset, *, enclose: bool = False) -> LimitCertificate:
     ------
     InvalidInput, NotSupported
         For an ensemble (certify ds.isel(run=k)), a Dataset without `position`, positions that are not finite, a
-        solution on a grid.
+        solution on a grid, factors whose product is not V.
     """
     run = read_run(ds)
-    found = _covering(hypotheses(run.model), run)
+    found = _covering(hypotheses(run.model, factors=factors), run)
     return _certificate(run, found, _finding(run, found, ds.attrs["frame"], enclose=flag(enclose, "enclose")))
 
 

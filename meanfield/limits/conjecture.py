@@ -54,7 +54,7 @@ def by_conjecture(run: Run, found: Hypotheses) -> Finding:
         more = f"{found.positive_open} more eigenvalue(s) with a real part too near 0 to tell"
         return nothing_known(run, f"no theorem: {found.reason}; {name}: {more}", "rescaled")
     seen = seen_subspaces(V, found.eigenvalues, run.times, run.positions, rescaled=run.rescaled)
-    nothing = nothing_known(run, f"{name}: {seen.reason}", "rescaled")
+    nothing = nothing_known(run, f"no theorem: {found.reason}; {name}: {seen.reason}", "rescaled")
     if seen.subspaces is None:
         return nothing
     used = run.until(len(seen.token_distance))

@@ -7,13 +7,23 @@ from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
-from meanfield.limits.spectrum import ROUNDING, LeadingBlock, Spectrum, leading_block, spectrum
-from particles.checks import Array
-from particles.errors import NotSupported
+from meanfield.limits.spectrum import (
+    ROUNDING,
+    LeadingBlock,
+    Spectrum,
+    leading_block,
+    spectrum,
+    spectrum_of_product,
+)
+from particles.checks import Array, as_matrix
+from particles.errors import InvalidInput, NotSupported
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField
 from particles.models.attention import SelfAttention, softmax_head
+
+Factors = tuple[Array, Array]
 
 EXACT_TERMS = 200_000
 """Products of entries up to which the symmetry of QᵀK is decided in rational arithmetic."""
@@ -29,21 +39,29 @@ class Head:
         Queries and keys.
     V : array (d, d)
         Values.
+    factors : tuple of arrays (d, k) and (k, d), optional
+        V as the product that it is, rounded; k < d makes 0 an eigenvalue of V d − k times, whatever the numbers are.
     """
 
     Q: Array
     K: Array
     V: Array
+    factors: Factors | None = None
 
     @property
     def dim(self) -> int:
         """The dimension d of a token."""
         return len(self.V)
 
+    @property
+    def rank(self) -> int:
+        """What the rank of V is at most."""
+        return self.dim if self.factors is None else len(self.factors[1])
+
     @cached_property
     def spectrum(self) -> Spectrum:
         """The eigenvalues of V with their uncertainty."""
-        return spectrum(self.V)
+        return spectrum(self.V) if self.factors is None else spectrum_of_product(*self.factors)
 
     @cached_property
     def block(self) -> LeadingBlock | None:
@@ -88,7 +106,28 @@ class Head:
         return SelfAttention(self.Q, self.K, self.V, tolerance=None)
 
 
-def head_of(model: VelocityField | DiscreteMap) -> Head:
+def factors_of(factors: tuple[npt.ArrayLike, npt.ArrayLike] | None, V: Array) -> Factors | None:
+    """Checked factors of V (d, d), None where none are given or their rank is no bound. Raises InvalidInput."""
+    if factors is None:
+        return None
+    if not isinstance(factors, tuple | list) or len(factors) != 2:
+        raise InvalidInput(
+            f"factors must be a pair of matrices (d, k) and (k, d) with the product V, got {type(factors).__name__}"
+        )
+    d = len(V)
+    left = as_matrix(factors[0], "factors[0]", shape=(d, None))
+    right = as_matrix(factors[1], "factors[1]", shape=(left.shape[1], d))
+    off = float(np.abs(left @ right - V).max())
+    rounding = (left.shape[1] + 2) * np.finfo(float).eps * float((np.abs(left) @ np.abs(right)).max())
+    if not off <= rounding:
+        raise InvalidInput(
+            f"factors must have the product V: it differs by {off:.2g}, rounding allows {rounding:.2g}; give the V and "
+            "the factors of the same head"
+        )
+    return (left, right) if left.shape[1] < d else None
+
+
+def head_of(model: VelocityField | DiscreteMap, factors: tuple[npt.ArrayLike, npt.ArrayLike] | None = None) -> Head:
     """The head of a model that the theorems are about. Raises NotSupported, with the reason, for any other."""
     try:
         field = softmax_head(model)
@@ -99,4 +138,5 @@ def head_of(model: VelocityField | DiscreteMap) -> Head:
         raise NotSupported("the theorems need constant Q, K, V; here they depend on time")
     if field.frame is not None and not np.array_equal(field.frame, np.asarray(field.V)):
         raise NotSupported("the theorems are about the original frame and z = e^{−tV} x; the model is in another frame")
-    return Head(*(np.asarray(M) for M in (field.Q, field.K, field.V)))
+    Q, K, V = (np.asarray(M) for M in (field.Q, field.K, field.V))
+    return Head(Q, K, V, factors_of(factors, V))

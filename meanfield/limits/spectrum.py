@@ -22,12 +22,14 @@ class Spectrum:
     """Eigenvalues of V by decreasing modulus, with the perturbation that rounding of V can cause in each.
 
     `eigenvalues` (d,), complex; `uncertainty` (d,): d ε ‖V‖₂ / |y* x| with unit left and right eigenvectors (the
-    first-order bound); it is large where V is nearly defective.
+    first-order bound); it is large where V is nearly defective. The last `kernel` of them are 0 whatever the numbers
+    are, as V is a product of matrices of rank d − kernel.
     """
 
     eigenvalues: np.ndarray
     uncertainty: Array
     norm: float
+    kernel: int = 0
 
     @property
     def leading(self) -> complex:
@@ -48,8 +50,9 @@ class Spectrum:
 
     def positive(self) -> tuple[int, int]:
         """How many eigenvalues have positive real part, and for how many more rounding cannot tell."""
-        limit = np.minimum(ROUNDING * self.uncertainty, NEAR_TIE**0.5 * self.norm)
-        real = self.eigenvalues.real
+        decided = len(self.eigenvalues) - self.kernel
+        limit = np.minimum(ROUNDING * self.uncertainty, NEAR_TIE**0.5 * self.norm)[:decided]
+        real = self.eigenvalues.real[:decided]
         return int(np.sum(real > limit)), int(np.sum(np.abs(real) <= limit))
 
 
@@ -63,6 +66,19 @@ def spectrum(V: Array) -> Spectrum:
     uncertainty = np.where(np.isnan(uncertainty), np.inf, uncertainty) if norm else np.zeros(len(V))
     order = np.lexsort((-values.imag, -values.real, -np.abs(values)))
     return Spectrum(values[order], uncertainty[order], norm)
+
+
+def spectrum_of_product(left: Array, right: Array) -> Spectrum:
+    """The spectrum of V = left · right, (d, k) times (k, d), k < d: that of right · left (k, k), and 0 d − k times."""
+    d, k = left.shape
+    small = spectrum(right @ left)
+    size = float(np.linalg.norm(left, 2) * np.linalg.norm(right, 2))
+    scale = d * size / max(k * small.norm, 1e-300)
+    eigenvalues = np.append(small.eigenvalues, np.zeros(d - k))
+    uncertainty = np.append(small.uncertainty * scale, np.zeros(d - k))
+    # ‖left right‖₂ is the norm of the product of the triangular factors of the two, (k, k).
+    R, L = (linalg.qr(M, mode="economic")[1] for M in (left, right.T))
+    return Spectrum(eigenvalues, uncertainty, float(np.linalg.norm(R @ L.T, 2)), d - k)
 
 
 @dataclass(frozen=True)

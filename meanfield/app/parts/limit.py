@@ -66,7 +66,7 @@ class LimitPart(Part):
         setting = study.setting
         tokens = setting.tokens(self.particles, 6)
         ds = study.keep(simulate(setting.model, tokens, self.times, progress=study.progress), "limit_run")
-        certificate = limits.certify_run(ds, enclose=self.particles <= ENCLOSED)
+        certificate = limits.certify_run(ds, enclose=self.particles <= ENCLOSED, factors=setting.factors)
         summary = study.keep(certificate.to_dataset(), "limit")
         with study.picture("limit", (9.0, 4.2)) as (figure, path):
             left, right = figure.subplots(1, 2)

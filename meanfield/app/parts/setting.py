@@ -10,7 +10,7 @@ import numpy as np
 
 import meanfield
 from meanfield.app.table import Table, choice, counts, matrix, parameter, text
-from meanfield.checkpoints import sentence_embeddings, trained_heads
+from meanfield.checkpoints import Head, sentence_embeddings, trained_heads
 from meanfield.measures.grid import Grid, GridMeasure
 from meanfield.measures.laws import Normal, ProbabilityLaw, Uniform
 from meanfield.schemes.base import Scheme
@@ -35,7 +35,7 @@ class GridSolution:
 class Setting:
     """The model of [model], the law of [initial], the grid of [grid] (None where there is none), the seed.
 
-    `parameters` is the table [model] as it is written.
+    `parameters` is the table [model] as it is written. `factors` are those of the V of a trained head.
     """
 
     model: VelocityField
@@ -43,6 +43,7 @@ class Setting:
     grid: GridSolution | None
     seed: int
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    factors: tuple[Array, Array] | None = None
 
     def varied(self, key: str, value: Any) -> VelocityField:
         """The model of [model] with another value of one key."""
@@ -61,7 +62,10 @@ def read_setting(top: Table, seed: int) -> Setting:
     table = top.needed("model")
     model = _model(table)
     law = _law(top.needed("initial"), model.dim)
-    return Setting(model, law, _grid(top.table("grid"), law), seed, table.content)
+    name = table.content.get("head")
+    head = None if name is None else _heads()[str(name)]
+    factors = None if head is None else (head.output, head.value)
+    return Setting(model, law, _grid(top.table("grid"), law), seed, table.content, factors)
 
 
 def schemes() -> Mapping[str, type[Scheme]]:
@@ -70,12 +74,17 @@ def schemes() -> Mapping[str, type[Scheme]]:
     return {name: cls for name, cls in public.items() if isinstance(cls, type) and issubclass(cls, Scheme)}
 
 
+def _heads() -> dict[str, Head]:
+    """The shipped heads by the names that a [model] gives them."""
+    return {f"layer{h.layer}_head{h.head}": h for h in trained_heads()}
+
+
 def _model(table: Table) -> VelocityField:
     frame = table.get("frame", choice("original", "rescaled", name="frame"), "original")
     name, head = table.get("name", text), table.get("head", text, None)
     parameters = {key: table.get(key, parameter) for key in table.rest()}
     if head is not None:
-        heads = {f"layer{h.layer}_head{h.head}": h for h in trained_heads()}
+        heads = _heads()
         found = heads[one_of(head, sorted(heads), "head")]
         parameters |= {"Q": found.Q, "K": found.K, "V": found.V}
     model = build_model(name, parameters)

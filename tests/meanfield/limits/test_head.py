@@ -1,11 +1,13 @@
 """Which models are a head of the theorems."""
 
 import numpy as np
+import pytest
 from user_fields import Halved, Inherited, Named
 
 from meanfield import limits
 from meanfield.limits.head import Head
-from particles import SelfAttention
+from particles import SelfAttention, simulate
+from particles.errors import InvalidInput
 
 I2 = np.eye(2)
 
@@ -39,3 +41,33 @@ def test_symmetry_of_many_terms_is_left_undecided():
     Q = np.eye(d)
     assert Head(Q, Q, Q).exactly_symmetric
     assert not Head(Q, 2.0 * Q, Q).exactly_symmetric
+
+
+def test_factors_decide_what_rounding_hides():
+    """V of rank 3 in R^20: 17 eigenvalues are 0 whatever the numbers are, and the conjecture has something to say."""
+    rng = np.random.default_rng(5)
+    left = rng.normal(size=(20, 3)) / 5
+    right = left.T
+    Q = np.eye(20)
+    model = SelfAttention(Q, -Q, left @ right)
+    hidden, known = limits.hypotheses(model), limits.hypotheses(model, factors=(left, right))
+    assert hidden.positive_open == 17
+    assert known.positive_open == 0
+    assert known.positive == hidden.positive == 3
+    assert "V has rank 3 at most" in str(known)
+    run = simulate(model, rng.normal(size=(5, 20)), np.linspace(0.0, 1.0, 5))
+    assert "17 more eigenvalue(s)" in limits.certify(run).reason
+    told = limits.certify(run, factors=(left, right)).reason
+    assert "more eigenvalue(s)" not in told
+    assert "fails on [" in told
+    assert "margin" in told
+
+
+def test_factors_of_another_matrix_are_refused():
+    model = SelfAttention(I2, I2, np.ones((2, 2)))
+    assert limits.hypotheses(model, factors=(np.ones((2, 1)), np.ones((1, 2)))).head.rank == 1
+    assert limits.hypotheses(model, factors=(np.ones((2, 2)), np.eye(2))).head.rank == 2
+    with pytest.raises(InvalidInput, match="must have the product V: it differs by 1"):
+        limits.hypotheses(model, factors=(2 * np.ones((2, 1)), np.ones((1, 2))))
+    with pytest.raises(InvalidInput, match="pair of matrices"):
+        limits.hypotheses(model, factors=np.ones((2, 2)))

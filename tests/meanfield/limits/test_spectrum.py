@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from samples import similar
 
-from meanfield.limits.spectrum import expanding, leading_block, spectrum
+from meanfield.limits.spectrum import expanding, leading_block, spectrum, spectrum_of_product
 from particles.fields.linear_flow import linear_flow
 
 SIMILARITY = np.eye(4) + 0.3 * np.random.default_rng(1).normal(size=(4, 4))
@@ -67,3 +67,22 @@ def test_the_leading_eigenvector_points_along_its_largest_coordinate():
         phi = block.F[:, 0]
         assert phi[np.argmax(np.abs(phi))] > 0.0
         assert block.dual_F[0] @ phi == pytest.approx(1.0)
+
+
+def test_the_rank_of_a_product_is_known_from_its_factors():
+    """Rounding hides the kernel of a product in its numbers, not in its factors."""
+    rng = np.random.default_rng(3)
+    left, right = rng.normal(size=(12, 4)), rng.normal(size=(4, 12))
+    hidden, known = spectrum(left @ right), spectrum_of_product(left, right)
+    assert known.kernel == 8
+    assert hidden.positive()[1] == 8
+    assert known.positive()[1] == 0
+    assert known.positive()[0] == hidden.positive()[0]
+    np.testing.assert_allclose(known.eigenvalues[:4], hidden.eigenvalues[:4], rtol=1e-12)
+    assert known.norm == pytest.approx(hidden.norm, rel=1e-12)
+
+
+def test_an_eigenvalue_of_the_small_product_near_zero_stays_open():
+    left, right = np.eye(5)[:, :2], np.eye(5)[:2]
+    right = np.diag([1.0, 1e-17]) @ right
+    assert spectrum_of_product(left, right).positive() == (1, 1)
