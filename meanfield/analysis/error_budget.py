@@ -21,11 +21,12 @@ LIMITS_TRUST = (
 def error_budget(ds: xr.Dataset) -> xr.Dataset:
     """The errors and losses that a run recorded, (time,) each, largest so far; `long_name` describes each.
 
-    For a Lagrangian run `space_error` is the root mean square error of the vertices due to the mesh, a third of their
-    distance from a run on half as many cells, and `time_error` that due to the method, their distance from a run with
-    a hundredth of its tolerance; both are lengths, and as ∫|Φ_h − Φ|² dμ₀ bounds W₂², they bound the error in W₂ as far
-    as they are right. For schemes of fixed cells `time_error` is in L¹ relative to the mass; their error in space is
-    not recorded: refine, `studies.order`. `wall_mass` is summed over the walls.
+    For a Lagrangian run `space_error` is the root mean square error of the flow due to the mesh, a third of its
+    distance from the flow of a run on half as many cells, at the middles of those, and `time_error` that of the nodes
+    due to the method, their distance from a run with a hundredth of its tolerance; both are lengths, and as
+    ∫|Φ_h − Φ|² dμ₀ bounds W₂², they bound the error in W₂ as far as they are right. For schemes of fixed cells
+    `time_error` is in L¹ relative to the mass; their error in space is not recorded: refine, `studies.order`.
+    `wall_mass` is summed over the walls.
 
     Parameters
     ----------

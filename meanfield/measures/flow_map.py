@@ -11,6 +11,9 @@ import numpy as np
 from meanfield.measures.cells import Edges
 from particles.kernels.compiling import kernel_part, merged
 
+STENCIL = {1: 6, 2: 6, 3: 4}
+"""Vertices along an axis that the flow on a cell is taken from, by dimension."""
+
 
 class Stencils:
     """Where the polynomial of each cell starts along each axis, its nodes and their barycentric weights.

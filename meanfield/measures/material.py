@@ -18,13 +18,13 @@ from meanfield.measures.cells import Edges, outer
 from meanfield.measures.discs import Ring
 from meanfield.measures.grid import Grid, GridMeasure, tensor_points
 from meanfield.measures.laws import Mixture, PointMasses, ProbabilityLaw, Product, Uniform
+from meanfield.measures.weighted_rules import cell_rules
 from particles.checks import Array
 from particles.errors import InvalidInput, NotSupported
 from particles.measure import EmpiricalMeasure
 
-SHARES = 4
-"""Parts along each axis into which the mass of a cell is resolved."""
-
+SPARE = 3
+"""Samples of a density along each axis of a cell beyond the nodes that are found from them."""
 
 MAX_MISSED = 1e-3
 """The largest difference of the mass that a mesh finds in a density from the mass of its law."""
@@ -110,16 +110,6 @@ class Patch:
         points = self.chart.points(tensor_points(self.edges))
         return points.reshape(*(n + 1 for n in self.shape), len(self.shape))
 
-    @property
-    def vertex_mass(self) -> Array:
-        """The mass of every cell shared among its corners, shape (n_1 + 1, …, n_d + 1)."""
-        mass = self.cell_mass
-        for k in range(mass.ndim):
-            wide = [(1, 1) if axis == k else (0, 0) for axis in range(mass.ndim)]
-            padded = np.moveaxis(np.pad(mass, wide), k, 0)
-            mass = np.moveaxis((padded[1:] + padded[:-1]) / 2, 0, k)
-        return np.asarray(mass)
-
     def rule(self, places: Array, weights: Array) -> tuple[Array, Array]:
         """A rule on (0, 1), repeated along each axis of each cell.
 
@@ -136,15 +126,38 @@ class Patch:
         share = np.where(total > 0, values / np.where(total > 0, total, 1.0), even)
         return reference, share * self.cell_mass.reshape(-1, 1)
 
-    def nodes(self, count: int) -> tuple[Array, Array]:
-        """Gauss nodes (m, d) in R^d, `count` along each axis of each cell, and their masses (m,)."""
-        places, weights = np.polynomial.legendre.leggauss(count)
-        reference, masses = self.rule((places + 1) / 2, weights / 2)
-        return self.chart.points(reference.reshape(-1, len(self.edges))), masses.ravel()
+    def gauss(self, count: int) -> tuple[Array, Array]:
+        """Gauss nodes of the density in each of N cells: places (N, count^d, d) in (0, 1)^d, masses (N, count^d).
 
-    def shares(self) -> Array:
-        """The masses of SHARES^d equal parts of every cell, shape (N, SHARES^d), the cells in 'ij' order."""
-        _, masses = self.rule((np.arange(SHARES) + 0.5) / SHARES, np.full(SHARES, 1 / SHARES))
+        In cells where those would have weights below zero: the nodes of Gauss and Legendre, weighted by the density.
+        """
+        d = len(self.edges)
+        rule, samples = _gauss(count), _gauss(count + SPARE)
+        masses = self.rule(*rule)[1]
+        sampled = self.rule(*samples)[1].reshape(-1, *[len(samples[0])] * d)
+        along, shares = cell_rules(*samples, sampled, count)
+        flat = shares.reshape(len(shares), -1)
+        serves = (flat >= 0).all(axis=1)
+        masses[serves] = (flat * self.cell_mass.reshape(-1, 1))[serves]
+        along[~serves] = rule[0][:, None]
+        index = np.indices([count] * d).reshape(d, -1)
+        return np.stack([along[:, index[k], k] for k in range(d)], axis=-1), masses
+
+    def at(self, places: Array) -> Array:
+        """The points of R^d at places (N, m, d) of the N cells, in the same shape."""
+        starts = tensor_points(tuple(e[:-1] for e in self.edges))
+        widths = tensor_points(tuple(np.diff(e) for e in self.edges))
+        reference = starts[:, None] + widths[:, None] * places
+        return self.chart.points(reference.reshape(-1, places.shape[-1])).reshape(places.shape)
+
+    def nodes(self, count: int) -> tuple[Array, Array]:
+        """The Gauss nodes of all cells (m, d) in R^d, `count` along each axis of each, and their masses (m,)."""
+        places, masses = self.gauss(count)
+        return self.at(places).reshape(-1, places.shape[-1]), masses.ravel()
+
+    def shares(self, parts: int) -> Array:
+        """The masses of parts^d equal parts of every cell, shape (N, parts^d), the cells in 'ij' order."""
+        _, masses = self.rule((np.arange(parts) + 0.5) / parts, np.full(parts, 1 / parts))
         return masses
 
 
@@ -301,12 +314,18 @@ def _cut(part: Part, counts: tuple[int, ...]) -> Patch:
     return replace(patch, cell_mass=part.share * _means(patch) * volumes)
 
 
+def _gauss(count: int) -> tuple[Array, Array]:
+    """The nodes and weights of Gauss and Legendre on (0, 1)."""
+    places, weights = np.polynomial.legendre.leggauss(count)
+    return (places + 1) / 2, weights / 2
+
+
 def _means(patch: Patch) -> Array:
     """Mean reference densities of the cells by five Gauss nodes an axis."""
-    places, weights = np.polynomial.legendre.leggauss(5)
+    places, weights = _gauss(5)
     d = len(patch.edges)
-    reference, _ = patch.rule((places + 1) / 2, weights / 2)
-    values = patch.density(reference.reshape(-1, d)).reshape(-1, 5**d) @ outer([weights / 2] * d).ravel()
+    reference, _ = patch.rule(places, weights)
+    values = patch.density(reference.reshape(-1, d)).reshape(-1, 5**d) @ outer([weights] * d).ravel()
     return np.asarray(values.reshape(patch.shape))
 
 

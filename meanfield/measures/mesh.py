@@ -54,7 +54,12 @@ def mean_density(cell_mass: Array, vertices: Array) -> Array:
     return np.asarray(np.where(folded, np.nan, cell_mass / np.where(folded, 1.0, volumes)))
 
 
+def corners(vertices: Array) -> Array:
+    """The corners of every cell, shape (n_1, …, n_d, 2^d, d)."""
+    d = vertices.shape[-1]
+    return np.stack([_corner(vertices, c) for c in itertools.product((0, 1), repeat=d)], axis=-2)
+
+
 def centres(vertices: Array) -> Array:
     """The mean of the corners of every cell, shape (n_1, …, n_d, d)."""
-    d = vertices.shape[-1]
-    return np.asarray(np.mean([_corner(vertices, c) for c in itertools.product((0, 1), repeat=d)], axis=0))
+    return np.asarray(corners(vertices).mean(axis=-2))

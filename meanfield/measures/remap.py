@@ -5,26 +5,32 @@ lie: it keeps mass in every regime, clusters far below the grid among them, and 
 Gauss rule over the cell of the density itself, through the inverse of the flow: it is of high order where the density
 is smooth across the cell. The average is taken where two rules agree with each other far better than with the deposit;
 the rest of the mass goes to the other cells in proportion to their deposits.
+
+Both take the flow from the moved vertices. In a moved cell across which it varies too fast for that, as on a watershed
+between clusters, it does not find the nodes, which have been moved themselves: there the mass goes where they are.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from meanfield.measures.cells import Indices
-from meanfield.measures.flow_map import Stencils, image, solve_small
+from meanfield.measures.flow_map import STENCIL, Stencils
 from meanfield.measures.grid import Grid
-from meanfield.measures.material import SHARES, Patch
+from meanfield.measures.material import Patch
+from meanfield.measures.mesh import corners
+from meanfield.measures.remap_kernels import deposit, hits, images
+from meanfield.measures.remap_line import images_on_line, on_line
 from particles.checks import Array
-from particles.kernels.compiling import compiled, kernel_part, merged
 
-STENCIL = {1: 6, 2: 6, 3: 4}
-"""Vertices along an axis that the flow on a cell is taken from, by dimension."""
+PARTS = (4, 16)
+"""Fewest and most parts along each axis into which the mass of a moved cell is resolved: half a grid cell each."""
 
 RULES = {2: (4, 3), 3: (3, 2)}
 """Gauss nodes along an axis of a grid cell, of the rule and of the one that it is compared with."""
@@ -32,8 +38,23 @@ RULES = {2: (4, 3), 3: (3, 2)}
 AGREEMENT = 0.25
 """The share of the distance to the deposit within which two rules must agree for their average to be taken."""
 
-ON_EDGE = 1e-9
-"""Width, in cells, of the ramp by which neighbouring cells share the points on their common edge."""
+MISSED = (0.1, 0.125)
+"""A node is missed by the flow through the vertices where both of these are exceeded: a share of the grid's cell, and
+one of the extent of the moved cell."""
+
+
+class Moved(NamedTuple):
+    """A patch that has moved.
+
+    vertices (n_1 + 1, …, n_d + 1, d), moved; places (N, m, d) of the nodes in their N cells (0, 1)^d; nodes (N, m, d),
+    moved, NaN for those without mass; masses (N, m).
+    """
+
+    patch: Patch
+    vertices: Array
+    places: Array
+    nodes: Array
+    masses: Array
 
 
 class Deposited(NamedTuple):
@@ -43,26 +64,63 @@ class Deposited(NamedTuple):
     outside: float
 
 
-def push_forward(patches: list[tuple[Patch, Array]], grid: Grid, periods: tuple[float | None, ...]) -> Deposited:
-    """The masses of the grid's cells, from patches with their moved vertices (n_1 + 1, …, n_d + 1, d).
+def push_forward(parts: Sequence[Moved], grid: Grid, periods: tuple[float | None, ...]) -> Deposited:
+    """The masses of the grid's cells, from patches that have moved.
 
     The periods along each axis, None where there is none; along a periodic axis the grid is one period.
     """
-    if grid.dim == 1:
-        parts = [_on_line(patch, vertices, grid, periods[0]) for patch, vertices in patches]
-        masses = np.sum([part.masses for part in parts], axis=0)
-        return Deposited(masses, max(0.0, sum(float(p.cell_mass.sum()) for p, _ in patches) - float(masses.sum())))
-    deposit, outside = np.zeros(grid.shape), 0.0
-    averages = [np.zeros(grid.shape), np.zeros(grid.shape)]
-    for patch, vertices in patches:
-        moved = _Moved(patch, unwrapped(vertices, periods))
-        inside = 0.0
-        for shift in _shifts(moved.vertices, grid, periods):
-            inside += moved.deposit(shift, grid, deposit)
+    lost, total = np.zeros(grid.shape), 0.0
+    flows = []
+    for part in parts:
+        flow = _Flow(part.patch, unwrapped(part.vertices, periods))
+        missed = _missed(flow, part, grid, periods)
+        lost += laid(part.nodes[missed].reshape(-1, grid.dim), part.masses[missed].ravel(), grid, periods)
+        flows.append(flow.without(missed))
+        total += float(part.patch.cell_mass.sum())
+    masses = lost + (_line_masses if grid.dim == 1 else _box_masses)(flows, grid, periods)
+    return Deposited(masses, max(0.0, total - float(masses.sum())))
+
+
+def laid(points: Array, masses: Array, grid: Grid, periods: tuple[float | None, ...]) -> Array:
+    """The masses of points (m, d) in the cells of the grid; along a periodic axis the grid is one period."""
+    points = points.copy()
+    for k, period in enumerate(periods):
+        if period is not None:
+            low = grid.bounds[k][0]
+            points[:, k] = low + np.mod(points[:, k] - low, period)
+    full = masses > 0
+    out, _ = np.histogramdd(points[full], bins=list(grid.edges), weights=masses[full])
+    return np.asarray(out)
+
+
+def _missed(flow: _Flow, part: Moved, grid: Grid, periods: tuple[float | None, ...]) -> Array:
+    """Which of the cells have nodes that the flow through the vertices does not find, (N,)."""
+    gap = flow.images(part.places) - part.nodes
+    for k, period in enumerate(periods):
+        if period is not None:
+            gap[..., k] -= period * np.round(gap[..., k] / period)
+    ends = corners(flow.vertices).reshape(len(gap), -1, grid.dim)
+    allowed = np.maximum(MISSED[0] * np.array([w.mean() for w in grid.widths]), MISSED[1] * np.ptp(ends, axis=1))
+    return np.asarray((np.abs(gap) > allowed[:, None]).any(axis=(1, 2)))
+
+
+def _line_masses(flows: Sequence[_Flow], grid: Grid, periods: tuple[float | None, ...]) -> Array:
+    masses = np.zeros(grid.shape)
+    for flow in flows:
+        for shift in _shifts(flow.vertices, grid, periods):
+            masses += on_line(flow.patch, flow.vertices[:, 0] + shift[0], grid.edges[0])
+    return masses
+
+
+def _box_masses(flows: Sequence[_Flow], grid: Grid, periods: tuple[float | None, ...]) -> Array:
+    deposited, averages = np.zeros(grid.shape), [np.zeros(grid.shape), np.zeros(grid.shape)]
+    for flow in flows:
+        parts = flow.parts(grid)
+        for shift in _shifts(flow.vertices, grid, periods):
+            flow.deposit(shift, grid, parts, deposited)
             for average, rule in zip(averages, RULES[grid.dim], strict=True):
-                average += moved.average(shift, grid, rule)
-        outside += max(0.0, float(patch.cell_mass.sum()) - inside)
-    return Deposited(_chosen(deposit, averages), outside)
+                average += flow.average(shift, grid, rule)
+    return _chosen(deposited, averages)
 
 
 def _chosen(deposit: Array, averages: list[Array]) -> Array:
@@ -102,8 +160,8 @@ def _shifts(vertices: Array, grid: Grid, periods: tuple[float | None, ...]) -> I
         yield np.array([m * (period or 0.0) for m, period in zip(multiple, periods, strict=True)])
 
 
-class _Moved:
-    """A patch with its moved vertices, ready for the kernels."""
+class _Flow:
+    """The flow through the moved vertices of a patch, ready for the kernels."""
 
     def __init__(self, patch: Patch, vertices: Array) -> None:
         d = vertices.shape[-1]
@@ -111,18 +169,39 @@ class _Moved:
         self.shape = np.array([*patch.shape, *[1] * (3 - d)])
         self.padded = np.ascontiguousarray(vertices if d == 3 else vertices[:, :, None])
         self.stencils = Stencils(patch.edges, STENCIL[d])
-        self.shares = patch.shares()
 
-    def deposit(self, shift: Array, grid: Grid, masses: Array) -> float:
-        """Add the deposit to `masses`; return how much of the mass lay on the grid."""
+    def without(self, cells: Array) -> _Flow:
+        """The same flow of a patch whose mass in some cells (N,) is left out."""
+        if not cells.any():
+            return self
+        kept = np.where(cells.reshape(self.patch.shape), 0.0, self.patch.cell_mass)
+        return _Flow(replace(self.patch, cell_mass=kept), self.vertices)
+
+    def images(self, places: Array) -> Array:
+        """The images of places (N, m, d) of all cells."""
+        s, out = self.stencils, np.empty_like(places)
+        if self.vertices.ndim == 2:
+            cell = np.repeat(np.arange(len(places)), places.shape[1])
+            return images_on_line(places.ravel(), cell, s, self.vertices[:, 0]).reshape(places.shape)
+        images(self.padded, self.shape, s.first, s.places, s.weights, s.count, places, out)
+        return out
+
+    def parts(self, grid: Grid) -> int:
+        """Parts along each axis of a moved cell, of about half a cell of the grid."""
+        longest = 1.0
+        for axis in range(grid.dim):
+            side = np.abs(np.diff(self.vertices, axis=axis)).reshape(-1, grid.dim).mean(axis=0)
+            longest = max(longest, float(max(s / w.mean() for s, w in zip(side, grid.widths, strict=True))))
+        return int(np.clip(np.ceil(2 * longest), *PARTS))
+
+    def deposit(self, shift: Array, grid: Grid, parts: int, masses: Array) -> None:
+        """Add the mass of the parts of all cells where they lie to `masses`."""
         s = self.stencils
         edges, counts = _padded(grid.edges), np.array(grid.shape)
-        flat = masses.reshape(-1)
-        return float(
-            _deposit(
-                self.padded + shift, self.shape, self.shares, s.first, s.places, s.weights, s.count, edges, counts, flat
-            )
-        )
+        deposit(
+            self.padded + shift, self.shape, parts, self.patch.shares(parts), s.first, s.places, s.weights, s.count,
+            edges, counts, masses.reshape(-1),
+        )  # fmt: skip
 
     def average(self, shift: Array, grid: Grid, rule: int) -> Array:
         """The masses of the grid's cells by a Gauss rule of the density."""
@@ -133,7 +212,7 @@ class _Moved:
         room = int(1.1 * counts.prod()) + 64
         while True:
             target, cells, place = np.empty(room, np.int64), np.empty(room, np.int64), np.empty((room, d + 1))
-            found = _hits(
+            found = hits(
                 self.padded + shift, self.shape, s.first, s.places, s.weights, s.count, _padded(tuple(lines)), counts,
                 target, cells, place,
             )  # fmt: skip
@@ -167,234 +246,3 @@ def _padded(arrays: tuple[Array, ...]) -> Array:
     for row, array in zip(out, arrays, strict=True):
         row[: len(array)] = array
     return out
-
-
-@kernel_part()
-def _overlap(a, b, low, high):  # type: ignore[no-untyped-def]
-    """The share of [low, high] within [a, b]; the shares of adjoining intervals add to 1 however narrow it is."""
-    merged()
-    return max(0.0, min(b, high) - max(a, low)) / (high - low)
-
-
-@kernel_part()
-def _spread(x, jacobian, split, mass, edges, counts, half, low, high, masses):  # type: ignore[no-untyped-def]
-    """Add a mass spread over the box about x that has the widths of a part of a cell; return what lies on the grid."""
-    merged()
-    d = len(x)
-    for k in range(d):
-        width = 0.0
-        for j in range(d):
-            width += (jacobian[k, j] / (SHARES * split[j])) ** 2
-        half[k] = 0.5 * math.sqrt(width)
-        if not half[k] > 1e-14 * abs(x[k]):
-            half[k] = 1e-14 * abs(x[k]) + 1e-300
-        low[k] = max(0, np.searchsorted(edges[k, : counts[k] + 1], x[k] - half[k], side="right") - 1)
-        high[k] = min(counts[k] - 1, np.searchsorted(edges[k, : counts[k] + 1], x[k] + half[k], side="left") - 1)
-    inside = 0.0
-    third = high[2] - low[2] + 1 if d == 3 else 1
-    for i in range(low[0], high[0] + 1):
-        a = _overlap(edges[0, i], edges[0, i + 1], x[0] - half[0], x[0] + half[0])
-        for j in range(low[1], high[1] + 1):
-            b = a * _overlap(edges[1, j], edges[1, j + 1], x[1] - half[1], x[1] + half[1])
-            for m in range(third):
-                part, flat = b, i * counts[1] + j
-                if d == 3:
-                    part = b * _overlap(edges[2, low[2] + m], edges[2, low[2] + m + 1], x[2] - half[2], x[2] + half[2])
-                    flat = flat * counts[2] + low[2] + m
-                masses[flat] += mass * part
-                inside += mass * part
-    return inside
-
-
-@kernel_part()
-def _invert(u, gap, centre, cell, first, places, weights, count, vertices, value, slope, x, jacobian, step):  # type: ignore[no-untyped-def]
-    """Newton's method for the place u of centre + gap; the share of the point in this cell, 0 outside, and det."""
-    merged()
-    d, det = len(u), 0.0
-    for _ in range(20):
-        image(u, cell, first, places, weights, count, vertices, value, slope, x, jacobian)
-        for k in range(d):
-            x[k] = gap[k] + centre[k] - x[k]
-        det = solve_small(jacobian, x, step)
-        size, away = 0.0, 0.0
-        for k in range(d):
-            u[k] += step[k]
-            size, away = max(size, abs(step[k])), max(away, abs(u[k] - 0.5))
-        if not away < 3.0:
-            return 0.0, det
-        # The error is squared by this very step.
-        if size < 1e-8:
-            share = 1.0
-            for k in range(d):
-                share *= min(1.0, max(0.0, 0.5 + u[k] / (2 * ON_EDGE))) * min(
-                    1.0, max(0.0, 0.5 + (1 - u[k]) / (2 * ON_EDGE))
-                )
-                u[k] = min(1.0, max(0.0, u[k]))
-            return share, det
-    return 0.0, det
-
-
-@compiled()
-def _deposit(vertices, shape, shares, first, places, weights, count, edges, counts, masses):  # type: ignore[no-untyped-def]
-    """Add every part of every cell to the grid's cells that it covers, taken for a box; return the mass on the grid."""
-    d = vertices.shape[3]
-    value, slope = np.zeros((3, count.max())), np.zeros((3, count.max()))
-    x, jacobian, u, half = np.zeros(d), np.zeros((d, d)), np.zeros(d), np.zeros(d)
-    cell, split, low, high = np.zeros(3, np.int64), np.ones(3, np.int64), np.zeros(3, np.int64), np.zeros(3, np.int64)
-    narrow = np.zeros(d)
-    for k in range(d):
-        narrow[k] = (edges[k, counts[k]] - edges[k, 0]) / counts[k]
-    inside = 0.0
-    for flat in range(shape[0] * shape[1] * shape[2]):
-        cell[0], cell[1], cell[2] = flat // (shape[1] * shape[2]), flat // shape[2] % shape[1], flat % shape[2]
-        for part in range(shares.shape[1]):
-            mass = shares[flat, part]
-            if mass == 0.0:
-                continue
-            # The part's place along each axis, the last axis fastest.
-            rest = part
-            for back in range(d):
-                k = d - 1 - back
-                u[k] = (rest % SHARES + 0.5) / SHARES
-                rest //= SHARES
-            image(u, cell, first, places, weights, count, vertices, value, slope, x, jacobian)
-            pieces = 1
-            for k in range(d):
-                reach = 0.0
-                for c in range(d):
-                    reach = max(reach, abs(jacobian[c, k]) / SHARES / narrow[c])
-                split[k] = min(16, max(1, math.ceil(2 * reach)))
-                pieces *= split[k]
-            origin = u.copy()
-            for piece in range(pieces):
-                rest = piece
-                for back in range(d):
-                    k = d - 1 - back
-                    u[k] = origin[k] + ((rest % split[k] + 0.5) / split[k] - 0.5) / SHARES
-                    rest //= split[k]
-                if pieces > 1:
-                    image(u, cell, first, places, weights, count, vertices, value, slope, x, jacobian)
-                inside += _spread(x, jacobian, split, mass / pieces, edges, counts, half, low, high, masses)
-    return inside
-
-
-@kernel_part()
-def _candidates(cell, vertices, lines, counts, low, high):  # type: ignore[no-untyped-def]
-    """Points of a tensor grid about the corners of a cell's image: their ranges low ≤ … < high, and their number."""
-    merged()
-    d, points = vertices.shape[3], 1
-    for k in range(d):
-        smallest, largest = np.inf, -np.inf
-        for corner in range(2**d):
-            v = vertices[cell[0] + (corner & 1), cell[1] + (corner >> 1 & 1), cell[2] + (corner >> 2 & 1), k]
-            smallest, largest = min(smallest, v), max(largest, v)
-        slack = 0.1 * (largest - smallest)
-        low[k] = np.searchsorted(lines[k, : counts[k]], smallest - slack)
-        high[k] = np.searchsorted(lines[k, : counts[k]], largest + slack)
-        points *= max(0, high[k] - low[k])
-    return points
-
-
-@kernel_part()
-def _bend(cell, vertices, centre, middle, gap, step):  # type: ignore[no-untyped-def]
-    """How far the corners lie from where the derivative `middle` at the centre puts them, in units of the cell."""
-    merged()
-    d, bend = vertices.shape[3], 0.0
-    for corner in range(2**d):
-        for k in range(d):
-            gap[k] = vertices[cell[0] + (corner & 1), cell[1] + (corner >> 1 & 1), cell[2] + (corner >> 2 & 1), k]
-            gap[k] -= centre[k]
-        solve_small(middle, gap, step)
-        for k in range(d):
-            bend = max(bend, abs(abs(step[k]) - 0.5))
-    return bend if bend < 50.0 else 50.0
-
-
-@compiled()
-def _hits(vertices, shape, first, places, weights, count, lines, counts, target, cells, place):  # type: ignore[no-untyped-def]
-    """Points of a tensor grid within the image of each cell: their index, the cell, their place in it and 1/|det|.
-
-    Fills target and cells (room,), place (room, d + 1), and returns how many there are, also where the room is short.
-    """
-    d = vertices.shape[3]
-    value, slope = np.zeros((3, count.max())), np.zeros((3, count.max()))
-    x, jacobian, u, step, gap = np.zeros(d), np.zeros((d, d)), np.zeros(d), np.zeros(d), np.zeros(d)
-    centre, middle = np.zeros(d), np.zeros((d, d))
-    cell, low, high = np.zeros(3, np.int64), np.zeros(3, np.int64), np.zeros(3, np.int64)
-    found = 0
-    for flat in range(shape[0] * shape[1] * shape[2]):
-        cell[0], cell[1], cell[2] = flat // (shape[1] * shape[2]), flat // shape[2] % shape[1], flat % shape[2]
-        u[:] = 0.5
-        image(u, cell, first, places, weights, count, vertices, value, slope, centre, middle)
-        if _candidates(cell, vertices, lines, counts, low, high) == 0:
-            continue
-        bend = _bend(cell, vertices, centre, middle, gap, step)
-        third = high[2] - low[2] if d == 3 else 1
-        for i in range(low[0], high[0]):
-            for j in range(low[1], high[1]):
-                for m in range(third):
-                    gap[0], gap[1] = lines[0, i] - centre[0], lines[1, j] - centre[1]
-                    index = i * counts[1] + j
-                    if d == 3:
-                        gap[2] = lines[2, low[2] + m] - centre[2]
-                        index = index * counts[2] + low[2] + m
-                    solve_small(middle, gap, u)
-                    outside = 0.0
-                    for k in range(d):
-                        outside = max(outside, abs(u[k]) - 0.5)
-                        u[k] += 0.5
-                    if not outside <= 1.5 * bend + 0.02:
-                        continue
-                    share, det = _invert(
-                        u, gap, centre, cell, first, places, weights, count, vertices, value, slope, x, jacobian, step
-                    )
-                    if share > 0.0:
-                        if found < len(target):
-                            target[found], cells[found] = index, flat
-                            place[found, :d] = u
-                            place[found, d] = share / abs(det)
-                        found += 1
-    return found
-
-
-def _on_line(patch: Patch, vertices: Array, grid: Grid, period: float | None) -> Deposited:
-    """On the line the flow keeps the order: the mass below an edge of the grid is the mass below its preimage."""
-    x = np.maximum.accumulate(unwrapped(vertices, (period,))[:, 0])
-    edges = grid.edges[0]
-    below = np.concatenate([[0.0], np.cumsum(patch.cell_mass)])
-    masses = np.zeros(len(edges) - 1)
-    for shift in _shifts(x[:, None], grid, (period,)):
-        masses += np.diff(_mass_below(patch, x + shift[0], below, edges))
-    return Deposited(np.maximum(masses, 0.0), 0.0)
-
-
-def _mass_below(patch: Patch, x: Array, below: Array, at: Array) -> Array:
-    """The mass at or below each point `at` of a patch whose vertices lie at x, increasing; `below` at the vertices."""
-    cell = np.clip(np.searchsorted(x, at, side="right") - 1, 0, len(x) - 2)
-    stencils = Stencils(patch.edges, STENCIL[1])
-    low, high = np.zeros(len(at)), np.ones(len(at))
-    for _ in range(52):
-        middle = (low + high) / 2
-        left = _images(middle, cell, stencils, x) <= at
-        low, high = np.where(left, middle, low), np.where(left, high, middle)
-    place = np.where(at <= x[0], 0.0, np.where(at >= x[-1], 1.0, (low + high) / 2))
-    nodes, weights = np.polynomial.legendre.leggauss(8)
-    e = patch.edges[0]
-    reference = e[cell, None] + np.diff(e)[cell, None] * place[:, None] * (nodes + 1) / 2
-    part = patch.density(reference.reshape(-1, 1)).reshape(len(at), -1) @ weights / 2
-    mass = below[cell] + patch.scale[cell] * part * place * np.diff(e)[cell]
-    # Rounding must not let a point count more than the mass below the next vertex.
-    return np.asarray(np.clip(mass, below[cell], below[cell + 1]))
-
-
-def _images(u: Array, cell: Indices, stencils: Stencils, x: Array) -> Array:
-    """The flow on the line: Σ_j x_j w_j Π_{m ≠ j} (u − s_m)."""
-    count = int(stencils.count[0])
-    total = np.zeros(len(u))
-    for j in range(count):
-        part = x[stencils.first[0, cell] + j] * stencils.weights[0, cell, j]
-        for m in range(count):
-            if m != j:
-                part = part * (u - stencils.places[0, cell, m])
-        total += part
-    return total

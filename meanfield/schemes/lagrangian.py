@@ -13,9 +13,9 @@ import xarray as xr
 from meanfield.measures.described import described, law_of
 from meanfield.measures.grid import Grid, GridMeasure, grid_of
 from meanfield.measures.laws import ProbabilityLaw
-from meanfield.measures.material import Material, Patch, material
+from meanfield.measures.material import Material, material
 from meanfield.measures.mesh import mean_density
-from meanfield.measures.remap import push_forward, unwrapped
+from meanfield.measures.remap import Moved, laid, push_forward, unwrapped
 from meanfield.schemes.base import Options, Scheme
 from meanfield.schemes.carried import as_text, from_text
 from meanfield.schemes.carrying import Carried, finer, limited, scaled
@@ -117,17 +117,19 @@ class Lagrangian(Scheme):
         if self.method == DEFAULT_METHOD:
             method = scaled(method, fine.size)
         scheme = replace(self, method=method)
-        solution, check = (_particles(mesh, self.nodes) for mesh in (fine, coarse))
+        solution = _particles(fine, self.nodes, fine.vertices)
+        check = _particles(coarse, self.nodes, _middles(fine, [patch.vertices for patch in fine.patches]))
+        timed = _particles(coarse, self.nodes, np.empty((0, initial.dim)))
         # Within the tolerance of the finer run, whose distance tells the error in time.
         within = (finer(method, coarse.size) or method).sum_tolerance
         model = for_run(model, int(np.count_nonzero(solution.w)), within)
-        return LagrangianState(model, scheme, initial, fine, coarse, solution, check, check)
+        rules = tuple(patch.gauss(self.nodes) for patch in fine.patches)
+        return LagrangianState(model, scheme, initial, fine, coarse, rules, solution, check, timed)
 
 
-def _particles(mesh: Material, nodes: int) -> Particles:
+def _particles(mesh: Material, nodes: int, queries: Array) -> Particles:
     points, masses = mesh.nodes(nodes)
-    vertices = mesh.vertices
-    return Particles(np.concatenate([points, vertices])[None], np.append(masses, np.zeros(len(vertices))))
+    return Particles(np.concatenate([points, queries])[None], np.append(masses, np.zeros(len(queries))))
 
 
 @resumable("moving mesh")
@@ -135,8 +137,11 @@ def _particles(mesh: Material, nodes: int) -> Particles:
 class LagrangianState:
     """A material mesh as a state of the time loop.
 
-    Three ensembles of nodes followed by vertices: `fine`, the solution; `coarse`, on half as many cells; `timed`, the
-    coarse one moved by a finer method. The vertices that they share tell the errors in space and in time.
+    Three ensembles of nodes: `fine`, the solution, followed by the vertices of its mesh; `coarse`, on half as many
+    cells, followed by those vertices that lie in the middle of its cells, which tell the error in space; `timed`, the
+    nodes of the coarse one moved by a finer method, which tell the error in time. The corners of coarse cells would not
+    do: in a symmetric law some lie on a watershed, where no mass is and rounding decides on which side they end.
+    `rules`: of each patch the places of the nodes in its cells and their masses.
     """
 
     model: VelocityField
@@ -144,6 +149,7 @@ class LagrangianState:
     initial: GridMeasure
     mesh: Material
     coarse_mesh: Material
+    rules: tuple[tuple[Array, Array], ...]
     fine: Particles
     coarse: Particles
     timed: Particles
@@ -205,16 +211,14 @@ class LagrangianState:
         """The density on the fixed grid, nodes and vertices, density and turned-over mass of the mesh, errors."""
         vertices = self._vertices()
         pairs = list(zip(self.mesh.patches, vertices, strict=True))
-        masses, outside = self._cell_masses(pairs)
+        masses, outside = self._cell_masses(vertices)
         out = {
             "density": masses / self.grid.cell_volumes,
             "outside_mass": np.array(max(0.0, outside)),
             "node": self.fine.x[0, : self._count],
-            "space_error": np.array(self._distance(_shared(self.mesh, vertices), self.coarse) / 3),
-            "time_error": np.array(self._distance(self._coarse_vertices(self.timed), self.coarse)),
+            "space_error": np.array(self._space_error(vertices)),
+            "time_error": np.array(self._time_error()),
         }
-        if finer(self.scheme.method, self.coarse_mesh.size) is None:
-            out["time_error"] = np.array(np.nan)
         if pairs:
             drawn = [mean_density(patch.cell_mass, unwrapped(moved, self._periods)) for patch, moved in pairs]
             folded = sum(float(p.cell_mass[np.isnan(rho)].sum()) for (p, _), rho in zip(pairs, drawn, strict=True))
@@ -223,34 +227,42 @@ class LagrangianState:
                 out["mesh_density"] = _stacked(drawn)
         return out
 
-    def _cell_masses(self, pairs: list[tuple[Patch, Array]]) -> tuple[Array, float]:
+    def _cell_masses(self, vertices: list[Array]) -> tuple[Array, float]:
         """The masses of the grid's cells and the mass outside; before the first step those of the initial measure."""
         if not self.moved and not len(self.mesh.atoms):
             return self.initial.masses, 0.0
-        pushed, atoms = push_forward(pairs, self.grid, self._periods), self._atoms()
+        pushed = push_forward(self._moved_patches(vertices), self.grid, self._periods)
+        mine = slice(self._count - len(self.mesh.atoms), self._count)
+        atoms = laid(self.fine.x[0, mine], self.fine.w[mine], self.grid, self._periods)
         return pushed.masses + atoms, pushed.outside + float(self.mesh.atom_masses.sum() - atoms.sum())
 
-    def _atoms(self) -> Array:
-        """The masses of the atoms in the cells of the grid; along a periodic axis the grid is one period."""
-        mine = slice(self._count - len(self.mesh.atoms), self._count)
-        points, weights = self.fine.x[0, mine].copy(), self.fine.w[mine]
-        for k, period in enumerate(self._periods):
-            if period is not None:
-                low = self.grid.bounds[k][0]
-                points[:, k] = low + np.mod(points[:, k] - low, period)
-        masses, _ = np.histogramdd(points, bins=list(self.grid.edges), weights=weights)
-        return np.asarray(masses)
+    def _moved_patches(self, vertices: list[Array]) -> list[Moved]:
+        out, first = [], 0
+        for patch, moved, (places, masses) in zip(self.mesh.patches, vertices, self.rules, strict=True):
+            nodes, full = np.full_like(places, np.nan), masses > 0
+            nodes[full] = self.fine.x[0, first : first + int(full.sum())]
+            first += int(full.sum())
+            out.append(Moved(patch, moved, places, nodes, masses))
+        return out
 
-    def _coarse_vertices(self, particles: Particles) -> Array:
-        return particles.x[0, int(np.count_nonzero(particles.w)) :]
+    def _space_error(self, vertices: list[Array]) -> float:
+        """A third of the distance of both meshes' flows at the middles of coarse cells, by the mass of the cells."""
+        middles = self.coarse.x[0, int(np.count_nonzero(self.coarse.w)) :]
+        mass = np.concatenate([np.empty(0), *(patch.cell_mass.ravel() for patch in self.coarse_mesh.patches)])
+        return self._distance(_middles(self.mesh, vertices), middles, mass) / 3
 
-    def _distance(self, vertices: Array, other: Particles) -> float:
-        """The root mean square distance of vertices (v, d) from those of the coarse mesh, by the mass about them."""
-        if not len(vertices):
+    def _time_error(self) -> float:
+        """The distance of the coarse nodes from where a finer method puts them; NaN where no finer one is known."""
+        if finer(self.scheme.method, self.coarse_mesh.size) is None:
+            return np.nan
+        count = len(self.timed.w)
+        return self._distance(self.timed.x[0], self.coarse.x[0, :count], self.timed.w)
+
+    def _distance(self, points: Array, others: Array, mass: Array) -> float:
+        """The root mean square distance of points from others by a mass, 0 where there are none."""
+        if not len(points):
             return 0.0
-        mass = np.concatenate([patch.vertex_mass.ravel() for patch in self.coarse_mesh.patches])
-        gap = self.model.space.distance(vertices, self._coarse_vertices(other))
-        return float(np.sqrt(mass @ gap**2 / mass.sum()))
+        return float(np.sqrt(mass @ self.model.space.distance(points, others) ** 2 / mass.sum()))
 
     def series(self) -> Mapping[str, Series]:
         """What is recorded."""
@@ -259,8 +271,8 @@ class LagrangianState:
             "density": Series(("time", *axes), "cell averages of the density"),
             "outside_mass": Series(("time",), "mass outside the box"),
             "node": Series(("time", "point", "component"), "position of a node of the moved rule"),
-            "space_error": Series(("time",), "root mean square error of the vertices due to the mesh, estimated"),
-            "time_error": Series(("time",), "root mean square error of the vertices due to the method, estimated"),
+            "space_error": Series(("time",), "root mean square error of the flow due to the mesh, estimated"),
+            "time_error": Series(("time",), "root mean square error of the nodes due to the method, estimated"),
         }
         if self.mesh.patches:
             cell = ("time", *self._mesh_dims("c"))
@@ -316,7 +328,8 @@ class LagrangianState:
             replace(part, x=x[None], memory=None if kept is None else np.array(kept))
             for part, x, kept in zip((state.fine, state.coarse, state.timed), at, memo["memories"], strict=True)
         )
-        return cls(call["model"], scheme, initial, state.mesh, state.coarse_mesh, solution, check, timed, True)
+        meshes = (state.mesh, state.coarse_mesh, state.rules)
+        return cls(call["model"], scheme, initial, *meshes, solution, check, timed, True)
 
 
 def _stacked(arrays: list[Array]) -> Array:
@@ -334,11 +347,14 @@ def _split(mesh: Material, vertices: Array) -> list[Array]:
     return out
 
 
-def _shared(mesh: Material, vertices: list[Array]) -> Array:
-    """Of the vertices of the mesh those of the mesh with half as many cells, (v, d)."""
+def _middles(mesh: Material, vertices: list[Array]) -> Array:
+    """Of the vertices of the mesh one inside each cell of the mesh with half as many cells, (v, d).
+
+    A last cell that is no pair of cells, of a mesh with an odd number of them, has its far end in its place.
+    """
     parts = []
     for patch, moved in zip(mesh.patches, vertices, strict=True):
         for k, n in enumerate(patch.shape):
-            moved = np.take(moved, np.append(np.arange(0, n, 2), n), axis=k)
+            moved = np.take(moved, np.minimum(np.arange(1, n + 1, 2), n), axis=k)
         parts.append(moved.reshape(-1, moved.shape[-1]))
     return np.concatenate(parts) if parts else np.empty((0, mesh.atoms.shape[1]))

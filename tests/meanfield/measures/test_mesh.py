@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from meanfield.measures.mesh import cell_volumes, centres, corner_volumes, mean_density
+from meanfield.measures.mesh import cell_volumes, centres, corner_volumes, corners, mean_density
 
 
 def tensor(*axes):
@@ -52,3 +52,9 @@ def test_the_cells_at_the_centre_of_a_disc_have_a_density():
     assert (corner_volumes(x)[0, :, 0] == 0).all()
     np.testing.assert_allclose(mean_density(np.full((3, 12), 2.0), x) * cell_volumes(x), 2.0)
     assert np.isnan(mean_density(np.full((3, 12), 2.0), 0 * x)).all()
+
+
+def test_corners_are_the_vertices_about_a_cell():
+    x = tensor(np.arange(3.0), np.arange(4.0))
+    assert corners(x).shape == (2, 3, 4, 2)
+    assert sorted(corners(x)[1, 2].tolist()) == [[1, 2], [1, 3], [2, 2], [2, 3]]

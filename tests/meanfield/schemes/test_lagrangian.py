@@ -10,9 +10,7 @@ import numpy as np
 import pytest
 
 from meanfield import Disc, Grid, Lagrangian, Mixture, Normal, PointMasses, Uniform, solve, wasserstein
-from meanfield.measures.quadrature import gauss_nodes
 from meanfield.schemes.lagrangian import LagrangianState
-from meanfield.solve import saved_measure
 from particles import (
     RK4,
     Adaptive,
@@ -111,31 +109,6 @@ def test_a_field_that_depends_on_time_and_sharp_edges():
     np.testing.assert_allclose(ds.mesh_density[-1].values, 0.5, rtol=1e-6)
     assert float(ds.density.max()) < 0.5 * 1.001
     assert float(ds.folded_mass[-1]) == 0
-
-
-def test_the_cluster_of_the_line_is_where_it_should_be():
-    # The limit of the right end at T = 6: three resolutions of moved quadrature points agree (0.453506).
-    grid = Grid([(-1.2, 1.2)], (200,))
-    ds = solve(SelfAttention(1.0, 1.0, 1.0).rescaled(), grid.measure(Uniform((-1, 1))), [0, 6], Lagrangian())
-    assert float(ds.vertex[-1, -1, 0]) == pytest.approx(0.453506, abs=2e-5)
-    np.testing.assert_allclose(ds.density.values.sum(axis=1) * 2.4 / 200, 1, atol=1e-13)
-
-
-def test_plane_identity_matrices_concentrate_near_the_vertices_of_the_quadrature_points():
-    """V = I, d = 2, three bumps: clusters where points find them, to O(h), with their masses."""
-    corners = np.array([[-0.6, -0.5], [0.7, -0.3], [0.0, 0.7]])
-    cloud = EmpiricalMeasure(np.concatenate([c + 0.1 * gauss_nodes(Uniform([(-1, 1)] * 2), 6).points for c in corners]))
-    model = SelfAttention(np.eye(2), np.eye(2), np.eye(2)).rescaled()
-    points = simulate(model, cloud, [0.0, 3.0]).position[-1].values
-    grid = Grid([(-1, 1)] * 2, (24, 24))
-    law = Mixture([Uniform([(a - 0.1, a + 0.1), (b - 0.1, b + 0.1)]) for a, b in corners])
-    mu = saved_measure(solve(model, grid.measure(law), [0.0, 3.0], Lagrangian()), -1)
-    owner = np.argmin(((mu.points[:, None] - corners) ** 2).sum(axis=2), axis=1)
-    for k in range(3):
-        mine = owner == k
-        assert mu.weights[mine].sum() == pytest.approx(1 / 3, abs=0.01)
-        centre = mu.weights[mine] @ mu.points[mine] / mu.weights[mine].sum()
-        np.testing.assert_allclose(centre, points[36 * k : 36 * (k + 1)].mean(axis=0), atol=2 / 24)
 
 
 def test_symmetric_to_rounding_and_no_specks():

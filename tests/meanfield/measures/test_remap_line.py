@@ -1,0 +1,35 @@
+import numpy as np
+
+from meanfield import Grid, Normal, Uniform
+from meanfield.measures.flow_map import Stencils
+from meanfield.measures.material import material
+from meanfield.measures.remap_line import images_on_line, on_line
+
+
+def test_the_line_is_remapped_to_the_accuracy_of_the_flow():
+    errors = []
+    for n in (32, 64, 128):
+        grid = Grid([(-8, 8)], (n,))
+        patch = material(grid.measure(Normal(0, 1)), 2).patches[0]
+        masses = on_line(patch, np.sinh(0.7 * np.arcsinh(patch.vertices[:, 0])), grid.edges[0])
+        edges = np.sinh(np.arcsinh(grid.edges[0]) / 0.7)
+        errors.append(np.abs(masses - Normal(0, 1).cell_masses((edges,))).sum())
+    assert np.log2(errors[0] / errors[1]) > 3
+    assert errors[2] < 1e-4
+
+
+def test_vertices_out_of_order_by_rounding_lose_no_mass():
+    patch = material(Grid([(-1, 1)], (16,)).measure(Uniform((-1, 1))), 2).patches[0]
+    x = np.where(patch.vertices[:, 0] < 0, -0.5, 0.5) + 1e-16 * np.random.default_rng(0).normal(
+        size=len(patch.vertices)
+    )
+    masses = on_line(patch, x, np.linspace(-1, 1, 8))
+    assert abs(masses.sum() - 1) < 1e-14
+    assert (masses >= 0).all()
+
+
+def test_images_are_the_polynomials_through_the_vertices():
+    edges = np.linspace(0, 1, 9)
+    cell, u = np.arange(8), np.linspace(0.1, 0.9, 8)
+    found = images_on_line(u, cell, Stencils((edges,), 6), edges**5)
+    np.testing.assert_allclose(found, ((cell + u) / 8) ** 5, atol=1e-15)
