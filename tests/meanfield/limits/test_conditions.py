@@ -61,3 +61,11 @@ def test_on_the_line_only_theorems_on_the_line_apply():
     assert found.theorem == "2.1"
     assert "5.2" not in (*found.others, *found.undecided)
     assert "5.2" not in found.checks
+
+
+def test_on_the_line_the_leading_direction_is_exact():
+    """⟨Qφ₁, Kφ₁⟩ = QK for φ₁ = ±1: nothing is uncertain in it but the product."""
+    found = limits.hypotheses(SelfAttention(1.3, 0.7, 1.1))
+    (product,) = (check for check in found.checks["2.1"] if "Q" in check.needs)
+    (form,) = (check for check in found.checks["4.2"] if "Q" in check.needs)
+    assert (form.value, form.margin) == (product.value, product.margin)

@@ -110,6 +110,22 @@ def test_one_large_step_is_the_midpoint_rule():
     assert moved.masses @ grid.centres[0] == pytest.approx(2.5 * (1 - 0.5 + 0.125))
 
 
+class Rising(Shift):
+    """A velocity that grows with time, from rest."""
+
+    def velocity(self, t, x, mu):
+        return t * super().velocity(t, x, mu)
+
+
+def test_a_field_that_starts_from_rest_is_crossed_in_one_step_and_no_more_than_it_moves():
+    """x' = t moves by h²/2: the midpoint rule is exact, and nothing faster hides between the ends of the step."""
+    grid = Grid([(-4, 4)], 8)
+    moved = SemiLagrangian(cfl=2).attempt(Rising([1.0]), Span(0.0, np.inf, 1.0, 1.0), grid, np.eye(8)[3])
+    assert (moved.h, moved.bend) == (1.0, pytest.approx(0.0, abs=1e-15))
+    assert moved.masses @ grid.centres[0] == pytest.approx(-0.5 + 0.5)
+    assert moved.error < 1e-15
+
+
 def test_cells_pushed_by_slabs_are_those_of_the_whole(monkeypatch):
     grid = Grid([(-3, 3), (-2, 2)], (9, 7))
     masses = np.random.default_rng(0).dirichlet(np.ones(63)).reshape(9, 7)

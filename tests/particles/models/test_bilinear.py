@@ -17,7 +17,7 @@ from particles import (
     model_of,
     simulate,
 )
-from particles.errors import NotSupported
+from particles.errors import InvalidInput, NotSupported
 from particles.fields.field import MovingFrame, VelocityField
 
 FAMILY = {
@@ -109,3 +109,11 @@ def test_the_value_matrix_is_exact_where_the_frame_commutes_with_it():
         np.testing.assert_array_equal(SelfAttention(np.eye(2), np.eye(2), V).in_frame(A).value_matrix(400.0), V)
     other = SelfAttention(np.eye(2), np.eye(2), V).in_frame(np.diag([1.0, 2.0])).value_matrix(1.0)
     np.testing.assert_allclose(other, [[1.0, 0.3 * np.e], [0.0, 0.5]], rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", FAMILY)
+@pytest.mark.parametrize("shapes", [((2, 2), (3, 2), 2), ((2, 3), (2, 3), 2), ((2, 2), (2, 2), 3)])
+def test_matrices_that_do_not_fit_are_refused_where_the_model_is_made(name, shapes):
+    q, k, d = shapes
+    with pytest.raises(InvalidInput, match=r"one shape \(k, d\) with d = "):
+        FAMILY[name][0](np.ones(q), np.ones(k), np.eye(d))
