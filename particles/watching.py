@@ -139,9 +139,10 @@ class Watched:
     def __init__(self, watch: Watch, layout: Layout) -> None:
         self._watch, self.layout = watch, layout
         self._plain = layout
+        self._sizes = dict[str, int]()
 
     @classmethod
-    def anew(cls, watch: Watch, layout: Layout, own: Mapping[str, Array]) -> Watched:
+    def anew(cls, watch: Watch, layout: Layout, own: Mapping[str, Array], saved: xr.Dataset) -> Watched:
         """The observers of a run that goes on: its observables are those that its store holds, given again."""
         kept = {name: series for name, series in layout.series.items() if name in own}
         missing = sorted(layout.series.keys() - own.keys() - watch.observables.keys())
@@ -153,11 +154,15 @@ class Watched:
             )
         out = cls(watch, replace(layout, series=kept))
         out.layout = layout
+        out._sizes = _sizes_of(saved)
         return out
 
     def first(self, record: Mapping[str, Array]) -> dict[str, Array]:
         """The first record with its observables, which enter the layout."""
-        found = self._observed(float(self._plain.times[0]), record)
+        t = float(self._plain.times[0])
+        if self._watch.observables:
+            self._sizes = _sizes_of(snapshot(self._plain, t, record))
+        found = self._observed(t, record)
         taken = {*self._plain.static.variables, *self._plain.series, *self._plain.static.dims}
         if used := sorted(found.keys() & taken):
             raise InvalidInput(f"an observable is called {used[0]!r}, as a variable of the run is: choose another name")
@@ -192,10 +197,30 @@ class Watched:
     def _observed(self, t: float, record: Mapping[str, Array]) -> dict[str, xr.Variable]:
         if not self._watch.observables:
             return {}
-        return {
+        found = {
             name: _as_variable(name, _asked(f"the observable {name!r}", t, function, snapshot(self._plain, t, record)))
             for name, function in self._watch.observables.items()
         }
+        for name, value in found.items():
+            self._fit(name, t, value)
+        return found
+
+    def _fit(self, name: str, t: float, value: xr.Variable) -> None:
+        """Refuse a value that no Dataset can hold beside the rest, before the run is lost with it."""
+        for dim, size in value.sizes.items():
+            known = self._sizes.setdefault(str(dim), size)
+            if size == 0:
+                raise InvalidInput(f"the observable {name!r} has no entries at t = {t:g}: give one number at least")
+            if size != known:
+                raise InvalidInput(
+                    f"the observable {name!r} has {size} entries along {dim!r} at t = {t:g}, where the run has "
+                    f"{known}: give as many at every save, or name the dim otherwise"
+                )
+
+
+def _sizes_of(ds: xr.Dataset) -> dict[str, int]:
+    """The sizes that the dims of one save have in a run."""
+    return {str(dim): size for dim, size in ds.sizes.items() if dim != "time"}
 
 
 def _asked(what: str, t: float, function: Callable[..., Any], *arguments: Any) -> Any:

@@ -149,3 +149,41 @@ def test_observables_stand_in_the_store_and_a_resumed_run_asks_for_them(tmp_path
     with pytest.raises(InvalidInput, match=r"the store holds the observables \['m'\], given are \[\]"):
         resume(store)
     assert resume(store, **given).drop_attrs().identical(whole.drop_attrs())
+
+
+def growing(ds):
+    """One number more at each save."""
+    return np.ones(1 + round(2 * float(ds.time[0])))
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_an_observable_that_no_dataset_can_hold_ends_the_run_and_not_what_it_had(tmp_path, stored):
+    def place(name):
+        return tmp_path / name if stored else None
+
+    unfit = {
+        "fewer": (
+            lambda ds: ds.position.mean("component").isel(particle=slice(3)),
+            "3 entries along 'particle'.* has 6",
+        ),
+        "other": (lambda ds: xr.DataArray(np.ones(4), dims="component"), "4 entries along 'component'.* has 2"),
+        "empty": (lambda ds: np.zeros(0), "no entries"),
+    }
+    for name, (function, message) in unfit.items():
+        with pytest.raises(InvalidInput, match=message):
+            simulate(DECAY, X, TIMES, RK4(0.5), observables={name: function}, store=place(name))
+        assert not (tmp_path / name).exists()
+    with pytest.raises(RunStopped, match=r"'growing' has 2 entries along 'growing_index1' at t = 0\.5") as caught:
+        simulate(DECAY, X, TIMES, RK4(0.5), observables={"growing": growing}, store=place("growing"))
+    assert caught.value.dataset.growing.shape == (1, 1)
+    # Two that share a dim share its size.
+    shared = {"a": lambda ds: xr.DataArray(np.ones(3), dims="k"), "b": lambda ds: xr.DataArray(np.ones(4), dims="k")}
+    with pytest.raises(InvalidInput, match="'b' has 4 entries along 'k'"):
+        simulate(DECAY, X, TIMES, RK4(0.5), observables=shared, store=place("shared"))
+
+
+def test_an_observable_has_its_size_also_when_the_run_goes_on(tmp_path):
+    simulate(DECAY, X, TIMES, RK4(0.5), observables={"some": lambda ds: np.ones(3)}, store=tmp_path / "run")
+    with pytest.raises(RunStopped, match="'some' has 2 entries along 'some_index1' at t = 3"):
+        resume(tmp_path / "run", times=[3.0], observables={"some": lambda ds: np.ones(2)})
+    assert resume(tmp_path / "run", observables={"some": lambda ds: np.ones(3)}).some.shape == (6, 3)
