@@ -189,6 +189,9 @@ class ErrorControlled(Method):
         size, speed = _root_mean_square(x / scale), _root_mean_square(velocity / scale)
         h = 1e-6 if size < 1e-5 or speed < 1e-5 else 0.01 * size / speed
         h = min(h, t1 - t)
+        if h == 0:
+            # The velocity is beyond all range beside its tolerance: begin with the shortest step there is.
+            return 0.0
         change = _root_mean_square((slope(t + h, x + h * velocity) - velocity) / scale) / h
         if speed <= 1e-15 and change <= 1e-15:
             fitting = max(1e-6, h * 1e-3)

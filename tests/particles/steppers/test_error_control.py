@@ -151,3 +151,20 @@ def test_a_field_without_a_value_stops_the_run_and_keeps_what_it_had():
         with pytest.raises(RunStopped) as caught:
             simulate(Silent(), [0.0], [0, 0.5, 1, 2], method)
         assert caught.value.dataset.sizes["time"] in (2, 3)
+
+
+class Blast(VelocityField):
+    """x' = 1e200 x: beside its tolerance the velocity is beyond the range of float64."""
+
+    dim = 1
+
+    def velocity(self, t, x, mu):
+        return 1e200 * x
+
+
+@pytest.mark.parametrize("model", [Blast(), SelfAttention(0.0, 0.0, 1e200)])
+@pytest.mark.parametrize("method", [Adaptive(), HeunEuler(1e-6, 1e-8)])
+def test_a_velocity_beyond_all_range_stops_the_run(model, method):
+    with pytest.raises(RunStopped, match="below ten roundings of the time") as caught:
+        simulate(model, [[1.0]], [0.0, 1.0], method)
+    assert caught.value.dataset.sizes["time"] == 1
