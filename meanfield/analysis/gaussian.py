@@ -92,7 +92,11 @@ def gaussian_solution(model: VelocityField, law: Normal, t0: float, t: float) ->
         return np.concatenate([drift + G @ m, (growth if D is None else growth + 2 * D).ravel()])
 
     start = np.concatenate([law.mean(), law.covariance().ravel()])
-    end = solve_ivp(slope, (t0, t), start, method="DOP853", rtol=1e-12, atol=1e-14)
+    # Beside a small law an absolute tolerance of 1e-14 would be none.
+    spread = min(1.0, float(start[:d] @ start[:d] + np.trace(law.covariance())))
+    size = np.repeat([spread**0.5, spread], [d, d * d])
+    absolute = np.maximum(1e-14 * size, np.finfo(float).tiny)
+    end = solve_ivp(slope, (t0, t), start, method="DOP853", rtol=1e-12, atol=absolute)
     if not end.success or not np.isfinite(end.y[:, -1]).all():
         raise InvalidInput(f"the covariance of {law!r} blows up before t = {t:g}: choose an earlier time")
     S = end.y[d:, -1].reshape(d, d)

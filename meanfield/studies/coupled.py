@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from meanfield.distances.plans import transport
+from meanfield.schemes.carrying import scaled
 from meanfield.studies.constants import attention_terms
 from meanfield.studies.growth import MAX_UNKNOWNS, covariances, jacobian, splitting_rate
 from meanfield.studies.ranges import range_basis
@@ -55,7 +56,7 @@ def coupled_growth(
     integrals are trapezoidal sums, in s over 0, 1/2 and 1, in time over the saves and as many halvings between them as
     the exponent needs to change by 2 % of itself and by 0.005 in all at most. `error` is what the last halving changed,
     in s and in time. So the inequality is a theorem, and the exponent is a number with an estimated error: ℓ is looked
-    at at finitely many times, along solutions integrated to a tolerance of 1e-10.
+    at at finitely many times, along solutions integrated to a tolerance of 1e-10 of their size.
 
     Parameters
     ----------
@@ -85,12 +86,13 @@ def coupled_growth(
     if plan.nnz > MAX_PAIRS:
         return None
 
+    method = scaled(_METHOD, max(float(np.abs(m.points).max()) for m in (mu0, nu0)))
     ends: dict[float, tuple[Array, Array]] = {}
 
     def carry(times: Array) -> None:
         """Both ends (pair, d) of all pairs at these times."""
         needed = np.unique(np.append(times, saves[0]))
-        x, y = (simulate(model, m, needed, _METHOD)["position"].values for m in (mu0, nu0))
+        x, y = (simulate(model, m, needed, method)["position"].values for m in (mu0, nu0))
         ends.update(zip(needed, zip(x[:, plan.row], y[:, plan.col], strict=True), strict=True))
 
     def rates(times: Array) -> Array:

@@ -8,6 +8,7 @@ import numpy as np
 
 from meanfield.distances import wasserstein, wasserstein_bracket
 from meanfield.distances.arguments import as_atoms
+from meanfield.schemes.carrying import scaled
 from meanfield.studies.constants import constants
 from particles import Adaptive, EmpiricalMeasure, VelocityField, simulate
 from particles.checks import Array, hold, number, positive
@@ -93,5 +94,6 @@ def frozen_flows(model: VelocityField, mu: EmpiricalMeasure, nu: EmpiricalMeasur
 
 def _moved(model: VelocityField, measure: EmpiricalMeasure, t: float) -> EmpiricalMeasure:
     """The measure carried by its own frozen field for a time t."""
-    run = simulate(FrozenField(model, 0.0, measure), measure, [0.0, t], Adaptive(1e-10, 1e-12))
+    method = scaled(Adaptive(1e-10, 1e-12), float(np.abs(measure.points).max()))
+    run = simulate(FrozenField(model, 0.0, measure), measure, [0.0, t], method)
     return EmpiricalMeasure(run["position"].values[-1], measure.weights)

@@ -13,6 +13,7 @@ import xarray as xr
 
 from meanfield.distances import wasserstein, wasserstein_bracket
 from meanfield.limits import LimitCertificate, LimitSet
+from meanfield.schemes.carrying import scaled
 from meanfield.studies.atoms import AtomicLaw
 from meanfield.studies.executors import Executors
 from meanfield.studies.finite_size import uniform_sample, uniform_square
@@ -27,8 +28,8 @@ from particles.fields.field import as_field
 from particles.measure import Measure
 from particles.progress import Progress
 
-_FINE = Adaptive(1e-11, 1e-13)
-"""A thousandth of the tolerance that particles are moved with."""
+_USUAL, _FINE = Adaptive(), Adaptive(1e-11, 1e-13)
+"""What particles are moved with, and a thousandth of its tolerance."""
 
 
 class Law(Protocol):
@@ -61,8 +62,9 @@ class _Job:
         """The first n points of the cloud of seed s."""
         return self.law.sample(self.largest, seeded(self.seed, 0, s))[:n]
 
-    def moved(self, x0: Array, method: Adaptive | None = None) -> Array:
-        """Positions (time, n, d) at the times of the study."""
+    def moved(self, x0: Array, tolerances: Adaptive = _USUAL) -> Array:
+        """Positions (time, n, d) at the times of the study, to tolerances of the size of the cloud."""
+        method = scaled(tolerances, float(np.abs(x0).max()))
         if self.times[0] != self.start:
             return np.asarray(simulate(self.model, x0, [self.start, *self.times], method)["position"].values[1:])
         return (

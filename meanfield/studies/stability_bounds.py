@@ -11,6 +11,7 @@ import xarray as xr
 
 from meanfield.distances import wasserstein_bracket
 from meanfield.distances.bracket import EFFORTS
+from meanfield.schemes.carrying import scaled
 from meanfield.studies.constants import constants, speed
 from meanfield.studies.coupled import CoupledGrowth, coupled_growth
 from meanfield.studies.executors import Executors, as_executor
@@ -205,10 +206,8 @@ def judge(lower: Array, upper: Array, exponent: Array, error: Array | float = 0.
 
 
 def _solve(model: VelocityField, measure: EmpiricalMeasure, saves: Array, progress: bool) -> _Run:
-    runs = [
-        simulate(model, measure, saves, Adaptive(rtol, rtol / 100), progress=progress)["position"].values
-        for rtol in (1e-8, 1e-11)
-    ]
+    methods = [scaled(Adaptive(rtol, rtol / 100), float(np.abs(measure.points).max())) for rtol in (1e-8, 1e-11)]
+    runs = [simulate(model, measure, saves, method, progress=progress)["position"].values for method in methods]
     squares = ((runs[0] - runs[1]) ** 2).sum(axis=-1) @ measure.weights
     return _Run(runs[1], measure.weights, SAFETY * np.sqrt(squares))
 

@@ -32,3 +32,11 @@ def test_what_is_not_affine_is_named():
     assert not stays_normal(Halved(HEAD.Q, HEAD.K, HEAD.V))
     with pytest.raises(NotSupported, match="FeedForward"):
         normal_flow(layer, 0.0, np.zeros(2), np.eye(2))
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-9, 1e-30, 1e-100])
+def test_a_law_of_any_size_is_followed_as_closely(size):
+    """V = −1, Q = K = 1/size: S = (1/S₀ + 2t/size²)⁻¹ and m = e^{−t} (1 + 2t S₀/size²)^{−1/2} m₀."""
+    law = gaussian_solution(SelfAttention(1 / size, 1 / size, -1.0), Normal(0.2 * size, 0.5 * size**2), 0.0, 4.0)
+    assert law.covariance().item() / size**2 == pytest.approx(0.1, rel=1e-11)
+    assert law.mean().item() / size == pytest.approx(0.2 * np.exp(-4) / np.sqrt(5), rel=1e-11)

@@ -73,6 +73,17 @@ def test_the_bound_is_attained_where_the_field_is_linear():
     np.testing.assert_allclose(found.distance / found.distance[0], np.exp(found.exponent), rtol=1e-8)
 
 
+@pytest.mark.parametrize("size", [1e-10, 1e-60])
+def test_small_clouds_are_followed_as_closely(size):
+    """With Q and K divided by it a cloud of any size is the same one."""
+    found = []
+    for s in (1.0, size):
+        x, y = s * np.random.default_rng(0).standard_normal((2, 5, 2))
+        model = SelfAttention(np.eye(2) / s, np.eye(2) / s, np.eye(2))
+        found.append(coupled_growth(model, EmpiricalMeasure(x), EmpiricalMeasure(y), [0.0, 3.0]).distance / s)
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-9)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_the_derivative_of_the_coupled_distance_is_the_form_of_the_jacobian(seed):
     # ½ (D²)' = Σ mass ⟨x − y, X[μ](x) − X[ν](y)⟩ = ∫₀¹ ⟨ξ, J(z_s) ξ⟩ ds ≤ ℓ D², the middle one by Gauss's rule.

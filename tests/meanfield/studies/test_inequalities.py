@@ -5,7 +5,7 @@ import pytest
 from samples import heads, in_ball
 
 from meanfield.studies.inequalities import Inequality, frozen_flows, orders
-from particles import EmpiricalMeasure
+from particles import EmpiricalMeasure, SelfAttention
 
 
 def test_inequalities_6_7_and_6_8():
@@ -22,6 +22,16 @@ def test_inequalities_6_7_and_6_8():
     first, second = orders(EmpiricalMeasure([[0.0, 0.0]]), EmpiricalMeasure([[3.0, 4.0]]))
     assert first.left == 5.0
     assert second.right == pytest.approx(5.0, rel=1e-15)
+
+
+def test_small_clouds_are_carried_as_closely():
+    """With Q and K divided by it a cloud of any size is the same one."""
+    found = []
+    for s in (1.0, 1e-30):
+        x, y = s * np.random.default_rng(0).standard_normal((2, 5, 2))
+        model = SelfAttention(np.eye(2) / s, np.eye(2) / s, np.eye(2))
+        found.append(frozen_flows(model, EmpiricalMeasure(x), EmpiricalMeasure(y), 3.0).left / s)
+    assert found[1] == pytest.approx(found[0], rel=1e-9)
 
 
 def test_an_inequality_holds_at_equality_and_up_to_the_rounding_of_distances():

@@ -113,3 +113,14 @@ def test_the_radius_is_that_of_both_clouds_and_the_rate_is_that_of_the_first():
     other, _ = linear_rate(turning, 0.0, mu.points, nu.weights)
     assert float(found["linear_rate"][0]) == pytest.approx(own, rel=1e-12)
     assert abs(other - own) > 1e-3
+
+
+def test_small_clouds_are_followed_as_closely():
+    """With Q and K divided by it a cloud of any size is the same one, the error of the solver included."""
+    found = []
+    for s in (1.0, 1e-30):
+        x, y = s * np.random.default_rng(0).standard_normal((2, 5, 2))
+        model = SelfAttention(np.eye(2) / s, np.eye(2) / s, np.eye(2))
+        found.append(stability(model, EmpiricalMeasure(x), EmpiricalMeasure(y), [0.0, 3.0]) / s)
+    np.testing.assert_allclose(found[1]["distance"], found[0]["distance"], rtol=1e-9)
+    assert 0.1 < found[1]["solver_error"][1] / found[0]["solver_error"][1] < 10

@@ -165,6 +165,6 @@ class Blast(VelocityField):
 @pytest.mark.parametrize("model", [Blast(), SelfAttention(0.0, 0.0, 1e200)])
 @pytest.mark.parametrize("method", [Adaptive(), HeunEuler(1e-6, 1e-8, max_steps=50)])
 def test_a_velocity_beyond_all_range_stops_the_run(model, method):
-    with pytest.raises(RunStopped, match="below ten roundings of the time|more than max_steps") as caught:
+    with pytest.raises(RunStopped, match=r"below ten roundings of the time|more than max_steps") as caught:
         simulate(model, [[1.0]], [0.0, 1.0], method)
     assert caught.value.dataset.sizes["time"] == 1
