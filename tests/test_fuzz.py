@@ -305,15 +305,9 @@ def group_of(number):
     return list(GROUPS)[number % len(GROUPS)]
 
 
-LIMITS = (
-    "outermost cell centres",
-    "widen the box",
-    "finds the mass",
-    "exists: choose another name",
-    # e^{⟨Qx, Ky⟩} beyond float64, and a first token without mass, which sees nobody.
-    "of UnnormalizedAttention at t = 0 is not finite",
-    "the first token must have a positive weight in causal attention",
-)
+OVERFLOW = "of UnnormalizedAttention at t = 0 is not finite"
+ALONE = "the first token must have a positive weight in causal attention"
+LIMITS = ("outermost cell centres", "widen the box", "finds the mass", "exists: choose another name", OVERFLOW, ALONE)
 """What the messages say of inputs that are right by themselves and do not fit together."""
 
 
