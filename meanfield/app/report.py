@@ -1,12 +1,15 @@
-"""A study as one HTML file that needs nothing else: tables, pictures, two sentences on each."""
+"""A study as one HTML file that needs nothing else: what was found, what it means, and how it was made."""
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
+
+from meanfield.pages import viewer
+from meanfield.pages.page import image, page, table
+from meanfield.pages.viewer import View
 
 
 @dataclass(frozen=True)
@@ -24,48 +27,64 @@ class TextTable:
         return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
 
     def html(self) -> str:
-        """The same as an HTML table."""
-        head = "".join(f"<th>{escape(cell)}</th>" for cell in self.header)
+        """The same as an HTML table, which scrolls by itself where it is wider than the page."""
+        head = "".join(f"<th scope='col'>{escape(cell)}</th>" for cell in self.header)
         body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in self.rows)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return f"<div class='wide'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG, and what its colours, lines and dashes mean."""
+
+    path: Path
+    caption: str
 
 
 @dataclass(frozen=True)
 class Section:
-    """One part of a report: what it is called, what is seen and what it means, a table, a picture."""
+    """One part of a report.
+
+    `text` is what is seen and what it means; `formulas` are MathML; `terms` are the words that the section uses, each
+    with its meaning; `facts` are names and values; `verbatim` is text as the terminal has it.
+    """
 
     title: str
     text: str
     table: TextTable | None = None
-    picture: Path | None = None
+    picture: Picture | None = None
+    view: View | None = None
     verbatim: str = ""
+    formulas: Sequence[str] = ()
+    terms: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
 
-    def html(self) -> str:
+    def html(self, anchor: str) -> str:
         """The section as HTML, the picture inside."""
-        parts = [f"<section><h2>{escape(self.title)}</h2>", f"<p>{escape(self.text)}</p>"]
+        parts = [f'<section id="{anchor}"><h2>{escape(self.title)}</h2>', f"<p>{escape(self.text)}</p>", *self.formulas]
         if self.picture is not None:
-            data = base64.b64encode(self.picture.read_bytes()).decode()
-            parts.append(f'<img alt="{escape(self.title)}" src="data:image/png;base64,{data}">')
+            parts.append(image(self.picture.path.read_bytes(), self.picture.caption, self.title))
+        if self.view is not None:
+            parts.append(f"<figure>{self.view.markup}<figcaption>{escape(self.view.caption)}</figcaption></figure>")
         if self.table is not None:
             parts.append(self.table.html())
+        if self.facts:
+            parts.append(table(self.facts))
         if self.verbatim:
             parts.append(f"<pre>{escape(self.verbatim)}</pre>")
+        if self.terms:
+            words = "".join(f"<dt>{escape(word)}</dt><dd>{escape(text)}</dd>" for word, text in self.terms.items())
+            parts.append(f"<h3>Words used here</h3><dl>{words}</dl>")
         return "\n".join([*parts, "</section>"])
-
-
-_STYLE = """
-body { font: 16px/1.5 Georgia, serif; max-width: 54rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
-h1, h2 { font-weight: normal; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #ccc; }
-img { max-width: 100%; } pre { background: #f6f6f4; padding: 0.8rem; overflow-x: auto; font-size: 13px; }
-table { border-collapse: collapse; font-size: 14px; margin: 1rem 0; }
-th, td { text-align: left; padding: 0.25rem 0.9rem 0.25rem 0; border-bottom: 1px solid #e4e4e0; }
-"""
 
 
 def html_report(title: str, about: str, sections: Sequence[Section]) -> str:
     """The whole page."""
-    body = "\n".join(section.html() for section in sections)
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{_STYLE}</style></head>\n<body><h1>{escape(title)}</h1><p>{escape(about)}</p>\n{body}\n</body></html>\n"
+    anchors = [f"part-{k}" for k in range(1, len(sections) + 1)]
+    links = "".join(
+        f'<li><a href="#{anchor}">{escape(s.title)}</a></li>' for anchor, s in zip(anchors, sections, strict=True)
     )
+    body = "\n".join(section.html(anchor) for anchor, section in zip(anchors, sections, strict=True))
+    script = viewer.script() if any(section.view is not None for section in sections) else ""
+    head = f"<h1>{escape(title)}</h1><p>{escape(about)}</p><nav aria-label='parts'><ul>{links}</ul></nav>"
+    return page(title, f"<header>{head}</header>\n<main>\n{body}\n</main>", script)

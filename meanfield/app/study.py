@@ -10,7 +10,9 @@ from meanfield import limits
 from meanfield.app.config import StudyConfig
 from meanfield.app.report import Section
 from meanfield.app.workspace import Workspace, prepare_folder
+from meanfield.pages import mathml
 from meanfield.studies.executors import Executors
+from particles import SoftmaxField
 from particles.errors import StoreError
 
 log = logging.getLogger(__name__)
@@ -36,7 +38,8 @@ def run_study(
     try:
         study.add(_model(study))
         for part in config.parts:
-            part.run(study)
+            with study.timed(part.name):
+                part.run(study)
     except (StoreError, BrokenPipeError):
         raise
     except OSError as error:
@@ -44,9 +47,30 @@ def run_study(
     return folder
 
 
+_MODEL = (
+    "Which of the paper's theorems applies to this model, and the numbers that decide it: each line is one hypothesis, "
+    "with the theorem that needs it. A theorem applies only where all its lines end in yes, so that single lines of a "
+    "theorem that does not apply may hold."
+)
+_TERMS = {
+    "margin": "how far a number is from where the hypothesis begins to fail, rounding taken off; negative where it "
+    "fails.",
+    "UNDECIDED": "rounding hides on which side of its threshold the number lies.",
+    "λ₁, λ₂": "the eigenvalues of V of largest modulus.",
+    "φ₁, φ₁*": "the unit eigenvector of λ₁, and the left eigenvector with φ₁*(φ₁) = 1.",
+    "F ⊕ G": "the splitting of the space into the eigenspace of λ₁ and the invariant subspace of all other "
+    "eigenvalues.",
+    "rescaled": "coordinates z = e^{−tV} x (3.1), in which tokens of growing size may come to rest.",
+}
+
+
 def _model(study: Workspace) -> Section:
-    return Section(
-        "Model",
-        "Which of the paper's theorems applies to this model, and the numbers that decide it.",
-        verbatim=str(limits.hypotheses_of(study.setting.model, factors=study.setting.factors)),
-    )
+    model = study.setting.model
+    formulas = [mathml.CONTINUITY]
+    if isinstance(model, SoftmaxField):
+        formulas.append(mathml.ATTENTION)
+    if model.frame is not None:
+        formulas.append(mathml.RESCALED)
+    words = str(limits.hypotheses_of(model, factors=study.setting.factors))
+    terms = {word: text for word, text in _TERMS.items() if any(part in words for part in word.split(", "))}
+    return Section("Model", _MODEL, verbatim=words, formulas=formulas, terms=terms)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ import matplotlib.pyplot as plt
 import xarray as xr
 from matplotlib.figure import Figure
 
+from meanfield.app.evidence import evidence
 from meanfield.app.parts.setting import Setting
 from meanfield.app.report import Section, html_report
 from meanfield.studies.executors import Executors
@@ -34,16 +36,30 @@ class Workspace:
     progress: bool
     show: Callable[[str], object]
     sections: list[Section] = field(default_factory=list)
+    times: dict[str, float] = field(default_factory=dict)
 
     def add(self, section: Section) -> None:
         """Take a section into the report, which is complete after every one; print its table."""
         self.sections.append(section)
-        replace_file(self.folder / "report.html", html_report(self.title, self.about, self.sections))
+        self.write_report()
         self.show(f"\n{section.title}")
         if section.table is not None:
             self.show(section.table.text())
         if section.verbatim:
             self.show(section.verbatim)
+
+    def write_report(self) -> None:
+        """Write the report as far as it is, with how it was made at its end."""
+        made = evidence(self.setting, self.times, self.executor)
+        replace_file(self.folder / "report.html", html_report(self.title, self.about, [*self.sections, made]))
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Take the time of a part into the report."""
+        start = time.perf_counter()
+        yield
+        self.times[name] = time.perf_counter() - start
+        self.write_report()
 
     def keep(self, ds: xr.Dataset, name: str) -> xr.Dataset:
         """Write a Dataset into the folder."""

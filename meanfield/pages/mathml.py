@@ -19,8 +19,8 @@ def name(text: str) -> str:
 
 
 def sign(text: str) -> str:
-    """An operator or a bracket."""
-    return f"<mo>{escape(text)}</mo>"
+    """An operator, or a bracket of one line's height."""
+    return f'<mo stretchy="false">{escape(text)}</mo>'
 
 
 def number(value: float) -> str:
@@ -49,8 +49,8 @@ def ratio(top: str, bottom: str) -> str:
 
 
 def formula(*parts: str) -> str:
-    """A displayed formula."""
-    return f'<math display="block">{row(*parts)}</math>'
+    """A displayed formula, which scrolls by itself where it is wider than the page."""
+    return f'<div class="wide"><math display="block">{row(*parts)}</math></div>'
 
 
 def matrix(symbol: str, values: npt.ArrayLike) -> str:
@@ -61,7 +61,7 @@ def matrix(symbol: str, values: npt.ArrayLike) -> str:
         space = above("<mi>ℝ</mi>", row(number(rows), sign("×"), number(columns)))
         return formula(name(symbol), sign("∈"), space)
     cells = "".join(f"<mtr>{''.join(f'<mtd>{number(v)}</mtd>' for v in line)}</mtr>" for line in array)
-    return formula(name(symbol), sign("="), sign("("), f"<mtable>{cells}</mtable>", sign(")"))
+    return formula(name(symbol), sign("="), "<mo>(</mo>", f"<mtable>{cells}</mtable>", "<mo>)</mo>")
 
 
 _MU, _X, _T = name("μ"), name("x"), name("t")

@@ -11,9 +11,11 @@ import xarray as xr
 
 from meanfield import plots
 from meanfield.app.parts.part import Part
-from meanfield.app.report import Section, TextTable
+from meanfield.app.report import Picture, Section, TextTable
 from meanfield.app.table import Table, count, counts
 from meanfield.app.workspace import Workspace
+from meanfield.pages import mathml
+from meanfield.pages.viewer import viewer
 from meanfield.solve import coarseness, solve
 from meanfield.studies.atoms import AtomicLaw
 from meanfield.studies.many_particles import convergence
@@ -26,9 +28,33 @@ _CLOUD = 4096
 """Particles of the reference where there is a density but no grid."""
 
 _SOLUTION = (
-    "The density that solves (6.1) (blue, averaged over the cells: one that the support covers in part is lighter) and "
-    "400 particles drawn from the initial law and moved by the same field (orange)."
+    "The density that solves (6.1), and 400 particles drawn from the initial law and moved by the same field: the more "
+    "particles, the nearer they are to it."
 )
+_SHADES = (
+    "Shades of blue: the density, averaged over the cells of the grid, so that a cell which the support covers in "
+    "part is lighter; each bar has its own scale. Orange dots: 400 particles."
+)
+_LINE = "Blue line: the density, averaged over the cells of the grid. Orange dots: 400 particles, on the axis."
+_CURVES = (
+    "Pale dots: the distance of each seed. Dots and lines in colour: their root mean square at one time. Grey dotted "
+    "and dash-dotted: lines of the slopes that theory knows, drawn above the data since only their slope is known. "
+    "Black dashed: the law at finite N at t = 0, at its own height. Both axes are logarithmic."
+)
+_TERMS = {
+    "W2": "the Wasserstein distance: the root of the least mean square way that carries one measure to the other.",
+    "slope": "of the logarithm of the root mean square distance against that of N, fitted to all sizes.",
+    "±": "half the 95 % interval of the root mean square over the seeds.",
+    "theory, connected": "the rate for a law whose support is connected, its logarithm read as a slope between the "
+    "sizes.",
+    "theory, clustered": "the rate for a law made of separated clusters: the number of particles in each fluctuates.",
+    "theory, atoms": "the rate for a law made of finitely many points.",
+    "law at finite N": "the expected distance at these N themselves, lower-order terms included; not a limit as N → ∞.",
+    "error, space": "of the solution, from its representation on the mesh or grid; W2 between what it is and what is "
+    "kept.",
+    "error, time": "of the integration in time, of the solution and of the particles.",
+    "error, transport": "half the width of the interval that is proved to hold each distance.",
+}
 
 _BUDGET = (
     " The last rows are what else is known of the error of every distance: of the solution in space, of both solutions "
@@ -77,7 +103,18 @@ class ConvergencePart(Part):
             "its 95% interval, and the slope of its logarithm. "
         )
         text += _rates(setting.law) + _finite_law(ds) + _BUDGET
-        study.add(Section("Convergence in the number of particles", text, _table(ds), path))
+        table = _table(ds)
+        told = text + " " + table.text()
+        terms = {word: meaning for word, meaning in _TERMS.items() if word in told}
+        section = Section(
+            "Convergence in the number of particles",
+            text,
+            table,
+            Picture(path, _CURVES),
+            formulas=[mathml.EMPIRICAL],
+            terms=terms,
+        )
+        study.add(section)
 
 
 def _sizes(value: Any) -> tuple[int, ...]:
@@ -105,11 +142,19 @@ def _reference(study: Workspace, times: Array) -> xr.Dataset:
     ds = solve(setting.model, setting.grid.initial, saves, scheme=setting.grid.scheme, progress=progress)
     cloud = simulate(setting.model, setting.law.sample(400, seeded(setting.seed, 3)), saves)
     shown = saves[np.unique(np.linspace(0, len(saves) - 1, 3).round().astype(int))]
-    with study.picture("solution", (3.6 * len(shown), 3.6)) as (figure, path):
+    with study.picture("solution", (4.2 * len(shown), 3.6)) as (figure, path):
         for time, ax in zip(shown, np.atleast_1d(figure.subplots(1, len(shown))), strict=True):
             plots.density(ds, time, ax)
             plots.particles(cloud, time, ax, s=4, alpha=0.6)
-    study.add(Section("Solution of the continuity equation", _SOLUTION, picture=path, verbatim=coarseness(ds)))
+    study.add(
+        Section(
+            "Solution of the continuity equation",
+            _SOLUTION,
+            picture=Picture(path, _LINE if ds["density"].ndim == 2 else _SHADES),
+            view=viewer(ds, "solution", cloud=cloud),
+            verbatim=coarseness(ds),
+        )
+    )
     return ds
 
 

@@ -12,9 +12,11 @@ import xarray as xr
 
 from meanfield import limits, plots
 from meanfield.app.parts.part import Part
-from meanfield.app.report import Section, TextTable
+from meanfield.app.report import Picture, Section, TextTable
 from meanfield.app.table import Table, at_least, positive_number
 from meanfield.app.workspace import Workspace
+from meanfield.figures import limit_set
+from meanfield.pages.viewer import viewer
 from meanfield.studies.clustered import clustered_limit
 from particles import simulate
 from particles.checks import Array, as_times, count
@@ -26,18 +28,30 @@ ENCLOSED = 60
 """Tokens up to which the exact solution is enclosed where a theorem allows it, for some seconds."""
 
 _NO_SET = (
-    "Trajectories of the tokens, and the rank of the attention matrix over time. No theorem of the paper applies to "
-    "this model, for the reasons given, so there is no set to measure a distance to."
+    "No theorem of the paper applies to this model, for the reasons given, so there is no set to measure a distance "
+    "to. The rank of the attention matrix shows whether few tokens come to lead."
 )
 _CONJECTURE = (
-    "Trajectories of the tokens, the distance of each to the parallel subspaces that the run shows at its end, and the "
-    "rank of the attention matrix. No theorem of the paper applies to this model: that there are at most three such "
-    "subspaces is its codimension conjecture."
+    "No theorem of the paper applies to this model: that there are at most three parallel subspaces is its codimension "
+    "conjecture. Distances are to those that the run shows at its end."
 )
 _THEOREM = (
-    "Trajectories of the tokens, the distance of each to the set that the theorem predicts, and the rank of the "
-    "attention matrix. The distance falls at an exponential rate once each token attends to one leader."
+    "The distance of each token to the set that the theorem predicts falls at an exponential rate once each token "
+    "attends to one leader. The distance at the last time is how far the tokens still are from the set; the bound of "
+    "the certificate, which may be far smaller, is on where their limits lie. The rank of the attention matrix first "
+    "rises, as scores grow apart, and falls to the number of leaders."
 )
+_TERMS = {
+    "leader": "a token that others come to attend to, with a weight that tends to 1.",
+    "P(t)": "the attention matrix: row i holds the weights with which token i attends to all tokens.",
+    "proved": "a statement about the exact solution from the first saved tokens; nothing is assumed.",
+    "conditional": "proved, given what stands after “given that”, the measured integration error among it.",
+    "observed": "the run is near the predicted set at its end; nothing is proved.",
+    "undecided": "neither.",
+    "largest bound": "the limit of every token lies within this distance of the point that the certificate names.",
+    "on set": "a token of which only the set is known that its distance to tends to 0.",
+    "rate": "the slope of the logarithm of the distance over the fitted times.",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,10 +82,14 @@ class LimitPart(Part):
         ds = study.keep(simulate(setting.model, tokens, self.times, progress=study.progress), "limit_run")
         certificate = limits.certify_run(ds, enclose=self.particles <= ENCLOSED, factors=setting.factors)
         summary = study.keep(certificate.to_dataset(), "limit")
+        found = certificate.limit_set if certificate.frame == ds.attrs["frame"] else None
         with study.picture("limit", (9.0, 4.2)) as (figure, path):
-            left, right = figure.subplots(1, 2)
+            left = figure.add_subplot(1, 2, 1, projection="3d" if setting.law.dim == 3 else None)
             plots.trajectories(ds, left)
-            plots.limit_distance(summary, right)
+            if found is not None:
+                limit_set(found, left)
+            plots.limit_distance(summary, figure.add_subplot(1, 2, 2))
+        seen = viewer(ds, "limit", curves=[] if found is None else found.curves(_bounds(ds)))
         table = None
         if certificate.limit_set is None:
             text = _NO_SET
@@ -81,7 +99,35 @@ class LimitPart(Part):
             text, table = _THEOREM, _decay(study, ds, certificate)
         # The hypotheses at the end of a certificate stand in the first section already.
         words = str(certificate).removesuffix("\n" + indent(str(certificate.hypotheses), "  "))
-        study.add(Section("Geometry of the limit", text, table, path, words))
+        picture = Picture(path, _caption(ds, certificate, drawn=found is not None))
+        terms = {word: meaning for word, meaning in _TERMS.items() if word in text + words or word == "P(t)"}
+        study.add(Section("Geometry of the limit", text, table, picture, seen, words, terms=terms))
+
+
+def _bounds(ds: xr.Dataset) -> list[tuple[float, float]]:
+    """The range of each component over the run."""
+    x = ds["position"]
+    low, high = x.min(("time", "particle")).values, x.max(("time", "particle")).values
+    return list(zip(low.tolist(), high.tolist(), strict=True))
+
+
+def _caption(ds: xr.Dataset, certificate: limits.LimitCertificate, *, drawn: bool) -> str:
+    """What the two halves of the picture show, as it is for this run."""
+    d = ds.sizes["component"]
+    paths = {
+        1: "the paths of the tokens against time",
+        2: "the paths of the tokens",
+        3: "the paths of the tokens in space",
+    }
+    words = [
+        f"Left: {paths.get(d, f'the first two of {d} components of the paths of the tokens')}, a dot at the last time"
+    ]
+    if drawn and d in (2, 3):
+        words.append("grey: the predicted set")
+    if certificate.limit_set is None:
+        return "; ".join(words) + ". Right: the rank of the attention matrix P(t)."
+    right = "Right: the distance of each token to the set (light blue), the largest (black), on a logarithmic axis"
+    return "; ".join(words) + f". {right}; in orange the rank of the attention matrix P(t), on the axis at the right."
 
 
 def _decay(study: Workspace, ds: xr.Dataset, certificate: limits.LimitCertificate) -> TextTable | None:

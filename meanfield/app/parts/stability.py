@@ -11,9 +11,10 @@ import xarray as xr
 
 from meanfield import plots
 from meanfield.app.parts.part import Part
-from meanfield.app.report import Section, TextTable
+from meanfield.app.report import Picture, Section, TextTable
 from meanfield.app.table import Table, at_least, positive_number
 from meanfield.app.workspace import Workspace
+from meanfield.pages import mathml
 from meanfield.studies.pairs import stability_of_law
 from meanfield.studies.stability_bounds import BOUNDS, VERDICTS, informative_until
 from particles.checks import Array, as_times
@@ -28,6 +29,20 @@ _WORDS = (
     "counts as verified where even the upper end of the distance obeys it. The growth to first order is no bound but "
     "the most that an infinitesimal change of the law can grow, also by splitting atoms, which a shift does not. "
 )
+
+_CURVES = (
+    "Blue dots and lines: the distance of each pair. Blue dotted: what the largest growth to first order would make "
+    "of it. Dashed: the bounds, black the a posteriori bound of each pair, green and orange the worst cases (6.6), "
+    "each up to where it leaves the picture. The vertical axis is logarithmic."
+)
+_TERMS = {
+    "hull, ball": "where the constant C of (6.6) is taken: the convex hull of all tokens of the run, the ball around "
+    "it.",
+    "a posteriori": "a bound computed along the two solutions once they are known, for this pair and no other.",
+    "vacuous": "larger than the diameter of the ball that holds both solutions: true, and no information.",
+    "verified": "even the upper end of the interval that holds the distance obeys the bound.",
+    "log10": "powers of ten: 1 is a growth to ten times the initial distance.",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +88,15 @@ class StabilityPart(Part):
         text = _WORDS.format(shift=self.shift, pairs=pairs) + " ".join(
             [_sharpness(ds), *(_reach(ds, name) for name in BOUNDS if np.isfinite(ds[name]).any())]
         )
-        study.add(Section("Stability of the solution", text, _table(ds), path))
+        section = Section(
+            "Stability of the solution",
+            text,
+            _table(ds),
+            Picture(path, _CURVES),
+            formulas=[mathml.STABILITY],
+            terms=_TERMS,
+        )
+        study.add(section)
 
 
 def _two_times(value: Any) -> Array:

@@ -13,7 +13,7 @@ from meanfield.analysis.clusters import cluster_count
 from meanfield.analysis.diagnostics import covariance
 from meanfield.app.parts.part import Part
 from meanfield.app.parts.setting import Setting
-from meanfield.app.report import Section, TextTable
+from meanfield.app.report import Picture, Section, TextTable
 from meanfield.app.table import Table, at_least, positive_number, text
 from meanfield.app.workspace import Workspace
 from meanfield.measures.laws import ProbabilityLaw
@@ -89,7 +89,12 @@ class SweepPart(Part):
             f"each: the number of clusters at distance {self.distance:g} and the root mean square distance from the "
             f"mean, at t = {self.times[-1]:g}, mean and standard deviation over the seeds."
         )
-        study.add(Section(f"Sweep over {self.parameter}", words, _table(ds, self.parameter), path))
+        picture = Picture(path, "Dots: the mean number of clusters over the seeds; bars: their standard deviation.")
+        terms = {
+            "cluster": "tokens connected by steps between neighbours, which are closer than the distance named above.",
+            "spread": "the root mean square distance of the tokens from their mean.",
+        }
+        study.add(Section(f"Sweep over {self.parameter}", words, _table(ds, self.parameter), picture, terms=terms))
 
     def _models(self, setting: Setting) -> list[tuple[Any, VelocityField]]:
         if self.parameter not in setting.parameters or self.parameter in ("name", "head", "frame"):

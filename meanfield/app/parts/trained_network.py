@@ -11,7 +11,7 @@ import xarray as xr
 
 from meanfield import checkpoints, plots
 from meanfield.app.parts.part import Part
-from meanfield.app.report import Section, TextTable
+from meanfield.app.report import Picture, Section, TextTable
 from meanfield.app.table import Table, at_least, counts, text
 from meanfield.app.workspace import Workspace
 from meanfield.checkpoints import Checkpoint
@@ -20,11 +20,37 @@ from particles.checks import Array
 from particles.errors import InvalidInput, NotSupported
 
 _LAYERS = (
-    "How the tokens of one text cluster from layer to layer. Left: cosines between all pairs of tokens before the "
-    "first layer (0) and after each; a clustered state has its mass near 1. Middle: the effective rank of the "
-    "attention matrices, averaged over the heads; the theory predicts a low one in the limit. Right: the number of "
-    "tokens that some token attends to most, the leaders. Dashed: networks with random weight matrices of the same "
-    "singular values; what they show too is not learned."
+    "How the tokens of one text cluster from layer to layer, beside networks with random weight matrices of the same "
+    "singular values: what those show too is not learned. A clustered state has the cosines of its pairs near 1; the "
+    "theory predicts a low rank of attention and few leaders in the limit."
+)
+_THREE = (
+    "Left: densities of the cosines between all pairs of tokens, before the first layer (0, pale) and after each "
+    "(darker). Middle: the effective rank of the attention matrices against the layer. Right: the number of leaders. "
+    "Lines: means over the heads, solid for the trained network, dashed for random ones; bands: from the least to the "
+    "largest head."
+)
+_LAYER_TERMS = {
+    "effective rank": "the exponential of the entropy of the singular values, as shares: 1 for one direction.",
+    "entropy of rows": "of the attention of each token, as weights: 0 where it attends to one token.",
+    "leaders": "tokens that some token attends to most.",
+    "clusters": "groups of tokens connected by small angles.",
+}
+_FLOW_TERMS = {
+    "nearest time of the flow": "how long the layer's equation runs until it comes nearest to what the layer makes.",
+    "gap": "how far it still is from it then, relative to how far the layer moves the tokens.",
+    "direction": "the cosine between the layer's step and its velocity at the start.",
+}
+_HEAD_CAPTION = (
+    "The eigenvalues of V of every trained head, each head divided by its largest modulus; blue: the heads under "
+    "Theorem 4.2, grey: the others."
+)
+_FLOW_CAPTION = (
+    "Blue: the time of the flow nearest to each layer, 1 for a small step (grey line). Orange, green: the gaps."
+)
+_LIMIT_CAPTION = (
+    "Dots: means over the parts; bars: standard deviations; blue before the first layer, orange after the last. Both "
+    "axes are logarithmic."
 )
 _FLOW = (
     "Each layer beside the flow of its equation x' = A(x) + F(x) from the same tokens. The time at which the flow is "
@@ -92,11 +118,18 @@ class TrainedNetworkPart(Part):
                 ax.legend()
         study.add(
             Section(
-                f"A trained network, {network.depth} layers on {len(self.tokens)} tokens", _LAYERS, _rows(found), path
+                f"A trained network, {network.depth} layers on {len(self.tokens)} tokens",
+                _LAYERS,
+                _rows(found),
+                Picture(path, _THREE),
+                terms=_LAYER_TERMS,
             )
         )
         flow = study.keep(checkpoints.layers_and_flow(network, self.tokens), "network_flow")
-        study.add(Section("Layers and their flow", _FLOW, _flow_rows(flow)))
+        with study.picture("network_flow", (6.0, 4.0)) as (figure, path):
+            plots.layers_and_flow(flow, figure.add_subplot())
+        picture = Picture(path, _FLOW_CAPTION)
+        study.add(Section("Layers and their flow", _FLOW, _flow_rows(flow), picture, terms=_FLOW_TERMS))
         self._heads(study, rng)
         self._limit(study, rng)
 
@@ -109,7 +142,11 @@ class TrainedNetworkPart(Part):
         study.keep(heads, "network_heads")
         nulls = xr.concat([self.checkpoint.null_heads(rng) for _ in range(self.null_models)], "null")
         study.keep(nulls, "network_heads_null")
-        study.add(Section("Heads and theorems", _HEADS, _head_rows(heads, nulls)))
+        with study.picture("network_heads", (6.0, 4.4)) as (figure, path):
+            plots.heads(heads, figure.add_subplot())
+        terms = {"median margin": "of the number that decides, over the heads of the row, relative to its own scale."}
+        picture = Picture(path, _HEAD_CAPTION)
+        study.add(Section("Heads and theorems", _HEADS, _head_rows(heads, nulls), picture, terms=terms))
 
     def _limit(self, study: Workspace, rng: np.random.Generator) -> None:
         if not self.sizes:
@@ -124,7 +161,10 @@ class TrainedNetworkPart(Part):
             [str(int(n)), f"{float(mean[i, 0]):.3f}", f"{float(mean[i, -1]):.3f}"] for i, n in enumerate(ds["size"])
         ]
         header = ["tokens", "W2 before the first layer", "W2 after the last"]
-        study.add(Section("The limit in the number of tokens", _LIMIT, TextTable(header, rows)))
+        with study.picture("network_tokens", (6.0, 4.0)) as (figure, path):
+            plots.token_limit(ds, figure.add_subplot())
+        picture = Picture(path, _LIMIT_CAPTION)
+        study.add(Section("The limit in the number of tokens", _LIMIT, TextTable(header, rows), picture))
 
 
 def _shipped_ids(where: str, number: int | None) -> Any:

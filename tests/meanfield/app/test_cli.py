@@ -9,6 +9,7 @@ import time
 
 import pytest
 import xarray as xr
+from hostile import is_inert
 from small_study import SMALL, run
 
 import particles
@@ -31,7 +32,14 @@ def test_a_study_writes_datasets_pictures_and_a_report_and_ends_with_the_folder(
     assert page.count("V a multiple of I: max") == 2
     assert sum("V a multiple of I: max" in line for line in printed) == 2
     assert page.count("data:image/png;base64,") == 4
-    assert not re.search(r'(src|href)="(?!data:)', page)
+    found = is_inert(page)
+    assert not re.search(r'(src|href)="(?!data:|#)', page)
+    # The solution and the run towards its limit can be played.
+    assert found.tags.count("canvas") == 2
+    assert all(f'<mi>{name}</mi><mo stretchy="false">=</mo>' in page for name in "QKV")
+    assert all(word in found.words for word in ("margin", "law at finite N", "vacuous", "leader", "seed"))
+    assert re.search(r"\[convergence\] \d+\.\d s, \[stability\] \d+\.\d s, \[limit\] \d+\.\d s", found.words)
+    assert "Lagrangian(" in found.words
     assert any(line.startswith("slope") for line in printed)
     assert any(line.startswith("law at finite N") and "-0.500" in line for line in printed)
     assert "On an interval the expected square is known exactly: the law at finite N has the slope -0.500" in page

@@ -1,6 +1,10 @@
 """The page escapes what it is given and holds its pictures; a table is the same on the terminal."""
 
-from meanfield.app.report import Section, TextTable, html_report
+from hostile import EVIL, hostile_run, is_inert
+
+from meanfield.app.report import Picture, Section, TextTable, html_report
+from meanfield.pages import mathml
+from meanfield.pages.viewer import viewer
 
 
 def test_columns_are_aligned():
@@ -11,10 +15,26 @@ def test_columns_are_aligned():
 def test_text_of_a_user_is_no_markup(tmp_path):
     picture = tmp_path / "dot.png"
     picture.write_bytes(b"not drawn")
-    evil = "<script>alert('x')</script> & more"
-    section = Section(evil, evil, TextTable([evil], [[evil]]), picture, evil)
-    page = html_report(evil, evil, [section])
-    assert "<script" not in page
-    # Title twice and about; heading, sentence, both cells, what is verbatim, the picture's name.
-    assert page.count("&lt;script&gt;") == 9
+    section = Section(
+        EVIL,
+        EVIL,
+        TextTable([EVIL], [[EVIL]]),
+        Picture(picture, EVIL),
+        viewer(hostile_run(), "run"),
+        EVIL,
+        [mathml.matrix(EVIL, [[1.0]])],
+        {EVIL: EVIL},
+        {EVIL: EVIL},
+    )
+    page = html_report(EVIL, EVIL, [section])
+    found = is_inert(page)
+    # Title twice, about, contents; heading, sentence, formula, both cells, caption, fact, verbatim, term.
+    assert found.words.count(EVIL) == 15
     assert 'src="data:image/png;base64,bm90IGRyYXdu"' in page
+    assert found.tags.count("canvas") == 1
+
+
+def test_a_report_without_a_viewer_has_no_script():
+    page = html_report("title", "about", [Section("one", "text"), Section("two", "text")])
+    assert "<script" not in page
+    assert page.count('href="#part-2"') == page.count('id="part-2"') == 1
