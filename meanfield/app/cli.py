@@ -1,4 +1,4 @@
-"""The command line: `meanfield study`, `meanfield figure`, `meanfield models`."""
+"""The command line: `meanfield study`, `meanfield view`, `meanfield figure`, `meanfield models`."""
 
 from __future__ import annotations
 
@@ -53,7 +53,12 @@ def _parser() -> argparse.ArgumentParser:
     study.add_argument("--executor", default="processes", help="processes, threads, or dask://HOST:PORT")
     study.add_argument("--workers", type=int, help="processes or threads (default: one for each core)")
     study.add_argument("--resume", action="store_true", help="take up the interrupted study in --out")
+    study.add_argument("--template", action="store_true", help="write a commented study file (--out) and run nothing")
     study.set_defaults(run=_study)
+    view = commands.add_parser("view", help="write an HTML file that shows a run, or any Dataset of the library")
+    view.add_argument("dataset", metavar="RUN", help="a netCDF file, a Zarr store, or the URL of one")
+    view.add_argument("--out", type=Path, help="a new HTML file (default: view-NNN.html here)")
+    view.set_defaults(run=_view)
     figure = commands.add_parser("figure", help="draw the paper's figures")
     figure.add_argument("which", help="1 to 13, table1, or all")
     figure.add_argument("--as-published", action="store_true", help="also as the authors' scripts computed them")
@@ -65,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _study(options: argparse.Namespace) -> int:
+    if options.template:
+        return _template(options.out or _new("study", ".toml"))
     if options.workers is not None and options.workers < 1:
         raise InvalidInput(f"--workers must be at least 1, got {options.workers}")
     if options.seed is not None and options.seed < 0:
@@ -79,14 +86,38 @@ def _study(options: argparse.Namespace) -> int:
 
     workers = options.workers or available_processors()
     config = read_study(_study_file(options.file), options.seed)
-    folder = options.out or _new_folder("study")
+    folder = options.out or _new("study")
     name = options.executor if options.executor.startswith("dask:") else f"{workers} {options.executor}"
+    # Bars stand in the error stream of a terminal, never among the tables; in a file they would be noise.
     # The products of a study are small: threads would only wait for each other, and other cores for other bits.
     run = on_one_blas_thread(run_study)
     with named_executor(options.executor, workers) as executor:
         print(f"{config.title} (seed {config.setting.seed}, {name})")
-        run(config, folder, executor=executor, progress=True, resume=options.resume, show=_show)
+        run(config, folder, executor=executor, progress=sys.stderr.isatty(), resume=options.resume, show=_show)
     print(f"\nResults, pictures and report.html are in\n{folder.resolve()}")
+    return 0
+
+
+def _template(file: Path) -> int:
+    from meanfield.app.workspace import replace_file
+
+    if os.path.lexists(file):
+        raise StoreError(f"the output file {file} exists: name another")
+    try:
+        replace_file(file, (data_folder() / "template.toml").read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StoreError(f"cannot write {file}: {error.strerror}") from error
+    print(f"A study to be changed is in\n{file.resolve()}")
+    return 0
+
+
+def _view(options: argparse.Namespace) -> int:
+    _draw_into_files()
+    from meanfield.app.view import write_view
+
+    out = options.out or _new("view", ".html")
+    write_view(options.dataset, out)
+    print(f"The Dataset is shown by\n{out.resolve()}")
     return 0
 
 
@@ -94,7 +125,7 @@ def _figure(options: argparse.Namespace) -> int:
     _draw_into_files()
     from meanfield.figures.command import draw
 
-    folder = options.out or _new_folder("figures")
+    folder = options.out or _new("figures")
     if os.path.lexists(folder):
         raise StoreError(f"the output folder {folder} exists: name another")
     try:
@@ -119,8 +150,8 @@ def _draw_into_files() -> None:
     mpl.use("agg")
 
 
-def _new_folder(stem: str) -> Path:
-    return next(path for i in count(1) if not os.path.lexists(path := Path(f"{stem}-{i:03d}")))
+def _new(stem: str, ending: str = "") -> Path:
+    return next(path for i in count(1) if not os.path.lexists(path := Path(f"{stem}-{i:03d}{ending}")))
 
 
 def _models(options: argparse.Namespace) -> int:

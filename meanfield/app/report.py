@@ -65,7 +65,7 @@ class Section:
         if self.picture is not None:
             parts.append(image(self.picture.path.read_bytes(), self.picture.caption, self.title))
         if self.view is not None:
-            parts.append(f"<figure>{self.view.markup}<figcaption>{escape(self.view.caption)}</figcaption></figure>")
+            parts.append(self.view.html())
         if self.table is not None:
             parts.append(self.table.html())
         if self.facts:

@@ -52,6 +52,11 @@ def data_block(values: object, name: str) -> str:
     return f'<script type="application/json" id="{escape(name)}">{text}</script>'
 
 
+def heading(text: str, level: int) -> str:
+    """A heading, of level 1 for the page itself."""
+    return f"<h{level}>{escape(text)}</h{level}>"
+
+
 def table(rows: Mapping[str, str]) -> str:
     """A table of names and values, both text."""
     body = "".join(f"<tr><th scope='row'>{escape(k)}</th><td>{escape(v)}</td></tr>" for k, v in rows.items())

@@ -42,6 +42,10 @@ class View:
     markup: str
     caption: str
 
+    def html(self) -> str:
+        """The viewer with its sentence below."""
+        return f"<figure>{self.markup}<figcaption>{escape(self.caption)}</figcaption></figure>"
+
 
 def script() -> str:
     """The script that a page with viewers runs."""
@@ -55,9 +59,7 @@ def viewer(ds: xr.Dataset, name: str, *, cloud: xr.Dataset | None = None, curves
     Tokens in d > 3 are shown along their first two principal components. Raises InvalidInput for a Dataset without
     `position` and `density` over `time`.
     """
-    if "time" not in as_dataset(ds).dims or not {"position", "density"} & set(ds.data_vars):
-        raise InvalidInput("a viewer needs `position` or `density` over `time`: simulate and solve make them")
-    times = np.asarray(ds["time"].values, dtype=np.float64)
+    times = _times(ds)
     chosen = np.unique(np.linspace(0, len(times) - 1, min(FRAMES, len(times))).round().astype(int))
     source = ds if cloud is None else cloud
     notes: list[str] = []
@@ -79,6 +81,20 @@ def viewer(ds: xr.Dataset, name: str, *, cloud: xr.Dataset | None = None, curves
         field = ds["density"].isel(time=chosen).transpose("time", *_axes(ds)).values
         data["density"] = _cloud_of_cells(field, edges, box) if len(edges) == 3 else _map(field, edges)
     return View(_markup(name, data), _caption(data, notes))
+
+
+def _times(ds: xr.Dataset) -> Array:
+    """The saved times of a run; refused for what is none."""
+    found = {"position", "density"} & set(as_dataset(ds).data_vars)
+    whole = all({"time", "particle", "component"} <= set(ds[name].dims) for name in found & {"position"})
+    if "time" not in ds.dims or not found or not whole or not all("time" in ds[name].dims for name in found):
+        raise InvalidInput("a viewer needs `position` or `density` over `time`: simulate and solve make them")
+    if any(ds[name].dtype.kind not in "iuf" or not ds[name].size for name in (*found, "time")):
+        raise InvalidInput("a viewer needs times, positions and densities that are numbers, one at least")
+    times = np.asarray(ds["time"].values, dtype=np.float64)
+    if not np.isfinite(times).all():
+        raise InvalidInput("the times of this Dataset are not all finite: choose those that are, ds.isel(time=...)")
+    return times
 
 
 def _tokens(ds: xr.Dataset, times: Array, notes: list[str]) -> tuple[Array, Sequence[str]]:

@@ -47,6 +47,31 @@ def test_a_study_writes_datasets_pictures_and_a_report_and_ends_with_the_folder(
         assert ds["distance"].dims == ("time", "size", "seed")
 
 
+def test_a_template_is_written_and_runs(tmp_path, capsys):
+    file = tmp_path / "own.toml"
+    assert main(["study", "--template", "--out", str(file)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(file)
+    assert main(["study", "--template", "--out", str(file)]) == 2
+    assert "exists: name another" in capsys.readouterr().err
+    smaller = {
+        "[32, 100, 316]": "[4, 8]",
+        "seeds = 10": "seeds = 5",
+        "particles = 100": "particles = 6",
+        "[48, 48]": "[8, 8]",
+        "until = 6.0": "until = 0.5",
+        "times = [0.0, 0.5, 1.0]": "times = [0.0, 0.1]",
+        "times = [2.0]": "times = [0.1]",
+    }
+    tiny = file.read_text()
+    for much, little in smaller.items():
+        tiny = tiny.replace(much, little)
+    file.write_text(tiny)
+    assert run(file, "--out", tmp_path / "out", "--workers", 1) == 0
+    assert {"solution.nc", "stability.nc", "limit.nc", "sweep.nc"} <= {
+        path.name for path in (tmp_path / "out").iterdir()
+    }
+
+
 def test_the_version_is_that_of_the_package(capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["--version"])

@@ -1,6 +1,7 @@
 """A study's file: every key known and checked, UTF-8 whatever the locale, a byte-order mark read or named."""
 
 import codecs
+import re
 
 import pytest
 from small_study import SMALL
@@ -8,6 +9,7 @@ from small_study import SMALL
 from meanfield.app.config import PARTS, read_study
 from meanfield.app.parts.sweeping import SweepPart
 from meanfield.app.parts.trained_network import TrainedNetworkPart
+from meanfield.app.table import Table
 from meanfield.data import data_folder
 from particles.errors import InvalidInput
 
@@ -97,3 +99,34 @@ def test_toml_is_utf_8_with_or_without_a_mark(tmp_path):
 def test_a_file_that_cannot_be_read_is_refused(tmp_path):
     with pytest.raises(InvalidInput, match=r"cannot read the study .*: Is a directory"):
         read_study(tmp_path)
+
+
+def test_the_template_is_a_study_and_names_every_key(monkeypatch):
+    asked = {}
+    get = Table.get
+
+    def noted(table, key, *more):
+        asked.setdefault(table._name, set()).add(key)
+        return get(table, key, *more)
+
+    monkeypatch.setattr(Table, "get", noted)
+    text = (data_folder() / "template.toml").read_text(encoding="utf-8")
+    assert len(read_study(data_folder() / "template.toml").parts) == 4
+    TrainedNetworkPart.read(Table({}, "network"))
+    blocks = re.split(r"^(?:# )?\[([\w.]+)\]", text, flags=re.M)
+    written = {"": blocks[0]} | dict(zip(blocks[1::2], blocks[2::2], strict=True))
+    tables = {name.split(".")[0] for name in written if name} | {"sweep", "scheme"}
+    for name, keys in asked.items():
+        for key in keys - tables:
+            assert re.search(rf"^(# )?{key} = ", written[name], re.M), f"[{name}] {key} is not in the template"
+
+
+def test_the_alternatives_of_the_template_are_accepted(tmp_path):
+    text = (data_folder() / "template.toml").read_text(encoding="utf-8")
+    for line in ('frame = "original"', "seeds = 1 ", "seed = 0", "about = "):
+        text = text.replace(f"# {line}", line)
+    text = text.replace("# [grid.scheme]", "[grid.scheme]").replace('# name = "FiniteVolume"', 'name = "FiniteVolume"')
+    text = text.replace('law = "uniform"', 'law = "normal"').replace("bounds = [[-1.0, 1.0], [-1.0, 1.0]]", "")
+    text = text.replace("# mean", "mean").replace("# covariance", "covariance").replace("1.5", "9.5")
+    (tmp_path / "study.toml").write_text(text, encoding="utf-8")
+    assert type(read_study(tmp_path / "study.toml").setting.grid.scheme).__name__ == "FiniteVolume"
