@@ -84,7 +84,7 @@ def viewer(ds: xr.Dataset, name: str, *, cloud: xr.Dataset | None = None, curves
 
 
 def _times(ds: xr.Dataset) -> Array:
-    """The saved times of a run; refused for what is none."""
+    """The saved times of a run; refused for any other Dataset."""
     found = {"position", "density"} & set(as_dataset(ds).data_vars)
     whole = all({"time", "particle", "component"} <= set(ds[name].dims) for name in found & {"position"})
     if "time" not in ds.dims or not found or not whole or not all("time" in ds[name].dims for name in found):
