@@ -1,10 +1,13 @@
 """Pages made from the code itself: the command line, study files, models."""
 
 import argparse
+import json
 import re
 import shutil
 import tempfile
 from pathlib import Path
+
+from benchmark_plots import draw_benchmarks
 
 from meanfield.app import config
 from meanfield.app.cli import _parser
@@ -22,9 +25,11 @@ def write_pages(folder: Path) -> None:
         "command_line": command_line(),
         "study_files": study_files(),
         "models": models(),
+        "what_runs": what_runs(),
     }
     for name, text in pages.items():
         (target / f"{name}.md").write_text(text, encoding="utf-8")
+    draw_benchmarks(target)
 
 
 def command_line() -> str:
@@ -53,6 +58,30 @@ def models() -> str:
     rows = [f"| `{name}` | {_cell(line)} |" for name, line in sorted(catalogue().items())]
     head = ["# Models", "", "What `meanfield models` prints; a study file names them so.", ""]
     return "\n".join([*head, "| name | what it is |", "| --- | --- |", *rows, ""])
+
+
+def what_runs() -> str:
+    """What what_runs.py found when it tried every pair: a table for each form, the refusals below it."""
+    stored = json.loads((Path(__file__).resolve().parent / "what_runs.json").read_text(encoding="utf-8"))
+    lines = [
+        "# What runs with what",
+        "",
+        "Every model was tried with every method of `simulate` and every scheme of `solve`, in every frame, with",
+        "noise, and on the sphere and the circle, on six tokens or 16² cells in the plane (24 cells on the circle),",
+        "by `python docs/what_runs.py`; a test tries them all again. A tick means that the run ended; a number is",
+        "that of the refusal below the table. Whether the result is accurate is another question:",
+        "[choose](../../how_to/choose.md).",
+        "",
+    ]
+    for form, rows in stored.items():
+        refusals = list(dict.fromkeys(found for row in rows.values() for found in row.values() if found != "runs"))
+        ways = list(next(iter(rows.values())))
+        lines += [f"## {form.capitalize()}", "", "| | " + " | ".join(ways) + " |", "| --- " * (len(ways) + 1) + "|"]
+        for name, row in rows.items():
+            cells = ["✓" if found == "runs" else str(refusals.index(found) + 1) for found in row.values()]
+            lines.append(f"| {name} | " + " | ".join(cells) + " |")
+        lines += ["", *(f"{k}. {_cell(text)}" for k, text in enumerate(refusals, 1)), ""]
+    return "\n".join(lines)
 
 
 def study_files() -> str:

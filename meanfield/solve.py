@@ -127,6 +127,8 @@ def check_model(model: VelocityField, initial: GridMeasure) -> None:
         raise InvalidInput(f"initial must be a GridMeasure, from grid.measure(...), got {type(initial).__name__}")
     if not model.exchangeable:
         raise NotSupported(f"in {model!r} the order of the tokens matters: it acts on no measure; use simulate")
+    if model.runs is not None:
+        raise NotSupported("an Ensemble of fields moves particles, run by run: take one of its `fields` for a measure")
     if model.dim not in (None, initial.dim):
         raise InvalidInput(f"the model has dimension {model.dim}, the grid dimension {initial.dim}")
 

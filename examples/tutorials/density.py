@@ -37,7 +37,7 @@ figure.show()
 # How far to trust it
 # -------------------
 # ``solve`` chose ``Lagrangian()`` by itself, because the law ends sharply and the frame moves: on fixed cells the
-# numerical tail outside the support comes to lead the field (:doc:`/stability`). What a moving mesh knows of
+# numerical tail outside the support comes to lead the field (:doc:`/explanation/tails`). What a moving mesh knows of
 # itself are two lengths, root mean square errors of its points in space and in time, and the mass of cells that have
 # turned over.
 budget = error_budget(ds)

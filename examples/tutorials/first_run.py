@@ -70,7 +70,7 @@ print("leaders at t = 10:", np.unique(leaders(ds).isel(time=-1)))
 # On disk
 # -------
 # One file to share is netCDF. A long run is given ``store=`` instead and writes to a Zarr folder while it goes on;
-# killed at any moment, ``resume`` carries it to its end with the same bits (:doc:`/sweeps`).
+# killed at any moment, ``resume`` carries it to its end with the same bits (:doc:`/how_to/resume`).
 import tempfile
 from pathlib import Path
 

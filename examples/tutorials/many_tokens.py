@@ -34,7 +34,7 @@ figure.show()
 # line a connected law has the rate :math:`N^{-1/2}`. A slope at finite N need not be the asymptotic rate: where the
 # expectation at finite N is known, it is given beside the measurement, and a test of whether the data agree with it.
 # Once clusters form, the law has gaps, and the rate drops to :math:`N^{-1/4}` in every dimension
-# (:doc:`/stability`).
+# (:doc:`/explanation/finite_size`).
 for t in ds.time.values:
     row = ds.sel(time=t)
     print(f"t = {t}: slope {float(row.slope):.3f} in [{float(row.slope_low):.3f}, {float(row.slope_high):.3f}]")

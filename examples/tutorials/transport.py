@@ -62,4 +62,4 @@ bracket = wasserstein_bracket(a, b)
 print(f"{bracket.lower:.5f} ≤ W₂ ≤ {bracket.upper:.5f}  (below by {bracket.lower_by}, above by {bracket.upper_by})")
 
 # %%
-# ``effort="dual"`` and ``"certify"`` take longer and are narrower: :doc:`/stability`.
+# ``effort="dual"`` and ``"certify"`` take longer and are narrower: :doc:`/how_to/large_distances`.

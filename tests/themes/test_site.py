@@ -9,9 +9,17 @@ import pytest
 from public_names import public_modules, public_names
 from source_tree import ROOT
 
-spec = importlib.util.spec_from_file_location("reference_pages", ROOT / "docs" / "reference_pages.py")
-reference_pages = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(reference_pages)
+sys.path.insert(0, str(ROOT / "docs"))
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+reference_pages = load("reference_pages")
 HOME = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
 NAMES = sorted({(module, name) for module in public_modules() for name in public_names(module)})
 
@@ -43,6 +51,34 @@ def test_the_home_page_has_three_entries():
         "I have a density",
         "I have my own kernel",
     ]
+
+
+def test_every_tutorial_has_its_place_on_the_site():
+    order = load("page_order").TUTORIALS
+    scripts = {path.stem for path in (ROOT / "examples" / "tutorials").glob("*.py")}
+    assert set(order) == scripts
+    assert len(order) == len(scripts) == 8
+
+
+def test_every_script_of_the_gallery_is_shown_in_a_group():
+    shown = re.findall(r"examples/gallery/(\w+)\.py", (ROOT / "docs" / "examples.md").read_text(encoding="utf-8"))
+    scripts = {path.stem for path in (ROOT / "examples" / "gallery").glob("*.py")} - {"pictures"}
+    assert sorted(shown) == sorted(scripts)
+
+
+def test_keys_of_study_files_are_those_of_their_readers():
+    keys = load("generated_pages").recorded_keys()
+    assert set(keys) >= {"", "model", "initial", "grid", "grid.scheme", "convergence", "stability", "limit", "network"}
+    assert keys["sweep"]["particles"] == ("a whole number of at least 1", "needed")
+    assert keys["stability"]["seeds"] == ("a whole number of at least 1", "`1`")
+
+
+def test_pictures_of_benchmarks_find_their_tables():
+    plots = load("benchmark_plots")
+    text = plots.TABLES.read_text(encoding="utf-8")
+    assert {row[1] for row in plots.scheme_rows(text)} == {"Lagrangian", "WENO", "MUSCL", "semi-L."}
+    assert all(len(row) == 7 for row in plots.ensemble_rows(text))
+    assert {row[0] for row in plots.sum_rows(text)} == {1, 2, 3}
 
 
 @pytest.mark.slow
