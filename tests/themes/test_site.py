@@ -77,7 +77,7 @@ def test_pictures_of_benchmarks_find_their_tables():
     plots = load("benchmark_plots")
     text = plots.TABLES.read_text(encoding="utf-8")
     assert {row[1] for row in plots.scheme_rows(text)} == {"Lagrangian", "WENO", "MUSCL", "semi-L."}
-    assert all(len(row) == 7 for row in plots.ensemble_rows(text))
+    assert all(len(row) == 8 for row in plots.ensemble_rows(text))
     assert {row[0] for row in plots.sum_rows(text)} == {1, 2, 3}
 
 
