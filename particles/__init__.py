@@ -18,10 +18,12 @@ from particles.models.attention import Automatic, SelfAttention, SoftmaxField
 from particles.models.discrete import RescaledTransformer
 from particles.models.ensemble import Ensemble
 from particles.models.flocking import CuckerSmale, Vicsek
+from particles.models.interaction import Confinement, PairInteraction
 from particles.models.network import FeedForward
 from particles.models.noise import Diffusion
 from particles.models.normalization import SinkhornAttention, UnnormalizedAttention
 from particles.models.opinion import HegselmannKrause, Krause
+from particles.models.profiles import BoundedConfidence, Cosine, Formula, Morse, Powers, Profile, Radial
 from particles.models.relatives import CausalAttention, HardmaxAttention, L2Attention, LinearAttention
 from particles.simulate import simulate
 from particles.steppers.adaptive import Adaptive
@@ -37,9 +39,12 @@ from particles.watching import ClusterCount, SteadyState
 __all__ = [
     "RK4",
     "Adaptive",
+    "BoundedConfidence",
     "CausalAttention",
     "Circle",
     "ClusterCount",
+    "Confinement",
+    "Cosine",
     "CuckerSmale",
     "Derived",
     "Diffusion",
@@ -50,6 +55,7 @@ __all__ = [
     "Euler",
     "EulerMaruyama",
     "FeedForward",
+    "Formula",
     "HardmaxAttention",
     "HegselmannKrause",
     "Iterate",
@@ -58,9 +64,13 @@ __all__ = [
     "LieTrotter",
     "LinearAttention",
     "LogAttraction",
+    "Morse",
     "OnCircle",
     "OnSphere",
+    "PairInteraction",
     "PowerAttraction",
+    "Powers",
+    "Radial",
     "RescaledTransformer",
     "SelfAttention",
     "SinkhornAttention",
@@ -89,5 +99,5 @@ _MADE = (Automatic, MovingFrame, Sum)
 register(
     {name: globals()[name] for name in __all__ if name not in ("__version__", "errors")}
     | {cls.__name__: cls for cls in _MADE},
-    roots=(VelocityField, DiscreteMap, Method),
+    roots=(VelocityField, DiscreteMap, Method, Profile),
 )

@@ -35,6 +35,13 @@ SQUARES = np.random.default_rng(0).exponential(size=(50, 1))
 SQUARE = np.array([[0.1, 0.2, 0.0], [0.3, 0.4, 1.0]])
 
 
+MORSE = ("attraction", "attraction_length", "repulsion", "repulsion_length")
+
+
+def half_square(z):
+    return np.sum(z * z, axis=1) / 2
+
+
 def attention(kind, **more):
     return [Call(kind, QKV | {"A": I2} | more)]
 
@@ -66,6 +73,19 @@ TABLE = {
         "Vicsek": [Call(ps.Vicsek, {"radius": 0.1, "noise": 0.1, "speed": 0.1, "box": 1.0})],
         "HegselmannKrause": [Call(ps.HegselmannKrause, {"radius": 1.0, "dim": 2})],
         "Krause": [Call(ps.Krause, {"phi": np.exp, "radius": 1.0, "dim": 2})],
+        "PairInteraction": [
+            Call(ps.PairInteraction, {"W": ps.Powers((1, -1), (2, 0)), "at_origin": 0.0, "reach": 2.0, "dim": 2}),
+            Call(ps.PairInteraction, {"W": half_square, "grad": np.copy, "dim": 2}),
+        ],
+        "Confinement": [
+            Call(ps.Confinement, {"U": ps.Powers(1.0, 2.0), "dim": 2}),
+            Call(ps.Confinement, {"U": half_square, "grad": np.copy, "dim": 2}),
+        ],
+        "Powers": [Call(ps.Powers, {"strengths": (1.0, -1.0), "exponents": (2.0, 0.0)})],
+        "Morse": [Call(ps.Morse, dict.fromkeys(MORSE, 1.0))],
+        "Cosine": [Call(ps.Cosine, {"strength": 1.0})],
+        "BoundedConfidence": [Call(ps.BoundedConfidence, {"radius": 1.0})],
+        "Radial": [Call(ps.Radial, {"potential": np.square, "derivative": np.positive, "radius": 1.0})],
         "FeedForward": [Call(ps.FeedForward, {"W": I2, "A": I2, "b": np.zeros(2), "activation": "relu"})],
         "RescaledTransformer": [Call(ps.RescaledTransformer, QKV | {"dt": 0.1})],
         "Torus": [Call(ps.Torus, {"periods": (1.0, 2.0)})],

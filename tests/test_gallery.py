@@ -25,9 +25,13 @@ GALLERY = {
     # 1/(1/λ + 10) for the start that the script draws.
     "linear_attention": (0.09317856073005695, 1e-8),
     "log_attraction": (1.25, 1e-8),
+    # The root of Σ_k w'(2R sin(πk/6)) sin(πk/6).
+    "morse_ring": (0.18796645833342862, 1e-9),
     "multi_head": (3, 0),
     # √κ = 0.5 up to the noise of 2000 tokens, here pinned for its seed.
     "noisy_attention": (0.514091842277392, 1e-9),
+    # I₁(4r)/I₀(4r) = r has the root 0.8315; 32 cells, first order where the density peaks, are 1 % below.
+    "noisy_kuramoto": (0.8219849420429258, 1e-6),
     "power_attraction": (2.384000263948147, 1e-6),
     "rescaled_transformer": (0.0, 1e-13),
     "self_attention": (3, 0),

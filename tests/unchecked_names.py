@@ -3,7 +3,7 @@
 UNCHECKED = {
     "particles": {
         "__version__": "a text",
-        **dict.fromkeys(("Derived", "DiscreteMap", "Space"), "abstract"),
+        **dict.fromkeys(("Derived", "DiscreteMap", "Formula", "Space"), "abstract"),
         **dict.fromkeys(("Circle", "Euclidean", "Iterate", "Sphere"), "no arguments"),
     },
     "meanfield": {"__version__": "a text"},

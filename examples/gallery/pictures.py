@@ -20,3 +20,11 @@ def against_time(ds, ax=None, component=0):
     lines = ax.plot(ds["time"], ds["position"].values[:, :, component], color="#0072B2", linewidth=0.8)
     ax.set(xlabel="t", ylabel=f"$x_{component + 1}$")
     return lines
+
+
+def against_time_and_place(ds, ax=None):
+    """The density on a line or a circle as a picture over time and place."""
+    ax = plt.subplots()[1] if ax is None else ax
+    mesh = ax.pcolormesh(ds["time"], ds["x1"], ds["density"].values.T, cmap="viridis")
+    ax.set(xlabel="t", ylabel="$x_1$")
+    return mesh

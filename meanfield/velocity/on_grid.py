@@ -22,15 +22,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from meanfield.measures.grid import Cells, along, tensor_points
+from meanfield.measures.grid import Cells, Grid, along, tensor_points
+from meanfield.velocity.convolution import convolved
 from meanfield.velocity.splines import DEGREE, evaluate, to_coefficients
 from particles.checks import Array
 from particles.errors import NotSupported, OutOfRange, RunStopped
 from particles.fields.field import Sum, VelocityField
 from particles.kernels.tensor import tensor_average, tensor_cost
-from particles.measure import Atoms
 from particles.models.attention import SoftmaxField, softmax_head
 from particles.models.bilinear import log_of
+from particles.models.potentials import pair_potential
 
 PAIRS = 2**22
 """Pairs of query and source that the default evaluates at a time, which bounds its memory."""
@@ -56,21 +57,43 @@ def tensor_velocity(
 ) -> tuple[Array, ...]:
     """Components of X_t[mu] at the points of a tensor grid `axes`, each of shape (len(axes[0]), …, len(axes[d−1])).
 
-    The default goes axis by axis for what is known to be a softmax head, and asks model.velocity at every point of
-    any other field, in batches: O(points × cells) for a sum over all pairs.
+    The default goes axis by axis for what is known to be a softmax head, by convolution for a pair potential at points
+    of a uniform grid, and asks model.velocity at every point of any other field, in batches: O(points × cells) for a
+    sum over all pairs. The measure that the field is given has the `grid` and the `masses` too.
     """
     try:
         head = softmax_head(model)
     except NotSupported:
-        return _point_by_point(model, t, axes, mu, components)
+        return _pair_velocity(model, axes, mu, components) or _point_by_point(model, t, axes, mu, components)
     return _softmax_velocity(head, t, axes, mu, components)
+
+
+def _pair_velocity(
+    model: VelocityField, axes: tuple[Array, ...], mu: Cells, components: tuple[int, ...]
+) -> tuple[Array, ...] | None:
+    """By convolution; None where the field has no pair potential or the points are not those of a uniform grid."""
+    try:
+        pair_potential(model)
+    except NotSupported:
+        return None
+    parts = [convolved(model, axes, mu, k) for k in components]
+    return tuple(part for part in parts if part is not None) or None
+
+
+class CellAtoms(NamedTuple):
+    """What a field is given on a grid: atoms at the centres of the cells with mass, and the cells themselves."""
+
+    points: Array
+    weights: Array
+    grid: Grid
+    masses: Array
 
 
 def _point_by_point(
     model: VelocityField, t: float, axes: tuple[Array, ...], mu: Cells, components: tuple[int, ...]
 ) -> tuple[Array, ...]:
     points, shape = tensor_points(axes), tuple(map(len, axes))
-    atoms = Atoms(mu.points, mu.weights)
+    atoms = CellAtoms(mu.points, mu.weights, mu.grid, mu.masses)
     out = np.empty((len(components), len(points)))
     batch = max(1, PAIRS // len(atoms.weights))
     for a in range(0, len(points), batch):

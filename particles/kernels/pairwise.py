@@ -46,7 +46,7 @@ def pair_sums(
     Points closer than 1e-154 count as one, as their squared distance is 0 in float64. Raises OutOfRange for points so
     far apart that it overflows, above 1e154.
     """
-    _require_range(x, y)
+    require_range(x, y)
     a, b = x if a is None else a, y if b is None else b
     moment, mass = np.empty((len(x), a.shape[1])), np.empty(len(x))
     if reach is not None:
@@ -66,7 +66,8 @@ def pair_sums(
     return PairSums(moment, mass)
 
 
-def _require_range(x: Array, y: Array) -> None:
+def require_range(x: Array, y: Array) -> None:
+    """Refuse points so far apart that their squared distance overflows."""
     with np.errstate(over="ignore"):
         span = np.maximum(x.max(axis=0), y.max(axis=0)) - np.minimum(x.min(axis=0), y.min(axis=0))
         overflows = np.isinf(np.sum(np.square(span)))

@@ -18,6 +18,8 @@ from particles.kernels.fast.multipole import cauchy_sums
 from particles.kernels.loops.pair_terms import LOGARITHM, POWER
 from particles.kernels.pairwise import pair_sums
 from particles.measure import Measure
+from particles.models.potentials import Potential, pair_potential
+from particles.models.profiles import Radial
 
 MULTIPOLE_PAIRS = 4_000_000
 """Pairs above which multipoles cost less than the pairs themselves."""
@@ -121,6 +123,14 @@ class PowerAttraction(Attraction):
         if self.exponent == 4:
             return _quartic(points, mu.points, mu.weights)
         return super().velocity(t, points, mu)
+
+
+@pair_potential.register
+def _(field: Attraction) -> Potential:
+    if type(field) not in (PowerAttraction, LogAttraction):
+        raise NotSupported(f"{type(field).__name__} may have another velocity than that of its potential")
+    profile = Radial(lambda r: field.potential(r * r), lambda r: r * field.attraction(r * r))
+    return Potential(profile, None, np.zeros(field.dim or 1))
 
 
 @registered_sum

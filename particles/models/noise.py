@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from particles.checks import Array, as_finite, as_matrix, frozen
-from particles.errors import InvalidInput
+from particles.errors import InvalidInput, NotSupported
 from particles.fields.dimension import AnyDimension
 from particles.fields.query import check_query
+from particles.fields.spaces import Euclidean, Space, Torus
 from particles.measure import Measure
 
 
@@ -26,6 +27,8 @@ class Diffusion(AnyDimension):
     ----------
     D : float or array (d, d)
         The tensor, D·I for a number; symmetric positive semi-definite.
+    space : Space
+        That of the fields that it is added to: Circle() for noise of an angle.
     dim : int, optional
         d, None for any where D is a number.
 
@@ -36,10 +39,16 @@ class Diffusion(AnyDimension):
     """
 
     D: float | Array
+    space: Space = field(default=Euclidean(), kw_only=True)
 
     def __post_init__(self) -> None:
         """Refuse what is no diffusion tensor."""
         super().__post_init__()
+        if not isinstance(self.space, Euclidean | Torus):
+            raise NotSupported(
+                f"noise is that of coordinates on R^d, a circle or a torus, got space = {self.space!r}: for the sphere "
+                "add it in R^d, (field + Diffusion(D)).on_sphere()"
+            )
         value = as_finite(self.D, "D")
         if value.ndim == 0:
             object.__setattr__(self, "D", float(value))

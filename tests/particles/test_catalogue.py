@@ -4,7 +4,7 @@ from particles.catalogue import catalogue
 NAMED = (
     "SelfAttention UnnormalizedAttention SinkhornAttention HardmaxAttention LinearAttention CausalAttention "
     "L2Attention OnSphere FeedForward Krause HegselmannKrause CuckerSmale Ensemble Vicsek PowerAttraction "
-    "LogAttraction OnCircle Diffusion RescaledTransformer"
+    "LogAttraction OnCircle Diffusion RescaledTransformer PairInteraction Confinement"
 )
 
 
