@@ -211,6 +211,9 @@ TABLE = {
         },
         "enclose": [Call(limits.enclose, {"ds": RUN})],
         "verify": [Call(limits.verify, {"certificate": PROVED})],
+        "exit_time": [
+            Call(limits.exit_time, {"n": 4, "beta": 1.0, "start": 0.1, "end": 0.9, "value": 1.0}),
+        ],
         "hull": [Call(limits.hull, {"points": X})],
         "free_row_values": [
             Call(limits.free_row_values, {"gamma": [1.0, -1.0, 0.0], "row": 2, "weights": W, "product": 1.0})

@@ -39,9 +39,11 @@ UNCHECKED = {
     "meanfield.plots": {"COLOURS": "a table"},
     "meanfield.limits": dict.fromkeys(
         (
+            "FIELD_THEOREMS",
             "THEOREMS",
             "BooleanMatrix",
             "Check",
+            "FieldTheorem",
             "Head",
             "Hyperplanes",
             "Hypotheses",

@@ -20,14 +20,19 @@ from meanfield.limits.limit_sets import (
     PolytopeTimesSubspace,
     free_row_values,
 )
-from meanfield.limits.theorems import THEOREMS, LeaderTheorem, Theorem
+from meanfield.limits.theorems.equal_angles import exit_time
+from meanfield.limits.theorems.leaders import LeaderTheorem
+from meanfield.limits.theorems.listed import FIELD_THEOREMS, THEOREMS
+from meanfield.limits.theorems.statement import FieldTheorem, Theorem
 from meanfield.limits.verification import Verification, verify
 from meanfield.measures.polytope import Polytope, hull
 
 __all__ = [
+    "FIELD_THEOREMS",
     "THEOREMS",
     "BooleanMatrix",
     "Check",
+    "FieldTheorem",
     "Head",
     "Hyperplanes",
     "Hypotheses",
@@ -46,6 +51,7 @@ __all__ = [
     "certify",
     "certify_run",
     "enclose",
+    "exit_time",
     "free_row_values",
     "hull",
     "hypotheses",

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from meanfield.limits.conditions import Check, conclusion
 from meanfield.limits.head import Head, head_of
 from meanfield.limits.spectrum import LeadingBlock
-from meanfield.limits.theorems import THEOREMS, theorem
+from meanfield.limits.theorems.listed import FIELD_THEOREMS, THEOREMS, theorem
 from particles.checks import default_error_state
 from particles.display import Shown, screen
 from particles.errors import NotSupported
@@ -26,7 +26,8 @@ class Hypotheses(Shown):
     Parameters
     ----------
     theorem : str, optional
-        The most specific theorem that applies ("2.1", "3.1", "4.2", "5.2", "8.5").
+        The most specific theorem that applies: of one head of R^d "2.1", "3.1", "4.2", "5.2" or "8.5" of arXiv
+        2305.05465; of other fields "equal angles", "open hemisphere", "causal order" or "hardmax leaders".
     others : tuple of str
         Further ones that apply.
     undecided : tuple of str
@@ -96,8 +97,10 @@ def hypotheses(
     Theorem 8.5: V = −λI, λ > 0, QᵀK symmetric positive definite. Theorem 4.2: λ₁ real, positive, simple, λ₁ > |λ₂|,
     ⟨Qφ₁, Kφ₁⟩ > 0. Theorem 5.2: QᵀK symmetric positive definite, V = λ on F of dimension ≥ 2, spectral radius < λ
     on G. A number within rounding of its threshold, or a relative gap below 1e-8, leaves the theorem undecided.
-    Anything else than one attention head with constant matrices gets theorem None with the reason; so does a subclass
-    of SelfAttention, unless its body has `same_equation = True`.
+    Other fields: "open hemisphere", heads with V = λI, λ > 0, on the sphere, also sums of them; "equal angles", one
+    such head with QᵀK = βI, for equiangular tokens; "causal order", causal attention with V = λI on the sphere;
+    "hardmax leaders", hardmax attention with V = λI. Anything else gets theorem None with the reason; so does a
+    subclass of SelfAttention, unless its body has `same_equation = True`.
 
     Parameters
     ----------
@@ -122,7 +125,7 @@ def hypotheses(
     try:
         head = head_of(model, factors)
     except NotSupported as error:
-        return Hypotheses(None, (), (), {}, str(error), np.empty(0, complex), 0, 0, None)
+        return _of_field({each.name: found for each in FIELD_THEOREMS if (found := each.checks(model))}, str(error))
     checks = {each.name: found for each in THEOREMS if (found := each.checks(head))}
     outcome = {name: conclusion(found) for name, found in checks.items()}
     applies = tuple(name for name, holds in outcome.items() if holds)
@@ -138,6 +141,25 @@ def hypotheses(
         positive=positive,
         positive_open=positive_open,
         head=head,
+    )
+
+
+def _of_field(checks: dict[str, tuple[Check, ...]], no_head: str) -> Hypotheses:
+    """The hypotheses of a model that is no head of R^d, with the checks of the theorems about such models."""
+    outcome = {name: conclusion(found) for name, found in checks.items()}
+    applies = tuple(name for name, holds in outcome.items() if holds)
+    undecided = () if applies else tuple(name for name, holds in outcome.items() if holds is None)
+    reason = "" if applies else _reason(checks, undecided) if checks else no_head
+    return Hypotheses(
+        theorem=applies[0] if applies else None,
+        others=applies[1:],
+        undecided=undecided,
+        checks=checks,
+        reason=reason,
+        eigenvalues=np.empty(0, complex),
+        positive=0,
+        positive_open=0,
+        head=None,
     )
 
 

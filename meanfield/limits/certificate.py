@@ -11,7 +11,7 @@ import xarray as xr
 from meanfield.limits.applicability import Hypotheses
 from meanfield.limits.finding import LeaderPhase, Status
 from meanfield.limits.limit_sets import BooleanMatrix, LimitSet
-from meanfield.limits.theorems import theorem
+from meanfield.limits.theorems.listed import theorem
 from particles.checks import Array, as_times
 from particles.dataset import REFERENCES, source, variable
 from particles.display import Shown, screen
@@ -32,7 +32,7 @@ class LimitCertificate(Shown):
     Parameters
     ----------
     theorem : str, optional
-        "2.1", "3.1", "4.2", "5.2" or "8.5".
+        "2.1", "3.1", "4.2", "5.2" or "8.5", or the name of a theorem on other fields, see `hypotheses`.
     status : str
         "proved" (a statement about the exact solution from the first saved tokens, nothing assumed: `assumptions` is
         empty), "conditional" (proved given `assumptions`, the measured integration error among them), "observed" (the

@@ -13,7 +13,8 @@ from meanfield.limits.certificate import LimitCertificate
 from meanfield.limits.conjecture import by_conjecture
 from meanfield.limits.finding import Finding, nothing_known
 from meanfield.limits.run import Run, read_run
-from meanfield.limits.theorems import theorem
+from meanfield.limits.theorems.listed import theorem
+from meanfield.limits.theorems.statement import FieldTheorem
 from particles.checks import default_error_state, flag
 
 
@@ -67,10 +68,13 @@ def _covering(found: Hypotheses, run: Run) -> Hypotheses:
 
 
 def _finding(run: Run, found: Hypotheses, frame: str, *, enclose: bool) -> Finding:
+    known = None if found.theorem is None else theorem(found.theorem)
+    if isinstance(known, FieldTheorem):
+        return known.finding(run, found.checks[known.name])
     if found.head is None:
         return nothing_known(run, found.reason, frame)
-    if found.theorem is not None:
-        return theorem(found.theorem).finding(run, found.head, found.checks[found.theorem], enclose=enclose)
+    if known is not None:
+        return known.finding(run, found.head, found.checks[known.name], enclose=enclose)
     if found.positive == 0:
         return nothing_known(run, found.reason, frame)
     return by_conjecture(run.in_range(found.head.V), found)

@@ -61,9 +61,25 @@ def drift(phase: Phase, error: float) -> float:
     return guess if _motion(phase, error, guess) <= guess else np.inf
 
 
-def _motion(phase: Phase, error: float, drifted: float) -> float:
-    """The largest motion that the tails can cause while leaders are within error + drifted of where they would be."""
-    rho_l, rho_d = error + drifted, 2.0 * error + drifted
+@dataclass(frozen=True, eq=False)
+class Exponents:
+    """Lower bounds on what every token loses by in every row, (n, n), as `drift` derives them.
+
+    slope u + start in one cluster, where `others` (n, n) holds, and floor u² between two, where `rivals` (n, n) holds;
+    `reach` and `span` are how far the token may be from the leader of the row, over u between two.
+    """
+
+    slope: Array
+    start: Array
+    reach: Array
+    floor: Array
+    span: Array
+    others: np.ndarray
+    rivals: np.ndarray
+
+
+def exponents(phase: Phase, rho_l: float, rho_d: float) -> Exponents:
+    """The exponents for leaders within rho_l of where they are, over u, and differences from them within rho_d."""
     d = phase.x - phase.x[phase.leaders]
     size_d = np.linalg.norm(d, axis=1)
     same = phase.leaders[:, None] == phase.leaders[None, :]
@@ -75,12 +91,19 @@ def _motion(phase: Phase, error: float, drifted: float) -> float:
     others[np.arange(len(d)), phase.leaders] = False
     slope, start, reach = _follower_exponents(phase, d, size_d, rho_l, rho_d)
     floor, span = _rival_exponents(phase, d, size_d, rho_l, rho_d)
+    return Exponents(slope, start, reach, floor, span, others, rivals)
+
+
+def _motion(phase: Phase, error: float, drifted: float) -> float:
+    """The largest motion that the tails can cause while leaders are within error + drifted of where they would be."""
+    found = exponents(phase, error + drifted, 2.0 * error + drifted)
+    slope, floor, others, rivals = found.slope, found.floor, found.others, found.rivals
     if (slope[others] <= 0.0).any() or (floor[rivals] <= 0.0).any():
         return np.inf
     ratio = np.exp(phase.log_w[None, :] - phase.log_w[phase.leaders][:, None])
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        inner = ratio * reach * np.exp(-np.clip(slope + start, -700.0, 700.0)) / slope
-        outer = ratio * span * np.exp(-np.clip(floor, 0.0, 700.0)) / (2.0 * floor)
+        inner = ratio * found.reach * np.exp(-np.clip(slope + found.start, -700.0, 700.0)) / slope
+        outer = ratio * found.span * np.exp(-np.clip(floor, 0.0, 700.0)) / (2.0 * floor)
         follow = np.where(others, inner, 0.0)
         rival = np.where(rivals, outer, 0.0)
         plain = (follow + rival).sum(axis=1)

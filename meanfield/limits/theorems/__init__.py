@@ -1,0 +1,1 @@
+"""The theorems as objects: one file each, listed in `listed`."""

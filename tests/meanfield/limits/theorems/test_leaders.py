@@ -1,0 +1,49 @@
+"""Leaders of runs: symmetry, and kernels of V that never move."""
+
+import numpy as np
+import pytest
+from oracles.symmetric_clouds import asymmetry, cloud
+
+from meanfield import limits
+from particles import SelfAttention, simulate
+
+I3 = np.eye(3)
+
+
+def broken_symmetries(seeds):
+    """(seed, how far limits break the symmetry over twice their bound) of all certificates that state limits."""
+    found = []
+    for seed in seeds:
+        rng = np.random.default_rng(seed)
+        d = int(rng.integers(1, 4))
+        x0, signs = cloud(seed, d, 10.0 ** rng.uniform(2, 5))
+        times = (np.linspace(0, 8, 33), np.array([0.0, 4.0]), np.array([0.0, 0.5, 8.0]))[seed % 3]
+        certificate = limits.certify(simulate(SelfAttention(np.eye(d), np.eye(d), np.eye(d)), x0, times))
+        if certificate.known:
+            found.append((seed, (asymmetry(x0, signs, certificate.limits) / (2 * certificate.bound)).max()))
+    return found
+
+
+def test_no_symmetric_token_goes_to_a_leader_that_symmetry_forbids():
+    found = broken_symmetries(range(24))
+    assert found
+    assert max(ratio for _, ratio in found) <= 1.0
+
+
+@pytest.mark.slow
+def test_no_symmetric_token_goes_to_a_leader_that_symmetry_forbids_in_many_clouds():
+    found = broken_symmetries(range(24, 264))
+    assert len(found) > 20
+    assert max(ratio for _, ratio in found) <= 1.0
+
+
+def test_a_computed_zero_eigenvalue_gives_no_points():
+    """V = a aᵀ of rank 2: the part of x in its kernel never moves, whatever sign rounding gives the eigenvalue 0."""
+    a = np.array([[1.0, 2.0], [-3.0, 1.0], [2.0, 2.0]])
+    V = a @ a.T / 16.0
+    kernel = np.linalg.svd(V)[2][-1]
+    x0 = np.random.default_rng(0).normal(size=(5, 3))
+    found = limits.certify(simulate(SelfAttention(I3, I3, V), x0, np.linspace(0, 12, 61)))
+    assert found.status == "conditional"
+    assert set(found.limit_kind) == {"on set"}
+    assert np.abs(found.limit_set.conormal @ kernel).max() < 1e-12
