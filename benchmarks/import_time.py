@@ -1,4 +1,4 @@
-"""What `import particles` costs beyond its dependencies, and the first call in a fresh process with a filled cache.
+"""What `import particles, meanfield` costs, its dependencies and beyond them, and the first call in a fresh process with a filled cache.
 
 Seconds of processor time, which other work on the machine does not change.
 
@@ -11,9 +11,7 @@ import statistics
 import subprocess
 import sys
 
-DEPENDENCIES = (
-    "import numpy, xarray, numba, scipy.integrate, scipy.linalg, scipy.sparse.csgraph, scipy.spatial, scipy.special"
-)
+DEPENDENCIES = "import numpy, xarray, numba"
 FIRST_CALL = """
 import numpy as np
 from particles.kernels.softmax import softmax_average
@@ -40,8 +38,8 @@ def fresh(code: str) -> float:
 
 def main() -> None:
     timed = "t = clock()\n{}\nprint(clock() - t)"
-    print(f"dependencies                      {fresh(timed.format(DEPENDENCIES)):.3f} s")
-    print(f"import particles beyond them      {fresh(DEPENDENCIES + chr(10) + timed.format('import particles')):.3f} s")
+    for code in (DEPENDENCIES, "import particles", "import particles, meanfield"):
+        print(f"{code:33} {fresh(timed.format(code)):.3f} s")
     for name, n, d, tolerance in (("direct", 100, 2, None), ("tiles", 400, 64, None), ("tree", 30_000, 2, 1e-10)):
         call = FIRST_CALL.format(n=n, d=d, tolerance=tolerance)
         fresh(call)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from zarr.abc.store import Store
 
 from meanfield.measures.grid import GridMeasure, grid_axes, grid_of, some_centres
 from meanfield.schemes.base import Options, Run, Scheme
@@ -23,6 +23,9 @@ from particles.fields.field import VelocityField, as_field
 from particles.progress import Progress
 from particles.simulate import check_velocity
 from particles.watching import Callback, Observables, Stop, as_watch
+
+if TYPE_CHECKING:
+    from zarr.abc.store import Store
 
 PROBES = 8
 """Most cells at which the field is looked at before the run."""

@@ -6,12 +6,11 @@ import os
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from zarr.abc.store import Store
 
 from particles.checks import Array, as_times, default_error_state, flag
 from particles.dataset import COMPLETED, Layout, config_of, unwritten
@@ -33,6 +32,9 @@ from particles.store import (
 )
 from particles.thinning import whole_states
 from particles.watching import Callback, Observables, Stop, Watch, Watched, as_watch
+
+if TYPE_CHECKING:
+    from zarr.abc.store import Store
 
 Model = VelocityField | DiscreteMap
 

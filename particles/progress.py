@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-from tqdm.auto import tqdm
+from typing import Any
 
 from particles.checks import flag
 
@@ -31,9 +30,18 @@ def progress_of(progress: Progress, label: str, unit: str, total: int, done: int
 
         yield advance
         return
-    with tqdm(total=total, initial=done, desc=label, unit=unit, disable=not progress) as bar:
+    if not progress:
+        yield _nothing
+        return
+    from tqdm.auto import tqdm
+
+    with tqdm(total=total, initial=done, desc=label, unit=unit) as bar:
         yield lambda: _update(bar)
 
 
-def _update(bar: tqdm[object]) -> None:
+def _nothing() -> None:
+    """Nothing is shown."""
+
+
+def _update(bar: Any) -> None:
     bar.update()

@@ -15,6 +15,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-import zarr
 from xarray.backends import BackendArray
 from xarray.core import indexing
-from zarr.codecs import Crc32cCodec, ZstdCodec
-from zarr.storage import LocalStore
 
 from particles.checks import Array
 from particles.dataset import RUNNING, Layout, Series, Status, variable
@@ -70,25 +68,38 @@ class Head:
     states: tuple[dict[str, Any], ...] = ()
 
 
-class WholeFiles(LocalStore):
-    """A folder of Zarr whose files are replaced atomically: a kill leaves the old one or the new one."""
+@cache
+def _whole_files() -> type:
+    from zarr.storage import LocalStore
 
-    async def set(self, key: str, value: Any) -> None:
-        """Write beside, then rename."""
-        self.set_sync(key, value)
+    class WholeFiles(LocalStore):
+        """A folder of Zarr whose files are replaced atomically: a kill leaves the old one or the new one."""
 
-    def set_sync(self, key: str, value: Any) -> None:
-        """The same, without a loop of events."""
-        path = self.root / key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f"{path.name}.partial")
-        partial.write_bytes(value.to_bytes())
-        os.replace(partial, path)
+        async def set(self, key: str, value: Any) -> None:
+            """Write beside, then rename."""
+            self.set_sync(key, value)
+
+        def set_sync(self, key: str, value: Any) -> None:
+            """The same, without a loop of events."""
+            path = self.root / key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_name(f"{path.name}.partial")
+            partial.write_bytes(value.to_bytes())
+            os.replace(partial, path)
+
+    return WholeFiles
 
 
 def zarr_store(path: Place) -> Any:
     """The Zarr store at a place."""
-    return WholeFiles(path) if isinstance(path, Path) else path.store
+    return _whole_files()(path) if isinstance(path, Path) else path.store
+
+
+def zarr_group(path: Place) -> Any:
+    """The arrays of the store at a place, to write to."""
+    import zarr
+
+    return zarr.open_group(zarr_store(path), mode="r+")
 
 
 def new_array(group: Any, name: str, series: Series, shape: tuple[int, ...], chunks: tuple[int, ...]) -> None:
@@ -107,8 +118,10 @@ def new_array(group: Any, name: str, series: Series, shape: tuple[int, ...], chu
 
 def new_store(path: Place, layout: Layout, first: Mapping[str, Array]) -> None:
     """The arrays of a run in a new folder, still without a head."""
+    from zarr.codecs import Crc32cCodec, ZstdCodec
+
     layout.static.to_zarr(zarr_store(path), mode="w", zarr_format=3, consolidated=False)
-    group = zarr.open_group(zarr_store(path), mode="r+")
+    group = zarr_group(path)
     for name, series in layout.series.items():
         shape = series.shape(np.shape(first[name]), len(layout.times))
         new_array(group, name, series, shape, _chunks(series, shape))
@@ -257,6 +270,8 @@ def row_checksum(run: str, name: str, k: int, row: npt.NDArray[Any]) -> int:
 
 def stored_array(path: Place, name: str) -> Any:
     """An array of a store, to read."""
+    import zarr
+
     with reading(path / name / HEAD):
         return zarr.open_array(zarr_store(path), path=name, mode="r")
 

@@ -12,16 +12,14 @@ import re
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
-
-from zarr.abc.store import Store
-from zarr.core.buffer import default_buffer_prototype
-from zarr.core.sync import sync
-from zarr.storage import FsspecStore, LocalStore
 
 from particles.errors import InvalidInput, StoreError
 from particles.files import as_target
+
+if TYPE_CHECKING:
+    from zarr.abc.store import Store
 
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
@@ -42,6 +40,8 @@ class Remote:
 
     def read_bytes(self) -> bytes:
         """The content; FileNotFoundError where there is none."""
+        from zarr.core.buffer import default_buffer_prototype
+
         found = self._asked(self.store.get(self.key, prototype=default_buffer_prototype()))
         if found is None:
             raise FileNotFoundError(2, "there is no such key", str(self))
@@ -54,6 +54,8 @@ class Remote:
 
     def write_bytes(self, data: bytes) -> None:
         """Replace the content."""
+        from zarr.core.buffer import default_buffer_prototype
+
         self._asked(self.store.set(self.key, default_buffer_prototype().buffer.from_bytes(data)))
 
     def is_file(self) -> bool:
@@ -79,6 +81,8 @@ class Remote:
         self._asked(self.store.delete_dir(self.key))
 
     def _asked(self, answer: Any) -> Any:
+        from zarr.core.sync import sync
+
         try:
             return sync(answer)
         except OSError:
@@ -104,14 +108,23 @@ def as_place(value: str | os.PathLike[str] | Store, name: str) -> Place:
 
     Raises InvalidInput for a URL whose file system is not installed; StoreError as `as_target`.
     """
+    if isinstance(value, str | os.PathLike):
+        return _of_url(value, name) if isinstance(value, str) and URL.match(value) else as_target(value, name)
+    from zarr.abc.store import Store
+    from zarr.storage import LocalStore
+
     if isinstance(value, LocalStore):
         return as_target(value.root, name)
     if isinstance(value, Store):
         if value.read_only:
             raise InvalidInput(f"{name} is a store that is opened to be read only: open it with read_only=False")
         return Remote(value, type(value).__name__)
-    if not isinstance(value, str) or not URL.match(value):
-        return as_target(value, name)
+    return as_target(value, name)
+
+
+def _of_url(value: str, name: str) -> Place:
+    from zarr.storage import FsspecStore
+
     parts = urlsplit(value)
     if parts.scheme == "file":
         return as_target(unquote(parts.path), name)

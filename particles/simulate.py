@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from zarr.abc.store import Store
 
 from particles.checks import Array, Rng, as_finite, as_generator, as_times, as_weights, default_error_state, whole
 from particles.dataset import Layout, Series, provenance, variable
@@ -31,6 +30,9 @@ from particles.steppers.iterate import Iterate
 from particles.steppers.method import Method, Model, advance_over_jumps
 from particles.steppers.state import Groups, Particles
 from particles.watching import Callback, Observables, Stop, as_watch
+
+if TYPE_CHECKING:
+    from zarr.abc.store import Store
 
 PROBES = 4
 """Tokens of a run whose velocities are kept where the model itself cannot be."""

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import zarr
 
 from particles.checks import Array
 from particles.dataset import Layout, Series
@@ -27,7 +26,7 @@ from particles.records import (
     reading,
     row_checksum,
     stored_array,
-    zarr_store,
+    zarr_group,
 )
 from particles.remote import Place
 from particles.thinning import state_name, state_series
@@ -40,7 +39,7 @@ PLACES = 3
 
 def new_states(path: Place, layout: Layout, first: Mapping[str, Array]) -> None:
     """The arrays of whole states in a new folder, `first` a record of all tokens."""
-    group = zarr.open_group(zarr_store(path), mode="r+")
+    group = zarr_group(path)
     for name in layout.whole:
         series = layout.series[name]
         shape = series.shape(np.shape(first[name]), PLACES)
@@ -55,7 +54,7 @@ def due(head: Head, k: int) -> bool:
 def written_state(path: Place, head: Head, k: int, record: Mapping[str, Array]) -> tuple[dict[str, Any], ...]:
     """Write all tokens of the k-th save, and the `states` of the head that counts it."""
     place = 0 if k == 0 else 2 if head.states[-1]["place"] == 1 else 1
-    group: Any = zarr.open_group(zarr_store(path), mode="r+")
+    group = zarr_group(path)
     sums = {}
     for name in head.whole:
         series = head.series[name]

@@ -10,14 +10,12 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-import zarr
 from xarray.core import indexing
-from zarr.abc.store import Store
 
 from particles.checks import Array
 from particles.dataset import Layout, Status, as_dataset, variable
@@ -36,11 +34,14 @@ from particles.records import (
     read_static,
     row_checksum,
     status_text,
-    zarr_store,
+    zarr_group,
 )
 from particles.remote import NoLock, Place, Remote, as_place
 from particles.states import due, new_states, read_states, written_state
 from particles.thinning import rows_of, thinned, widened, with_states
+
+if TYPE_CHECKING:
+    from zarr.abc.store import Store
 
 IN_MEMORY = 2**28
 """Bytes of a Dataset up to which it is read, and checked, when its store is opened; a larger one when it is used."""
@@ -91,11 +92,13 @@ class ZarrRecorder:
     """Streams every record to a Zarr store, which it alone may write; see `records` for what stands there."""
 
     def __init__(self, path: Place, lock: Lock | NoLock, head: Head, attributes: Mapping[str, Any]) -> None:
+        import zarr
+
         self._path, self._lock, self.head, self._attributes = path, lock, head, attributes
         # Chunks that hold nothing but the fill value are files too (no token has met another): a store lacks none. What
         # an array was created with does not outlive it.
         with zarr.config.set({"array.write_empty_chunks": True}):
-            group = zarr.open_group(zarr_store(path), mode="r+")
+            group = zarr_group(path)
             series = head.series.items()
             self._blocks = {name: Block(group[name], kind.axis, kind.missing) for name, kind in series}
             self._sums = Block(group[f"{CHECKSUMS}/rows"], 0, 0)

@@ -8,9 +8,8 @@ from inspect import isfunction
 from typing import Any
 
 import numpy as np
+import scipy
 import xarray as xr
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
 from particles.checks import Array, callable_name, hold, positive, whole
 from particles.dataset import Layout, Series, model_of, variable
@@ -59,10 +58,11 @@ class ClusterCount:
         return all(self._count(x) <= self.k for x in (runs[None] if runs.ndim == 2 else runs))
 
     def _count(self, x: Array) -> int:
-        neighbours = cKDTree(x).sparse_distance_matrix(cKDTree(x), self.distance, output_type="coo_matrix")
+        tree = scipy.spatial.cKDTree(x)
+        neighbours = tree.sparse_distance_matrix(tree, self.distance, output_type="coo_matrix")
         # Distances of 0 are entries too; their places count, not their values.
         neighbours.data[:] = 1.0
-        return int(connected_components(neighbours, directed=False)[0])
+        return int(scipy.sparse.csgraph.connected_components(neighbours, directed=False)[0])
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ WINGS = [
 ENTRIES = {"particles", "meanfield"}
 """Packages whose `__init__` exports from every layer below: named exactly, they do not stand for their modules."""
 
-LATE = {"distributed", "matplotlib", "ot", "threadpoolctl"}
+LATE = {"distributed", "matplotlib", "ot", "threadpoolctl", "tqdm", "zarr"}
 """Heavy libraries that may be imported inside a function, where most runs do not need them."""
 
 LATE_MODULES = {"meanfield.app.cli"}

@@ -28,7 +28,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy.fft import dctn, idctn
+import scipy
 
 from meanfield.distances.bounds.rounding import above, below, gamma
 from meanfield.distances.bracket import Bracket
@@ -237,7 +237,7 @@ def _close(flow: list[Array]) -> None:
 
 def _poisson(source: Array, widths: tuple[float, ...]) -> Array:
     """u with div ∇u = source, less the mean of the source."""
-    waves = dctn(source, type=2)
+    waves = scipy.fft.dctn(source, type=2)
     rates = np.zeros([1, 1, 1])
     for k, n in enumerate(source.shape):
         rate = -((2 * np.sin(np.pi * np.arange(n) / (2 * n)) / widths[k]) ** 2)
@@ -245,7 +245,7 @@ def _poisson(source: Array, widths: tuple[float, ...]) -> Array:
     rates[0, 0, 0] = 1.0
     waves /= rates
     waves[0, 0, 0] = 0.0
-    return np.asarray(idctn(waves, type=2))
+    return np.asarray(scipy.fft.idctn(waves, type=2))
 
 
 @compiled()

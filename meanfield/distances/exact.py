@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial.distance import cdist
+import scipy
 
 from meanfield.distances.arguments import (
     Atoms,
@@ -183,8 +183,8 @@ def cost_matrix(x: Array, y: Array, p: float) -> tuple[Array, float]:
     unit = power_of_two(require_finite(float(extent.max())))
     x, y = x / unit, y / unit
     if p == 2.0:
-        return cdist(x, y, "sqeuclidean"), unit
-    cost = cdist(x, y)
+        return scipy.spatial.distance.cdist(x, y, "sqeuclidean"), unit
+    cost = scipy.spatial.distance.cdist(x, y)
     if p != 1.0:
         largest = float(cost.max())
         if largest == 0.0:

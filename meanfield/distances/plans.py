@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 import xarray as xr
-from scipy.sparse import csr_array
 
 from meanfield.distances.arguments import Atoms, as_atoms, as_order, require_same_dim
 from meanfield.distances.bounds.couplings import Coupling, corner
@@ -41,7 +41,7 @@ class Transport(Frozen):
     """
 
     distance: float
-    plan: csr_array
+    plan: scipy.sparse.csr_array
     potentials: tuple[Array, Array]
     source: Array
     target: Array
@@ -141,7 +141,7 @@ def transport(
         coupling, potentials, distance = _by_simplex(x, y, order, None if flat else ground, limit)
     rows, columns = np.flatnonzero(mu.weights > 0), np.flatnonzero(nu.weights > 0)
     shape = (len(mu.weights), len(nu.weights))
-    plan = csr_array((coupling.mass, (rows[coupling.i], columns[coupling.j])), shape=shape)
+    plan = scipy.sparse.csr_array((coupling.mass, (rows[coupling.i], columns[coupling.j])), shape=shape)
     # An atom of mass zero is in no plan: −∞ is a potential that it may have with any other.
     f, g = np.full(shape[0], -np.inf), np.full(shape[1], -np.inf)
     f[rows], g[columns] = potentials
@@ -249,7 +249,7 @@ def _with_density(mu: Measure | GridMeasure, nu: Measure | GridMeasure, p: float
     cloud = nu if first else mu
     held = np.flatnonzero(cloud.weights > 0)
     masses = cloud.weights[held] * (found.mass / found.weight)[found.cell]
-    plan = csr_array((masses, (found.cell, held)), shape=(len(found.site), len(cloud.weights)))
+    plan = scipy.sparse.csr_array((masses, (found.cell, held)), shape=(len(found.site), len(cloud.weights)))
     potential = np.full(len(cloud.weights), -np.inf)
     potential[held] = found.potential[found.cell]
     own = np.zeros(len(found.site))

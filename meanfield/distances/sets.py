@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
+import scipy
 
 from meanfield.distances.arguments import as_atoms, as_order, require_same_dim
 from meanfield.distances.line import root_mean_power
@@ -49,7 +49,7 @@ def distance_to_atoms(mu: Measure, atoms: npt.ArrayLike, p: float = 2.0) -> floa
     order, x = as_order(p), as_atoms(mu, "mu")
     sites = as_points(atoms, "atoms")
     require_same_dim(x.points.shape[1], sites.shape[1])
-    distance, _ = cKDTree(sites).query(x.points)
+    distance, _ = scipy.spatial.cKDTree(sites).query(x.points)
     return root_mean_power(np.asarray(distance), x.weights, order)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr
+import scipy
 
 from meanfield.measures.cells import Edges, cell_integrals, outer
 from particles.checks import (
@@ -195,7 +195,7 @@ class Normal(ConstantLaw):
 
 def _normal_cells(z: Array) -> Array:
     # Right of the origin the upper tail is subtracted, so that small masses keep their relative accuracy.
-    below, above = np.diff(ndtr(z)), -np.diff(ndtr(-z))
+    below, above = np.diff(scipy.special.ndtr(z)), -np.diff(scipy.special.ndtr(-z))
     return np.asarray(np.where(z[:-1] > 0, above, below))
 
 

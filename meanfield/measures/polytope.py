@@ -8,8 +8,7 @@ from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linprog, nnls
-from scipy.spatial import ConvexHull, QhullError
+import scipy
 
 from particles.checks import Array, as_points
 from particles.errors import InvalidInput, TooLarge
@@ -98,10 +97,10 @@ class Polytope:
         return np.asarray((self.vertices - self.origin) @ self.axes.T)
 
     @cached_property
-    def _walls(self) -> ConvexHull:
+    def _walls(self) -> scipy.spatial.ConvexHull:
         try:
-            return ConvexHull(self._local)
-        except QhullError:
+            return scipy.spatial.ConvexHull(self._local)
+        except scipy.spatial.QhullError:
             raise InvalidInput("the polytope is too thin for its facets to be found in float64") from None
 
     @cached_property
@@ -131,7 +130,7 @@ class Polytope:
         system = np.vstack([(self.vertices - centre).T / scale, np.full(len(self.vertices), weight)])
         out = np.empty_like(points)
         for i, point in enumerate(points):
-            alpha = nnls(system, np.append((point - centre) / scale, weight))[0]
+            alpha = scipy.optimize.nnls(system, np.append((point - centre) / scale, weight))[0]
             out[i] = alpha @ self.vertices / alpha.sum()
         return out
 
@@ -216,7 +215,7 @@ def hull(points: npt.ArrayLike, flat: float = FLAT) -> Polytope:
     while True:
         try:
             extreme = _extreme(moved @ axes.T)
-        except QhullError:
+        except scipy.spatial.QhullError:
             # Thinner than Qhull resolves: the direction of the smallest extent goes.
             axes = axes[:-1]
             continue
@@ -231,11 +230,12 @@ def _extreme(local: Array) -> np.ndarray:
     if r == 1:
         return np.array([np.argmin(local), np.argmax(local)])
     if r <= QHULL_DIM:
-        return np.sort(ConvexHull(local).vertices)
+        return np.sort(scipy.spatial.ConvexHull(local).vertices)
     return np.array([i for i in range(len(local)) if not _within(np.delete(local, i, axis=0), local[i])])
 
 
 def _within(cloud: Array, point: Array) -> bool:
     """Whether `point` is a convex combination of the cloud, by HiGHS."""
     system = np.vstack([cloud.T, np.ones(len(cloud))])
-    return bool(linprog(np.zeros(len(cloud)), A_eq=system, b_eq=np.append(point, 1.0), method="highs").status == 0)
+    goal = np.append(point, 1.0)
+    return bool(scipy.optimize.linprog(np.zeros(len(cloud)), A_eq=system, b_eq=goal, method="highs").status == 0)

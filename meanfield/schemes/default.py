@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import binary_erosion
+import scipy
 
 from meanfield.measures.discs import Ring
 from meanfield.measures.grid import GridMeasure
@@ -44,7 +44,7 @@ def ends_sharply(measure: GridMeasure) -> bool:
         return True
     full = measure.masses > 0
     # A support that fills the box ends at its walls.
-    rim = full & ~binary_erosion(full, border_value=1)
+    rim = full & ~scipy.ndimage.binary_erosion(full, border_value=1)
     return bool(rim.any() and np.median(measure.density[rim]) >= SHARP * measure.density.max())
 
 

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.interpolate import RegularGridInterpolator
+import scipy
 
 from meanfield.measures.cells import add_deposit, deposit
 from meanfield.measures.grid import Cells, Grid
@@ -142,7 +142,7 @@ class SemiLagrangian(Eulerian):
 def _interpolated(grid: Grid, velocity: list[Array]) -> Callable[[Array], Array]:
     """The velocity between the cell centres, (m, d) to (m, d), multilinear."""
     values = velocity[0].base
-    field = RegularGridInterpolator(grid.centres, values, bounds_error=False, fill_value=None)
+    field = scipy.interpolate.RegularGridInterpolator(grid.centres, values, bounds_error=False, fill_value=None)
     return lambda points: np.asarray(field(points))
 
 

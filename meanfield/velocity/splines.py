@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.interpolate import BSpline
+import scipy
 
 from particles.checks import Array
 from particles.kernels.compiling import SUMS, compiled
@@ -37,7 +37,7 @@ def to_coefficients(nodes: Sequence[Array], values: Array) -> None:
 
 def _collocation(nodes: Array) -> Array:
     """Entries j of row i of the matrix from coefficients to values at nodes, at [i, 7 + j − i]."""
-    rows = BSpline.design_matrix(nodes, _knots(nodes), DEGREE).tocoo()
+    rows = scipy.interpolate.BSpline.design_matrix(nodes, _knots(nodes), DEGREE).tocoo()
     band = np.zeros((len(nodes), 2 * DEGREE + 1))
     band[rows.row, DEGREE + rows.col - rows.row] = rows.data
     return band

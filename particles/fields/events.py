@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
+import scipy
 
 from particles.checks import Array
 from particles.fields.spaces import Euclidean, Space, Torus
@@ -41,7 +39,7 @@ class Meeting:
         start, end = before[leads], after[leads]
         furthest = float(np.linalg.norm(self.space.nearest(start, end) - start, axis=1).max())
         box = self.space.periods if isinstance(self.space, Torus) else None
-        tree = cKDTree(start if box is None else self.space.project(start), boxsize=box)
+        tree = scipy.spatial.cKDTree(start if box is None else self.space.project(start), boxsize=box)
         pairs = tree.query_pairs(self.distance + 2 * furthest, output_type="ndarray")
         one, other = pairs.T
         gap, then = (self.space.nearest(z[one], z[other]) - z[one] for z in (start, end))
@@ -49,7 +47,8 @@ class Meeting:
         if not met.any():
             return group
         i, j = pairs[met].T
-        _, label = connected_components(coo_array((np.ones(len(i)), (i, j)), shape=(len(leads),) * 2), directed=False)
+        near = scipy.sparse.coo_array((np.ones(len(i)), (i, j)), shape=(len(leads),) * 2)
+        _, label = scipy.sparse.csgraph.connected_components(near, directed=False)
         # `leads` increases, so the first of a component is its smallest index.
         first = np.full(label.max() + 1, len(group))
         np.minimum.at(first, label, leads)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from scipy.linalg import expm
+import scipy
 
 from particles.checks import Array
 from particles.errors import OutOfRange
@@ -25,7 +25,8 @@ def _linear_flow(entries: bytes, d: int, t: float) -> Array:
     A = np.frombuffer(entries).reshape(d, d)
     with np.errstate(over="ignore", invalid="ignore"):
         diagonal = np.diagonal(A)
-        flow = np.diag(np.exp(t * diagonal)) if np.array_equal(A, np.diag(diagonal)) else np.asarray(expm(t * A))
+        plain = np.array_equal(A, np.diag(diagonal))
+        flow = np.diag(np.exp(t * diagonal)) if plain else np.asarray(scipy.linalg.expm(t * A))
     if not np.isfinite(flow).all():
         raise OutOfRange(
             f"e^(tA) overflows float64 at t = {t:g} for ‖A‖ = {np.linalg.norm(A, 2):g}: stop earlier", time=abs(t)

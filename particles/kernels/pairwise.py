@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.spatial import cKDTree
+import scipy
 
 from particles.checks import Array
 from particles.errors import OutOfRange
@@ -50,7 +50,7 @@ def pair_sums(
     a, b = x if a is None else a, y if b is None else b
     moment, mass = np.empty((len(x), a.shape[1])), np.empty(len(x))
     if reach is not None:
-        targets, sources = cKDTree(x), cKDTree(y)
+        targets, sources = scipy.spatial.cKDTree(x), scipy.spatial.cKDTree(y)
         # The tree rounds distances in its own way: a little more is searched, and φ decides.
         reach *= 1 + 1e-9
         if targets.count_neighbors(sources, reach) <= SPARSE * len(x) * len(y):

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
+import scipy
 
 from particles.checks import Array, hold, not_negative, number, positive
 from particles.errors import InvalidInput
@@ -163,7 +163,7 @@ class Vicsek(DiscreteMap):
     def _neighbours(self, positions: Array, vectors: Array) -> Array:
         if self.radius >= self.box / np.sqrt(2):
             return np.broadcast_to(vectors.sum(axis=0), vectors.shape)
-        tree = cKDTree(positions, boxsize=self.box)
+        tree = scipy.spatial.cKDTree(positions, boxsize=self.box)
         i, j = tree.query_pairs(self.radius, output_type="ndarray").T
         total = vectors.copy()
         for k in range(2):

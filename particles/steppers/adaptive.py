@@ -1,4 +1,4 @@
-"""DOP853, the Runge–Kutta method of order 8 with the coefficients that SciPy publishes."""
+"""DOP853, the Runge–Kutta method of order 8 of Dormand and Prince."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
-from scipy.integrate import DOP853
 
 from particles.checks import Array
 from particles.fields.field import VelocityField
+from particles.kernels.loops.dormand_prince import E3, E5, STAGES, A, B, C
 from particles.steppers.compiled_runs import MOST_TOKENS, Fields, carry, compiled_fields
 from particles.steppers.error_control import ErrorControlled, Slope, Trial
 from particles.steppers.method import Model
@@ -80,14 +80,14 @@ class Adaptive(ErrorControlled):
 
     def trial(self, slope: Slope, t: float, h: float, x: Array, velocity: Array) -> Trial:
         """Twelve stages and the velocity at the end; the error is measured token by token, the largest counts."""
-        flat, stages = x.ravel(), np.empty((len(DOP853.C) + 1, x.size))
+        flat, stages = x.ravel(), np.empty((STAGES + 1, x.size))
         stages[0] = velocity.ravel()
-        for s, (row, node) in enumerate(zip(DOP853.A[1:], DOP853.C[1:], strict=True), start=1):
+        for s, (row, node) in enumerate(zip(A[1:], C[1:], strict=True), start=1):
             stage = flat + np.dot(stages[:s].T, row[:s]) * h
             stages[s] = slope(t + node * h, stage.reshape(x.shape)).ravel()
-        moved = (flat + h * np.dot(stages[:-1].T, DOP853.B)).reshape(x.shape)
+        moved = (flat + h * np.dot(stages[:-1].T, B)).reshape(x.shape)
         stages[-1] = slope(t + h, moved).ravel()
-        err5, err3 = ((stages.T @ E).reshape(x.shape) for E in (DOP853.E5, DOP853.E3))
+        err5, err3 = ((stages.T @ weights).reshape(x.shape) for weights in (E5, E3))
         # The combination of two estimates, of order 5 and 3, whose size is h^8: (10.17) in II.10.
         fifth, third = self.mean_squares(err5, x, moved), self.mean_squares(err3, x, moved)
         denominator = fifth + 0.01 * third

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.spatial import cKDTree
-from scipy.spatial.distance import cdist
+import scipy
 
 from meanfield.distances.bounds.clouds import Cloud, Pair
 from meanfield.distances.bounds.couplings import Coupling, Index, Pieces, binary_space, corner
@@ -56,7 +55,9 @@ def coarse_coupling(
 
 
 def _power(x: Array, y: Array, p: float) -> Array:
-    return np.asarray(cdist(x, y, "sqeuclidean") if p == 2.0 else cdist(x, y) ** p)
+    return np.asarray(
+        scipy.spatial.distance.cdist(x, y, "sqeuclidean") if p == 2.0 else scipy.spatial.distance.cdist(x, y) ** p
+    )
 
 
 def gather(cloud: Cloud, rng: np.random.Generator) -> Cells:
@@ -72,7 +73,7 @@ def gather(cloud: Cloud, rng: np.random.Generator) -> Cells:
 
 
 def _assign(points: Array, weights: Array, sites: Array) -> Cells:
-    _, label = cKDTree(sites).query(points)
+    _, label = scipy.spatial.cKDTree(sites).query(points)
     mass = np.bincount(label, weights, len(sites)).astype(np.float64, copy=False)
     kept = mass > 0
     label = (np.cumsum(kept) - 1)[label]

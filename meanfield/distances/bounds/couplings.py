@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
+import scipy
 
 from meanfield.distances.arguments import power_of_two
 from meanfield.distances.bounds.clouds import Cloud
@@ -93,8 +92,10 @@ def merged(x: Array, y: Array, plans: list[Coupling]) -> Index:
         other = _as_order(plan, n)
         cost, rival = (((x - y[order]) ** 2).sum(axis=1) for order in (best, other))
         rows = np.arange(n)
-        edges = csr_array((np.ones(2 * n, np.int8), (np.r_[rows, rows], np.r_[best, other] + n)), shape=(2 * n, 2 * n))
-        cycle = connected_components(edges, directed=False)[1][:n]
+        edges = scipy.sparse.csr_array(
+            (np.ones(2 * n, np.int8), (np.r_[rows, rows], np.r_[best, other] + n)), shape=(2 * n, 2 * n)
+        )
+        cycle = scipy.sparse.csgraph.connected_components(edges, directed=False)[1][:n]
         cheaper = np.bincount(cycle, rival) < np.bincount(cycle, cost)
         best = np.where(cheaper[cycle], other, best)
     return best

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.spatial.distance import cdist
+import scipy
 
 from meanfield.distances.bounds.clouds import Cloud, Pair
 from meanfield.distances.bounds.couplings import Index
@@ -77,7 +77,7 @@ def _by_blocks(y: Array, x: Array, f: Array, k: int) -> Index:
     best = np.empty((len(y), k), dtype=np.intp)
     step = max(1, _BLOCK_BYTES // (8 * len(x)))
     for start in range(0, len(y), step):
-        reduced = cdist(y[start : start + step], x, "sqeuclidean") - f
+        reduced = scipy.spatial.distance.cdist(y[start : start + step], x, "sqeuclidean") - f
         if k == 1:
             best[start : start + step, 0] = reduced.argmin(axis=1)
             continue

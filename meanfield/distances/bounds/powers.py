@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial.distance import cdist
+import scipy
 
 from meanfield.distances.bounds.clouds import Pair
 from meanfield.distances.bounds.couplings import Coupling, shortfall
@@ -69,7 +69,7 @@ def transform(y: Array, x: Array, f: Array, p: float) -> Array:
     out = np.empty(len(y))
     step = max(1, _BLOCK_BYTES // (8 * len(x)))
     for start in range(0, len(y), step):
-        cost = cdist(y[start : start + step], x)
+        cost = scipy.spatial.distance.cdist(y[start : start + step], x)
         if p != 1.0:
             cost **= p
         cost -= f

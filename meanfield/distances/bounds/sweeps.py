@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial.distance import cdist
+import scipy
 
 from meanfield.distances.bounds.clouds import Pair
 from meanfield.distances.bounds.couplings import Coupling, Index
@@ -38,7 +38,7 @@ def _again(pair: Pair, plan: Coupling, entries: Index) -> tuple[Index, Index, Ar
     columns, b = _marginal(plan.j[entries], plan.mass[entries])
     # The simplex has absolute thresholds: it sees mass 1.
     total = float(a.sum())
-    cost = cdist(pair.x.points[rows], pair.y.points[columns], "sqeuclidean")
+    cost = scipy.spatial.distance.cdist(pair.x.points[rows], pair.y.points[columns], "sqeuclidean")
     found = optimal_plan(a / total, b / float(b.sum()), cost).plan
     i, j = np.nonzero(found)
     return rows[i], columns[j], found[i, j] * total

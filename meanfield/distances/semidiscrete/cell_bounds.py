@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import breadth_first_order
+import scipy
 
 from meanfield.distances.bounds.rounding import gamma
 from meanfield.distances.semidiscrete.boxes import Index
@@ -41,9 +40,9 @@ def _passed_on(found: SemiDiscrete) -> float | None:
     solved, n = found.solved, len(found.weight)
     start, neighbour = solved.state.diagram.start, solved.state.diagram.neighbour
     row, column = solved.place[np.repeat(np.arange(n), np.diff(start))], solved.place[neighbour]
-    graph = coo_array((np.ones(len(row), np.int8), (row, column)), shape=(n, n)).tocsr()
+    graph = scipy.sparse.coo_array((np.ones(len(row), np.int8), (row, column)), shape=(n, n)).tocsr()
     root = int(np.argmax(found.mass))
-    order, parent = breadth_first_order(graph, root, directed=False)
+    order, parent = scipy.sparse.csgraph.breadth_first_order(graph, root, directed=False)
     if len(order) < n:
         return None
     excess = found.mass - found.weight

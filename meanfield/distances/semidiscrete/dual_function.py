@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import coo_array, csc_array
-from scipy.sparse.linalg import splu
+import scipy
 
 from meanfield.distances.semidiscrete.boxes import Index, Tree
 from meanfield.distances.semidiscrete.clipping import Cells, measure_cells
@@ -70,7 +69,8 @@ def laplacian(problem: Problem, state: State) -> Laplacian:
     row = np.repeat(np.arange(n), np.diff(start))
     step = problem.y[neighbour] - problem.y[row]
     weight = 0.5 * state.cells.face / np.hypot(step[:, 0], step[:, 1])
-    graph = coo_array((weight, (np.minimum(row, neighbour), np.maximum(row, neighbour))), shape=(n, n)).tocsr().tocoo()
+    pairs = (np.minimum(row, neighbour), np.maximum(row, neighbour))
+    graph = scipy.sparse.coo_array((weight, pairs), shape=(n, n)).tocsr().tocoo()
     kept = graph.data > 0.0
     i, j, w = graph.row[kept].astype(np.intp), graph.col[kept].astype(np.intp), graph.data[kept]
     diagonal = np.asarray(np.bincount(i, w, n) + np.bincount(j, w, n), dtype=np.float64)
@@ -101,10 +101,15 @@ def solve(hessian: Laplacian, shift: Array, gap: Array) -> tuple[Array, Array]:
     places = np.arange(n)
     # A little more than the matrix, so that no pivot vanishes; the refinement takes it away again.
     ones = np.full(n, 1.0 + 1e-13)
-    matrix = coo_array(
+    matrix = scipy.sparse.coo_array(
         (np.concatenate([off, off, ones]), (np.concatenate([i, j, places]), np.concatenate([j, i, places]))), (n, n)
     ).tocsc()
-    factor = splu(csc_array(matrix), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+    factor = scipy.sparse.linalg.splu(
+        scipy.sparse.csc_array(matrix),
+        permc_spec="MMD_AT_PLUS_A",
+        diag_pivot_thresh=0.0,
+        options={"SymmetricMode": True},
+    )
     high, low = scale * factor.solve(scale * gap), np.zeros(n)
     for _ in range(REFINEMENTS):
         flow = weight * ((high[i] - high[j]) + (low[i] - low[j]))

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from scipy.spatial import cKDTree
+import scipy
 
 from meanfield.distances.semidiscrete.blurring import Mixture, blurred
 from meanfield.distances.semidiscrete.boxes import Index, build
@@ -277,7 +277,7 @@ def _continue(groups: Level, finer: Level, high: Array, low: Array, cell: Moment
     slope = np.maximum(slope, 1e-300)
     reach = REACH * np.sqrt(np.maximum(np.einsum("nik,nij,njk->nk", axes, _matrices(cell.spread), axes), 0.0))
     near = min(_NEAR, len(groups.y))
-    candidates = np.asarray(cKDTree(groups.y).query(finer.y, near)[1]).reshape(len(finer.y), near)
+    candidates = np.asarray(scipy.spatial.cKDTree(groups.y).query(finer.y, near)[1]).reshape(len(finer.y), near)
     parent = np.searchsorted(groups.start, finer.start, side="right") - 1
     best, value, rise = parent, np.full(len(finer.y), -np.inf), np.zeros(len(finer.y))
     for c in (parent, *candidates.T):
@@ -321,6 +321,6 @@ def _filled(problem: Problem, state: State) -> tuple[Array, Array]:
     spread = state.cells.second / np.where(empty, 1.0, mass)[:, None]
     if empty.any():
         full = np.flatnonzero(~empty)
-        nearest = full[cKDTree(problem.y[full]).query(problem.y[empty])[1]]
+        nearest = full[scipy.spatial.cKDTree(problem.y[full]).query(problem.y[empty])[1]]
         centroid[empty], spread[empty] = centroid[nearest], 0.0
     return centroid, spread

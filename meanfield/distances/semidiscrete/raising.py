@@ -7,7 +7,7 @@ the solution and never above it (Oliker and Prussner 1988).
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial import cKDTree
+import scipy
 
 from meanfield.distances.semidiscrete.boxes import Index
 from meanfield.distances.semidiscrete.clipping import measure_cells
@@ -41,7 +41,7 @@ def raise_lacking(problem: Problem, state: State, least: float = LEAST, rounds: 
 
 def _room(problem: Problem, state: State, lacking: Index, full: Index) -> Array:
     """How far each may rise until it hides the cell of the nearest site that has one."""
-    nearest = full[cKDTree(problem.y[full]).query(problem.y[lacking])[1]]
+    nearest = full[scipy.spatial.cKDTree(problem.y[full]).query(problem.y[lacking])[1]]
     reach = np.maximum(np.abs(problem.box[:2]), np.abs(problem.box[2:]))
     apart = (state.high[nearest] - state.high[lacking]) + (state.low[nearest] - state.low[lacking])
     return np.asarray(apart + np.abs(problem.y[lacking] - problem.y[nearest]) @ reach * (1.0 + 1e-9))

@@ -7,7 +7,7 @@ masses without the light ones, whose cells are then cut from the heavy ones'.
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial import cKDTree
+import scipy
 
 from meanfield.distances.semidiscrete.boxes import Index
 from meanfield.distances.semidiscrete.dual_function import Problem, State, add, evaluate
@@ -73,7 +73,7 @@ def tiers(nu: Array) -> list[Index]:
 def _with_hidden(problem: Problem, high: Array, low: Array, new: Index) -> State:
     """The state in which the sites `new` have b just so low that they surely have no cells, the others' b given."""
     old = np.setdiff1d(np.arange(len(problem.y)), new)
-    nearest = old[cKDTree(problem.y[old]).query(problem.y[new])[1]]
+    nearest = old[scipy.spatial.cKDTree(problem.y[old]).query(problem.y[new])[1]]
     reach = np.maximum(np.abs(problem.box[:2]), np.abs(problem.box[2:]))
     room = np.abs(problem.y[new] - problem.y[nearest]) @ reach * (1.0 + 1e-9)
     high[new], low[new] = add(high[nearest], low[nearest], -room)

@@ -40,7 +40,7 @@ from functools import partial
 from operator import itemgetter
 
 import numpy as np
-from scipy.special import zeta
+import scipy
 
 from particles.checks import Array
 from particles.kernels.fast.bsplines import COLUMNS, add_masses, interpolate, multiply, sort_by_cell
@@ -149,11 +149,11 @@ def _steps(order: int, H: Array, G: Array, tolerance: float, kappa: float) -> tu
     d, p = len(G), order
     weight = tolerance / (8.5 * 2 * d)
     slope = tolerance / (2.1 * math.sqrt(d) * kappa) * G / 3
-    h = 2 * np.pi / H * (np.minimum(weight, slope * H / p) / (2 * zeta(p))) ** (1 / p)
+    h = 2 * np.pi / H * (np.minimum(weight, slope * H / p) / (2 * scipy.special.zeta(p))) ** (1 / p)
     h = np.minimum(h, G / 2)
     wide = G + p * h / 2
-    s = (np.minimum(weight, slope / (p * h)) / (2 * zeta(p))) ** (1 / p)
-    s = np.minimum(s, (slope / (2 * zeta(p - 1) * wide)) ** (1 / (p - 1)))
+    s = (np.minimum(weight, slope / (p * h)) / (2 * scipy.special.zeta(p))) ** (1 / p)
+    s = np.minimum(s, (slope / (2 * scipy.special.zeta(p - 1) * wide)) ** (1 / (p - 1)))
     g = np.minimum(2 * np.pi * s / wide, H / 2)
     return h, g, float(wide @ (H + p * g / 2))
 

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.integrate import DOP853
 
 from particles.checks import Array
 from particles.kernels.compiling import compiled, kernel_part, merged
 from particles.kernels.exact.exponential import wide_vectors
+from particles.kernels.loops.dormand_prince import E3, E5, STAGES, A, B, C
 from particles.kernels.loops.lanes import (
     WIDTH,
     at,
@@ -30,7 +30,6 @@ from particles.kernels.loops.lanes import (
 )
 from particles.kernels.loops.packed_sums import EUCLIDEAN, aligned, make_room, set_projected, set_velocity
 
-STAGES = len(DOP853.C)
 LAST = STAGES
 """Velocities of a step: those of the stages from 0 on, and the last at its end."""
 
@@ -56,8 +55,8 @@ def _rows(rows: list[Array]) -> tuple[npt.NDArray[np.int64], Array, npt.NDArray[
     return places, values, counts
 
 
-PLACES, VALUES, COUNTS = _rows([*DOP853.A, DOP853.B, DOP853.E5, DOP853.E3])
-NODES = np.concatenate([DOP853.C, [1.0]])
+PLACES, VALUES, COUNTS = _rows([*A, B, E5, E3])
+NODES = np.concatenate([C, [1.0]])
 FIFTH, THIRD = STAGES + 1, STAGES + 2
 """Rows of the error estimates; row STAGES is the step itself."""
 
