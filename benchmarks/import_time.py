@@ -1,4 +1,4 @@
-"""What `import particles, meanfield` costs, its dependencies and beyond them, and the first call in a fresh process with a filled cache.
+"""What `import particles, meanfield` costs, and the first call in a fresh process with a filled cache.
 
 Seconds of processor time, which other work on the machine does not change.
 
