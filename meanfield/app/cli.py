@@ -63,6 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     figure.add_argument("which", help="1 to 13, table1, or all")
     figure.add_argument("--as-published", action="store_true", help="also as the authors' scripts computed them")
     figure.add_argument("--out", type=Path, help="a new folder for the pictures (default: figures-NNN here)")
+    figure.add_argument("--format", default="png", help="png, pdf or svg (default: png)")
+    figure.add_argument("--dpi", type=int, default=150, help="dots per inch (default: 150)")
     figure.set_defaults(run=_figure)
     models = commands.add_parser("models", help="list every model with one line each")
     models.set_defaults(run=_models)
@@ -125,11 +127,13 @@ def _figure(options: argparse.Namespace) -> int:
     _draw_into_files()
     from meanfield.figures.command import draw
 
+    if not 10 <= options.dpi <= 2400:
+        raise InvalidInput(f"--dpi must be in 10 … 2400, got {options.dpi}")
     folder = options.out or _new("figures")
     if os.path.lexists(folder):
         raise StoreError(f"the output folder {folder} exists: name another")
     try:
-        draw(options.which, folder, options.as_published, show=_show)
+        draw(options.which, folder, options.as_published, show=_show, kind=options.format, dpi=options.dpi)
     except (LibraryError, BrokenPipeError):
         raise
     except OSError as error:

@@ -1,10 +1,10 @@
-"""`meanfield figure N|all [--as-published] [--out DIR]`: PNG, GIF for the moving ones, and a caption beside each."""
+"""`meanfield figure N|all [--as-published] [--out DIR]`: a picture, GIF for the moving ones, a caption beside each."""
 
 from __future__ import annotations
 
-import base64
-import html
+import io
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,46 +15,71 @@ from meanfield.data import figure_cases
 from meanfield.figures.panels import figure_with
 from meanfield.figures.paper import NAMES, Drawn, figure, leaders_panel, token_panel
 from meanfield.figures.runs import exact, published
+from meanfield.pages.page import heading, image, page, paragraph
 from particles.checks import one_of
 
 MOVING = ("1", "4", "5", "6", "7", "8", "12", "13")
 FRAMES = 31
+KINDS = ("png", "pdf", "svg")
+PAGE_DPI = 110
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A figure of the page: its name, its caption, and itself as PNG, whatever the format of its file."""
+
+    stem: str
+    caption: str
+    png: bytes
 
 
 def draw(
-    which: str, out: str | Path, as_published: bool = False, show: Callable[[str], object] = lambda text: None
+    which: str,
+    out: str | Path,
+    as_published: bool = False,
+    show: Callable[[str], object] = lambda text: None,
+    *,
+    kind: str = "png",
+    dpi: int = 150,
 ) -> list[Path]:
     """Draw one figure ("1" to "13", "table1") or "all" into the folder `out`, made if missing; returns the files.
 
-    Each gives figure_N.png and figure_N.txt (its caption), and figure_N.gif where tokens move. `as_published` adds
-    figure_N_as_published.* computed as the scripts did. "all" also writes index.html with everything side by side.
-    `show` receives the files of each figure as soon as they are there.
+    Each gives figure_N of the `kind` "png", "pdf" or "svg", figure_N.txt (its caption), and figure_N.gif where tokens
+    move; `dpi` is for what is no vector. `as_published` adds figure_N_as_published.* computed as the scripts did. "all"
+    also writes index.html with everything side by side. `show` receives the files of each figure as soon as they are
+    there.
     """
     chosen = NAMES if one_of(which, (*NAMES, "all"), "figure") == "all" else (which,)
+    one_of(kind, KINDS, "format")
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
+    rows: list[list[Entry]] = []
     for name in chosen:
         both = as_published and name not in ("2", "9", "table1")
-        for kind in (False, True) if both else (False,):
-            fresh = _draw_one(name, folder, as_published=kind)
+        rows.append([])
+        for scripts in (False, True) if both else (False,):
+            entry, fresh = _draw_one(name, folder, as_published=scripts, kind=kind, dpi=dpi)
             show("\n".join(map(str, fresh)))
             written += fresh
+            rows[-1].append(entry)
     if which == "all":
-        written.append(_page(folder, written))
+        written.append(_page(folder, rows))
     return written
 
 
-def _draw_one(name: str, folder: Path, *, as_published: bool) -> list[Path]:
+def _draw_one(name: str, folder: Path, *, as_published: bool, kind: str, dpi: int) -> tuple[Entry, list[Path]]:
     stem = ("" if name == "table1" else "figure_") + name + ("_as_published" if as_published else "")
     drawn: Drawn = figure(name, as_published)
-    picture, caption = folder / f"{stem}.png", folder / f"{stem}.txt"
-    drawn.figure.savefig(picture)
+    picture, caption = folder / f"{stem}.{kind}", folder / f"{stem}.txt"
+    drawn.figure.savefig(picture, dpi=dpi)
     caption.write_text(drawn.caption + "\n", encoding="utf-8")
+    file = io.BytesIO()
+    drawn.figure.savefig(file, format="png", dpi=PAGE_DPI)
     written = [picture, caption]
     if name in MOVING:
         written.append(animate(int(name), folder / f"{stem}.gif", as_published))
-    return written
+    return Entry(stem, drawn.caption, file.getvalue()), written
 
 
 def animate(number: int, path: str | Path, as_published: bool = False, frames: int = FRAMES) -> Path:
@@ -78,29 +103,17 @@ def _image(fig: Any) -> Image.Image:
     return Image.fromarray(np.asarray(fig.canvas.buffer_rgba())).convert("RGB")
 
 
-def _page(folder: Path, files: list[Path]) -> Path:
-    """One self-contained page: each figure, its caption, and beside it the same as published where it was drawn."""
-    stems = [file.stem for file in files if file.suffix == ".png"]
-    rows = []
-    for stem in stems:
-        if stem.endswith("_as_published"):
-            continue
-        both = [name for name in (stem, f"{stem}_as_published") if name in stems]
-        cells = "".join(f"<td>{_cell(folder, name)}</td>" for name in both)
-        rows.append(f"<tr>{cells}</tr>")
-    page = folder / "index.html"
-    style = "td{vertical-align:top;padding:1em}img,pre{max-width:46vw}pre{white-space:pre-wrap;font-size:small}"
-    about = "Left: the dynamics themselves. Right: what the published scripts compute."
-    page.write_text(
-        "<!doctype html><html lang='en'><meta charset='utf-8'><title>Figures</title>"
-        f"<style>{style}</style><h1>The figures of arXiv 2305.05465</h1>"
-        f"<p>{about}</p><table>{''.join(rows)}</table>",
-        encoding="utf-8",
-    )
-    return page
-
-
-def _cell(folder: Path, stem: str) -> str:
-    picture = base64.b64encode((folder / f"{stem}.png").read_bytes()).decode("ascii")
-    caption = html.escape((folder / f"{stem}.txt").read_text(encoding="utf-8"))
-    return f"<img src='data:image/png;base64,{picture}' alt='{html.escape(stem)}'><pre>{caption}</pre>"
+def _page(folder: Path, rows: list[list[Entry]]) -> Path:
+    """One self-contained page: each figure, its caption, and below it the same as published where it was drawn."""
+    parts = [heading("The figures of arXiv 2305.05465", 1)]
+    for row in rows:
+        parts.append(heading(row[0].stem.replace("_", " ").capitalize(), 2))
+        for entry in row:
+            if len(row) > 1:
+                scripts = entry.stem.endswith("_as_published")
+                parts.append(heading("What the published scripts compute" if scripts else "The dynamics themselves", 3))
+            parts.append(image(entry.png, "", entry.stem))
+            parts += [paragraph(line) for line in entry.caption.splitlines() if line]
+    path = folder / "index.html"
+    path.write_text(page("The figures of arXiv 2305.05465", "\n".join(parts)), encoding="utf-8")
+    return path

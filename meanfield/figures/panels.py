@@ -11,6 +11,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
 from meanfield.limits import LimitSet, Polytope
 from particles.checks import as_labels, as_matrix, as_points
@@ -97,9 +98,11 @@ def cloud(x: npt.ArrayLike, ax: Any | None = None, *, groups: npt.ArrayLike | No
 
 
 def tidy(axes: Any, d: int) -> None:
-    """Small ticks, few of them."""
-    axes.tick_params(labelsize=7, pad=0 if d == 3 else 2)
+    """Small ticks, few of them, and the names of the axes."""
+    axes.tick_params(labelsize=7, pad=-1 if d == 3 else 2)
     axes.locator_params(nbins=4)
+    for name, label in zip("xyz"[:d], ("$x_1$", "$x_2$", "$x_3$"), strict=False):
+        getattr(axes, f"set_{name}label")(label, fontsize=8, labelpad=-6 if d == 3 else 1)
     if d == 1:
         axes.set_yticks([])
     if d == 3:
@@ -134,6 +137,8 @@ def attention_image(P: npt.ArrayLike, ax: Any | None = None) -> Any:
     axes.imshow(matrix, cmap="Greys", norm=PowerNorm(0.4, vmin=0.0, vmax=1.0), interpolation="nearest")
     axes.tick_params(labelsize=7)
     axes.locator_params(nbins=4)
+    axes.set_xlabel("key $j$", fontsize=8)
+    axes.set_ylabel("query $i$", fontsize=8)
     return axes
 
 
@@ -228,8 +233,7 @@ def limit_set(predicted: LimitSet, ax: Any) -> Any:
     for curve in predicted.curves(limits):
         ax.plot(*curve.T, color=GREY, linewidth=0.8, zorder=0)
     for surface in predicted.surfaces(limits):
-        if np.isfinite(surface).all(axis=0).any():
-            ax.plot_surface(*surface, color=GREY, alpha=0.2, linewidth=0.0, zorder=0, rcount=41, ccount=41)
+        ax.add_collection3d(Poly3DCollection([surface], facecolor=GREY, edgecolor=GREY, alpha=0.2, linewidth=0.6))
     _restore(ax, limits)
     return ax
 

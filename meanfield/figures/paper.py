@@ -77,11 +77,25 @@ def _clouds(case: FigureCase, as_published: bool, ax: Any | None) -> Drawn:
     """Tokens at the printed times: Figures 1, 5, 6, 7, 8, 12, 13. Figure 1 shows the last of them only."""
     times = np.array(case.times[-1:] if case.number == 1 else case.times)
     run = (published if as_published else exact)(case, times)
+    space = case.d == 3
     columns = min(len(times), 4) if len(times) != 6 else 3
     axes = draw.panels(ax, -(-len(times) // columns), columns, dim=case.d)
     for k, axis in enumerate(axes[: len(times)]):
         token_panel(run, k, axis)
-    return Drawn(axes[0].figure, _caption(run, ""), (run,))
+    return Drawn(axes[0].figure, _caption(run, _legend(run, space)), (run,))
+
+
+def _legend(run: Trajectory, space: bool) -> str:
+    """What colours, lines, planes and arrows of a cloud mean."""
+    certificate, words = run.certificate, ["Shown: one marker a token"]
+    if certificate is not None and certificate.known:
+        words.append("colour and form by the leader that the token ends with")
+    if certificate is not None and certificate.limit_set is not None:
+        drawn = ("planes and lines" if space else "lines") + " that bound or are the predicted set"
+        words.append(f"grey: {drawn}")
+    if run.case.number == 6:
+        words.append("arrow: the leading eigenvector of V, from the origin")
+    return "; ".join(words) + "."
 
 
 def token_panel(run: Trajectory, k: int, ax: Any) -> Any:
@@ -141,8 +155,9 @@ def _ranks(cases: tuple[FigureCase, ...], as_published: bool, ax: Any | None) ->
             draw.attention_image(run.attention(k)[np.ix_(order, order)], axis)
             late = run.shown[k] < run.times[k]
             time = f"t = {run.shown[k]:.2f} for {run.times[k]:.1f}" if late else f"t = {run.times[k]:.1f}"
+            axis.label_outer()
             if k == 0 and len(runs) > 1:
-                axis.set_ylabel(run.label, fontsize=8)
+                axis.set_ylabel(f"{run.label}\nquery $i$", fontsize=8)
             axis.set_title(f"{time}, rank = {ranks[k]}", fontsize=8)
         printed = ", ".join(map(str, run.case.entry["printed_ranks"]))
         text = f"Ranks (NumPy's default tolerance) {', '.join(map(str, ranks))}; printed {printed}."
@@ -151,6 +166,9 @@ def _ranks(cases: tuple[FigureCase, ...], as_published: bool, ax: Any | None) ->
         if run.case.d == 1 and not as_published:
             text += " Tokens are sorted by their initial position."
         captions.append(_caption(run, text))
+    bar = axes[0].figure.colorbar(axes[0].images[0], ax=axes, shrink=0.7, pad=0.02, ticks=[0, 0.01, 0.1, 0.5, 1])
+    bar.set_label("$P_{ij}$", fontsize=8)
+    bar.ax.tick_params(labelsize=7)
     return Drawn(axes[0].figure, "\n\n".join(captions), tuple(runs))
 
 

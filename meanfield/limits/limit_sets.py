@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -56,7 +57,7 @@ class LimitSet:
         return []
 
     def surfaces(self, bounds: Sequence[tuple[float, float]]) -> list[Array]:
-        """Meshes (3, k, l) that draw the set in space within `bounds`; a subclass may have some."""
+        """Plane polygons (m, 3) that draw the set in space within `bounds`; a subclass may have some."""
         return []
 
     def to_dataset(self) -> xr.Dataset:
@@ -186,6 +187,24 @@ class PolytopeTimesSubspace(PolytopePoints):
         return f"S × G, codimension {len(self.conormal)}: {super().__str__()}"
 
 
+def section(normal: Array, level: float, bounds: Sequence[tuple[float, float]]) -> Array:
+    """Where the hyperplane ⟨normal, x⟩ = level cuts the edges of a box in d = 2 or 3: corners (m, d), in order."""
+    d, found = len(normal), []
+    for axis in range(d):
+        rest = [k for k in range(d) if k != axis]
+        for ends in product(*(bounds[k] for k in rest)):
+            value = (level - normal[rest] @ np.array(ends)) / normal[axis] if normal[axis] else np.inf
+            if bounds[axis][0] <= value <= bounds[axis][1]:
+                found.append(np.insert(np.array(ends, dtype=np.float64), axis, value))
+    corners = np.unique(np.array(found).reshape(-1, d), axis=0)
+    if d == 2 or len(corners) < 3:
+        return corners
+    across = corners - corners.mean(axis=0)
+    first = across[0] / np.linalg.norm(across[0])
+    second = np.cross(normal / np.linalg.norm(normal), first)
+    return np.asarray(corners[np.argsort(np.arctan2(across @ second, across @ first))])
+
+
 @dataclass(frozen=True, eq=False)
 class Hyperplanes(LimitSet):
     """Theorem 4.2: {φ₁* = c}, level sets of the left eigenvector; perpendicular to φ₁ only where V is normal.
@@ -205,23 +224,16 @@ class Hyperplanes(LimitSet):
 
     def curves(self, bounds: Sequence[tuple[float, float]]) -> list[Array]:
         """In the plane: the lines φ₁* = c, cut off at `bounds`."""
-        return [level.T for level in self._levels(bounds)] if len(self.functional) == 2 else []
+        return self._sections(bounds) if len(self.functional) == 2 else []
 
     def surfaces(self, bounds: Sequence[tuple[float, float]]) -> list[Array]:
         """In space: the planes φ₁* = c, cut off at `bounds`."""
-        return self._levels(bounds) if len(self.functional) == 3 else []
+        return self._sections(bounds) if len(self.functional) == 3 else []
 
-    def _levels(self, bounds: Sequence[tuple[float, float]]) -> list[Array]:
-        """Each hyperplane as coordinates (d, ...) over a mesh of the other axes, NaN outside `bounds`."""
-        axis = int(np.argmax(np.abs(self.functional)))
-        rest = [k for k in range(len(self.functional)) if k != axis]
-        mesh = np.meshgrid(*(np.linspace(*bounds[k], 41) for k in rest), indexing="ij")
-        levels = []
-        for c in self.values:
-            height = (c - sum(self.functional[k] * v for k, v in zip(rest, mesh, strict=True))) / self.functional[axis]
-            height = np.where((height >= bounds[axis][0]) & (height <= bounds[axis][1]), height, np.nan)
-            levels.append(np.stack([height if k == axis else mesh[rest.index(k)] for k in range(len(rest) + 1)]))
-        return levels
+    def _sections(self, bounds: Sequence[tuple[float, float]]) -> list[Array]:
+        """The corners of the part of each hyperplane in the box, in order; of those that go through it."""
+        found = [section(self.functional, float(c), bounds) for c in self.values]
+        return [corners for corners in found if len(corners) >= len(self.functional)]
 
     def to_dataset(self) -> xr.Dataset:
         """As LimitSet, and `left_eigenvector` (component,), `value` (member,)."""

@@ -57,6 +57,11 @@ def heading(text: str, level: int) -> str:
     return f"<h{level}>{escape(text)}</h{level}>"
 
 
+def paragraph(text: str) -> str:
+    """A paragraph of text."""
+    return f"<p>{escape(text)}</p>"
+
+
 def table(rows: Mapping[str, str]) -> str:
     """A table of names and values, both text."""
     body = "".join(f"<tr><th scope='row'>{escape(k)}</th><td>{escape(v)}</td></tr>" for k, v in rows.items())
@@ -67,4 +72,5 @@ def image(data: bytes, caption: str, alternative: str) -> str:
     """A PNG inside the page, with the text below it and the one in its place."""
     encoded = base64.b64encode(data).decode("ascii")
     picture = f'<img alt="{escape(alternative)}" src="data:image/png;base64,{encoded}">'
-    return f"<figure>{picture}<figcaption>{escape(caption)}</figcaption></figure>"
+    words = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    return f"<figure>{picture}{words}</figure>"

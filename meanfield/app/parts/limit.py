@@ -89,7 +89,7 @@ class LimitPart(Part):
             if found is not None:
                 limit_set(found, left)
             plots.limit_distance(summary, figure.add_subplot(1, 2, 2))
-        seen = viewer(ds, "limit", curves=[] if found is None else found.curves(_bounds(ds)))
+        seen = viewer(ds, "limit", curves=[] if found is None else _outlines(found, _bounds(ds)))
         table = None
         if certificate.limit_set is None:
             text = _NO_SET
@@ -102,6 +102,11 @@ class LimitPart(Part):
         picture = Picture(path, _caption(ds, certificate, drawn=found is not None))
         terms = {word: meaning for word, meaning in _TERMS.items() if word in text + words or word == "P(t)"}
         study.add(Section("Geometry of the limit", text, table, picture, seen, words, terms=terms))
+
+
+def _outlines(predicted: limits.LimitSet, bounds: list[tuple[float, float]]) -> list[Array]:
+    """The curves of a predicted set, and the edges of its planes."""
+    return predicted.curves(bounds) + [np.vstack([s, s[:1]]) for s in predicted.surfaces(bounds)]
 
 
 def _bounds(ds: xr.Dataset) -> list[tuple[float, float]]:

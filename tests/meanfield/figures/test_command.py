@@ -1,6 +1,7 @@
 """Pictures, captions and animations in a new folder."""
 
 import pytest
+from hostile import is_inert
 from PIL import Image
 
 from meanfield import figures
@@ -30,3 +31,31 @@ def test_the_command_line_draws(tmp_path, capsys):
     assert (tmp_path / "nine" / "figure_9.txt").read_text().startswith("Figure 9")
     assert main(["figure", "14", "--out", str(tmp_path / "none")]) == 2
     assert "table1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["pdf", "svg", "png"])
+def test_formats_and_resolutions(kind, tmp_path):
+    assert main(["figure", "9", "--out", str(tmp_path / "nine"), "--format", kind, "--dpi", "40"]) == 0
+    data = (tmp_path / "nine" / f"figure_9.{kind}").read_bytes()
+    assert {"pdf": b"%PDF", "svg": b"<?xml", "png": b"\x89PNG"}[kind] == data[:4].ljust(4) or data.startswith(b"<?xml")
+    if kind == "png":
+        with Image.open(tmp_path / "nine" / "figure_9.png") as picture:
+            assert picture.width == round(3.6 * 40)
+
+
+def test_a_wrong_format_or_resolution_is_refused(tmp_path, capsys):
+    assert main(["figure", "9", "--out", str(tmp_path / "x"), "--format", "bmp"]) == 2
+    assert "format must be one of 'png', 'pdf', 'svg', got 'bmp'" in capsys.readouterr().err
+    assert main(["figure", "9", "--out", str(tmp_path / "x"), "--dpi", "0"]) == 2
+    assert "--dpi must be in 10" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
+def test_the_page_of_all_figures_has_each_once_and_no_empty_column(tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "NAMES", ("2", "9"))
+    written = command.draw("all", tmp_path, True, kind="svg")
+    assert written[-1].name == "index.html"
+    page = is_inert(written[-1].read_text(encoding="utf-8"))
+    assert page.tags.count("img") == 2
+    assert "td" not in page.tags
+    assert "A polygon K with 5 vertices" in page.words

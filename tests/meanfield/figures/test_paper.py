@@ -59,4 +59,5 @@ def test_panels_take_the_place_of_an_axes():
     assert len(fig.axes) == 5
     loose = fig.add_axes((0.1, 0.1, 0.3, 0.3))
     figures.figure(3, ax=loose)
-    assert len(fig.axes) == 9
+    # Four panels and their colour bar in the place of one.
+    assert len(fig.axes) == 10

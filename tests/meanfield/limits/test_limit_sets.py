@@ -5,7 +5,7 @@ import pytest
 from certified import certificate, random_points
 
 from meanfield import limits
-from meanfield.limits.limit_sets import hyperplanes, parallel_subspaces
+from meanfield.limits.limit_sets import hyperplanes, parallel_subspaces, section
 from meanfield.limits.spectrum import leading_block, spectrum
 from particles import SelfAttention, simulate
 
@@ -94,9 +94,18 @@ def test_the_planes_drawn_are_the_level_sets(phi):
     surfaces = found.surfaces(bounds)
     assert len(surfaces) == 2
     for surface, c in zip(surfaces, found.values, strict=True):
-        heights = np.einsum("k,kij->ij", found.functional, surface)
-        seen = np.isfinite(heights)
-        assert seen.any()
-        np.testing.assert_allclose(heights[seen], c, atol=1e-14)
-        for axis, (low, high) in zip(surface, bounds, strict=True):
-            assert low - 1e-12 <= np.nanmin(axis) <= np.nanmax(axis) <= high + 1e-12
+        assert 3 <= len(surface) <= 6
+        np.testing.assert_allclose(surface @ found.functional, c, atol=1e-14)
+        # Each corner lies on an edge of the box: all components but one at an end.
+        low, high = np.array(bounds).T
+        assert ((np.isclose(surface, low) | np.isclose(surface, high)).sum(axis=1) >= 2).all()
+        # In order around the polygon: it is convex.
+        sides = np.roll(surface, -1, axis=0) - surface
+        turns = np.cross(sides, np.roll(sides, -1, axis=0)) @ found.functional
+        assert (turns > 0).all() or (turns < 0).all()
+
+
+def test_a_line_is_cut_off_at_the_box_and_left_out_beside_it():
+    np.testing.assert_allclose(section(np.array([1.0, 1.0]), 0.5, [(-1, 1), (0, 3)]), [[-1.0, 1.5], [0.5, 0.0]])
+    np.testing.assert_allclose(section(np.array([0.0, 2.0]), 2.0, [(-1, 1), (0, 3)]), [[-1.0, 1.0], [1.0, 1.0]])
+    assert len(section(np.array([1.0, 0.0]), 5.0, [(-1, 1), (0, 3)])) == 0
