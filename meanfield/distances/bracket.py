@@ -28,7 +28,7 @@ from meanfield.distances.bounds.sweeps import improve
 from meanfield.distances.exact import semidiscrete, wasserstein
 from meanfield.distances.semidiscrete.cell_bounds import squared_bounds
 from meanfield.distances.semidiscrete.pieces import ConvexPieces
-from meanfield.distances.semidiscrete.quantised import squared_between
+from meanfield.distances.semidiscrete.quantised import Between, between
 from meanfield.measures.grid import GridMeasure, along
 from particles.checks import Array, default_error_state, one_of
 from particles.display import Shown
@@ -181,21 +181,20 @@ Bound = tuple[float, str]
 
 def with_densities(mu: Measure | GridMeasure, nu: Measure | GridMeasure, effort: str, p: float) -> Bracket:
     """The bracket where one measure at least is a density."""
-    if _same_density(mu, nu):
+    if same_density(mu, nu):
         return Bracket(0.0, 0.0, "zero", "equal measures")
     if any(isinstance(m, GridMeasure) and m.dim == 1 for m in (mu, nu)):
         return _densities_on_the_line(mu, nu, p)
-    pieces = [isinstance(m, ConvexPieces) or (isinstance(m, GridMeasure) and m.dim == 2) for m in (mu, nu)]
-    if p == 2.0 and sum(pieces) == 1:
+    if p == 2.0 and [_in_the_plane(mu), _in_the_plane(nu)].count(True) == 1:
         return _by_cells(squared_bounds(semidiscrete(mu, nu, 2.0), _diameter2(mu, nu)))
-    if p == 2.0 and sum(pieces) == 2 and any(isinstance(m, GridMeasure) for m in (mu, nu)):
-        return _between_densities(mu, nu, effort)
+    if p == 2.0 and plane_densities(mu, nu):
+        return _by_cells(two_densities(mu, nu, effort)[0][:2])
     return by_means(mu, nu, effort, p)
 
 
 def by_means(mu: Measure | GridMeasure, nu: Measure | GridMeasure, effort: str, p: float) -> Bracket:
     """The bracket of the atoms at the means of the cells, widened by what it costs to spread them."""
-    if _same_density(mu, nu):
+    if same_density(mu, nu):
         return Bracket(0.0, 0.0, "zero", "equal measures")
     (x, spread_x), (y, spread_y) = as_cloud(mu, p), as_cloud(nu, p)
     inner = wasserstein_bracket(x, y, effort, p=p)
@@ -226,17 +225,30 @@ def _by_cells(squared: tuple[float, float]) -> Bracket:
     return Bracket(lower, max(upper, lower), "power cells" if lower > 0.0 else "zero", "power cells")
 
 
-def _between_densities(mu: Measure | GridMeasure, nu: Measure | GridMeasure, effort: str) -> Bracket:
-    """Points stand for the density on the finer cells; where those are alike, for the one in fewer of them."""
+def _in_the_plane(mu: Measure | GridMeasure) -> bool:
+    return isinstance(mu, ConvexPieces) or (isinstance(mu, GridMeasure) and mu.dim == 2)
+
+
+def plane_densities(mu: Measure | GridMeasure, nu: Measure | GridMeasure) -> bool:
+    """Whether both are densities of the plane, one at least on a grid."""
+    return _in_the_plane(mu) and _in_the_plane(nu) and any(isinstance(m, GridMeasure) for m in (mu, nu))
+
+
+def two_densities(mu: Measure | GridMeasure, nu: Measure | GridMeasure, effort: str) -> tuple[Between, bool]:
+    """The bounds for two densities of the plane, and whether ν is the one in blocks for which points stand.
+
+    That is the one on the finer cells; where those are alike, the one in fewer of them.
+    """
     grids = [m for m in (mu, nu) if isinstance(m, GridMeasure)]
     widths = [as_cloud(m, 2.0)[1] for m in grids]
     if len(grids) == 2 and max(widths) <= 2.0 * min(widths):
         chosen = max(grids, key=lambda m: float((m.masses**2).sum()))
     else:
         chosen = grids[int(np.argmin(widths))]
-    other = as_pieces(nu if chosen is mu else mu, "mu")
+    second = chosen is not mu
+    other = as_pieces(mu if second else nu, "mu" if second else "nu")
     assert other is not None
-    return _by_cells(squared_between(other, chosen, QUANTISED[effort], _diameter2(mu, nu)))
+    return between(other, chosen, QUANTISED[effort], _diameter2(mu, nu)), second
 
 
 def _diameter2(mu: Measure | GridMeasure, nu: Measure | GridMeasure) -> float:
@@ -251,7 +263,8 @@ def _box(mu: Measure | GridMeasure) -> Array:
     return np.array(mu.grid.bounds).T if isinstance(mu, GridMeasure) else mu.points
 
 
-def _same_density(mu: Measure | GridMeasure, nu: Measure | GridMeasure) -> bool:
+def same_density(mu: Measure | GridMeasure, nu: Measure | GridMeasure) -> bool:
+    """Whether both have the same masses on the same grid."""
     if not (isinstance(mu, GridMeasure) and isinstance(nu, GridMeasure)):
         return False
     return mu.grid == nu.grid and np.array_equal(mu.masses, nu.masses)

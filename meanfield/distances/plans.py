@@ -12,7 +12,9 @@ import xarray as xr
 
 from meanfield.distances.arguments import Atoms, as_atoms, as_order, require_same_dim
 from meanfield.distances.bounds.couplings import Coupling, corner
+from meanfield.distances.bracket import plane_densities, same_density, two_densities
 from meanfield.distances.exact import BYTES_PER_PAIR, cost_matrix, ground_cost, root_of_cost, semidiscrete
+from meanfield.distances.paths import AtomPath, CellPath
 from meanfield.distances.pot import optimal_plan
 from meanfield.distances.semidiscrete.pieces import ConvexPieces
 from meanfield.measures.grid import GridMeasure
@@ -26,7 +28,7 @@ _DECREASE = 1e-10
 
 @dataclass(frozen=True, eq=False)
 class Transport(Frozen):
-    """An optimal plan between the atoms x (n, d) of μ and y (m, d) of ν, of order p.
+    """An optimal plan of order p between the atoms x (n, d) of μ and y (m, d) of ν; of densities nearly optimal.
 
     Attributes
     ----------
@@ -37,7 +39,10 @@ class Transport(Frozen):
     source, target : x and y. Where one side is a density, its rows (or columns) are the power cells of the other side's
         points: their centroids, their masses in the plan, and potential 0, the density's own being the c-transform.
     order, ground : p, and the space whose distance d is meant, None for R^d.
-    cells : whether one side is a density.
+    error : how far `distance` may be from W_p: 0 where it is exact up to rounding, half the width of a proved bracket
+        between two densities, whose plan leads from the cells of one to the blocks of the other, their means in its
+        place.
+    path : what moves along the plan, see `at`.
     """
 
     distance: float
@@ -47,7 +52,8 @@ class Transport(Frozen):
     target: Array
     order: float
     ground: Space | None
-    cells: bool
+    error: float
+    path: AtomPath | CellPath
 
     def __post_init__(self) -> None:
         """Make every array read-only: a changed entry would belie the distance."""
@@ -64,20 +70,19 @@ class Transport(Frozen):
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray((self.plan @ self.target) / mass[:, None])
 
-    def at(self, s: float) -> EmpiricalMeasure:
-        """The displacement interpolation at s in [0, 1]: mass π_ij at (1 − s) x_i + s y_j (McCann 1997)."""
+    def at(self, s: float) -> Measure | GridMeasure:
+        """The displacement interpolation at s in [0, 1], the measure s of the way from μ to ν (McCann 1997).
+
+        Between clouds, mass π_ij at (1 − s) x_i + s y_j. From a density to points each power cell shrinks towards its
+        point: ConvexPieces for 0 < s < 1. Between two densities each cell goes to its block of the other one by the
+        affine map that takes mean and covariance to the block's; at 0 and 1 the measures are those given. Parts that
+        rounding leaves without area are left out; where they hold more than 1e-9 of the mass, s is refused.
+        """
         share = number(s, "s")
         if not 0.0 <= share <= 1.0:
             raise InvalidInput(f"s must lie in [0, 1], got {s!r}: 0 is mu, 1 is nu")
         self._need_flat_space("a displacement interpolation")
-        if self.cells:
-            raise NotSupported(
-                "between a density and points each power cell shrinks to its point, which is no cloud: take clouds, "
-                "EmpiricalMeasure(grid_measure.points, grid_measure.weights), or use .map and .plan"
-            )
-        entries = self.plan.tocoo()
-        points = (1.0 - share) * self.source[entries.row] + share * self.target[entries.col]
-        return EmpiricalMeasure(points, entries.data / entries.data.sum())
+        return self.path.at(share)
 
     def to_dataset(self) -> xr.Dataset:
         """Points, potentials and the plan's entries (source index, target index, mass), with distance and order."""
@@ -92,6 +97,7 @@ class Transport(Frozen):
                 "plan_target": ("entry", entries.col.astype(np.int64)),
                 "plan_mass": ("entry", entries.data),
                 "distance": self.distance,
+                "error": self.error,
                 "order": self.order,
             }
         )
@@ -110,7 +116,10 @@ def transport(
     ground: Space | None = None,
     max_bytes: int = 2**30,
 ) -> Transport:
-    """An optimal plan for W_p(μ, ν): clouds in any dimension, and a density of the plane with a cloud for p = 2.
+    """An optimal plan for W_p(μ, ν): clouds in any dimension; in the plane a density with a cloud for p = 2.
+
+    Two densities of the plane, one at least on a grid, p = 2: a plan from power cells of one to the means of blocks of
+    the other, its distance the middle of the bracket of `wasserstein_bracket`, `.error` half its width.
 
     Parameters
     ----------
@@ -132,6 +141,8 @@ def transport(
     if any(isinstance(m, (GridMeasure, ConvexPieces)) for m in (mu, nu)):
         if not flat:
             raise NotSupported("plans of densities are Euclidean: use wasserstein(mu, nu, ground=...) for the distance")
+        if order == 2.0 and plane_densities(mu, nu):
+            return _between_densities(mu, nu)
         return _with_density(mu, nu, order)
     x, y = as_atoms(mu, "mu"), as_atoms(nu, "nu")
     require_same_dim(x.points.shape[1], y.points.shape[1])
@@ -145,7 +156,8 @@ def transport(
     # An atom of mass zero is in no plan: −∞ is a potential that it may have with any other.
     f, g = np.full(shape[0], -np.inf), np.full(shape[1], -np.inf)
     f[rows], g[columns] = potentials
-    return Transport(distance, plan, (f, g), mu.points, nu.points, order, ground, False)
+    path = AtomPath(mu.points, nu.points, plan)
+    return Transport(distance, plan, (f, g), mu.points, nu.points, order, ground, 0.0, path)
 
 
 @default_error_state()
@@ -252,8 +264,27 @@ def _with_density(mu: Measure | GridMeasure, nu: Measure | GridMeasure, p: float
     plan = scipy.sparse.csr_array((masses, (found.cell, held)), shape=(len(found.site), len(cloud.weights)))
     potential = np.full(len(cloud.weights), -np.inf)
     potential[held] = found.potential[found.cell]
-    own = np.zeros(len(found.site))
     distance = float(max(found.squared, 0.0) ** 0.5)
-    if first:
-        return Transport(distance, plan, (own, potential), found.centroid, cloud.points, p, None, True)
-    return Transport(distance, plan.T.tocsr(), (potential, own), cloud.points, found.centroid, p, None, True)
+    path = CellPath((mu, nu), found, first, None)
+    return _by_cells(distance, 0.0, plan, potential, cloud.points, path)
+
+
+def _between_densities(mu: Measure | GridMeasure, nu: Measure | GridMeasure) -> Transport:
+    """Rows, or columns, are the cells of one density, the others the blocks of the other one."""
+    near, second = two_densities(mu, nu, "cheap")
+    found, blocks = near.found, near.blocks
+    plan = csr_array((found.mass[found.cell], (found.cell, np.arange(len(blocks.mass)))))
+    lower, upper = (0.0, 0.0) if same_density(mu, nu) else (near.lower**0.5, near.upper**0.5)
+    path = CellPath((mu, nu), found, second, blocks.spread)
+    middle, half = 0.5 * (lower + upper), 0.5 * (upper - lower)
+    return _by_cells(middle, half, plan, found.potential[found.cell], blocks.mean, path)
+
+
+def _by_cells(
+    distance: float, error: float, plan: csr_array, potential: Array, target: Array, path: CellPath
+) -> Transport:
+    found = path.found
+    own = np.zeros(len(found.site))
+    if path.first:
+        return Transport(distance, plan, (own, potential), found.centroid, target, 2.0, None, error, path)
+    return Transport(distance, plan.T.tocsr(), (potential, own), target, found.centroid, 2.0, None, error, path)

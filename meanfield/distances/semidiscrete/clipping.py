@@ -82,7 +82,17 @@ def _add_polygon(px, py, label, n, density, i, out_mass, out_centroid, out_secon
 
 
 @kernel_part()
-def _side(line, edges, centre, half, b):  # type: ignore[no-untyped-def]
+def set_lines(line, neighbour, i, b_high, b_low, y, high, low):  # type: ignore[no-untyped-def]
+    """The edges of cell i as lines, d0 x + d1 y + c ≤ 0 inside: rows (d0, d1, c), one a neighbour."""
+    merged()
+    for k in range(len(neighbour)):
+        j = neighbour[k]
+        line[k, 0], line[k, 1] = y[j, 0] - y[i, 0], y[j, 1] - y[i, 1]
+        line[k, 2] = (high[j] - b_high) + (low[j] - b_low)
+
+
+@kernel_part()
+def side_of_box(line, edges, centre, half, b):  # type: ignore[no-untyped-def]
     """Where the box of node b lies: 1 inside all edges of the cell, −1 outside one of them, 0 else."""
     merged()
     side = 1
@@ -109,7 +119,7 @@ def _clipped_box(line, edges, first_label, box, ax, ay, al, bx, by, bl):  # type
 
 
 @kernel_part()
-def _clipped_piece(line, edges, first_label, corners, first, n, ax, ay, al, bx, by, bl):  # type: ignore[no-untyped-def]
+def clipped_piece(line, edges, first_label, corners, first, n, ax, ay, al, bx, by, bl):  # type: ignore[no-untyped-def]
     """A piece with n corners cut by the edges of a cell that reach it; returns the number of its corners."""
     merged()
     for k in range(n):
@@ -143,13 +153,9 @@ def _measure(  # type: ignore[no-untyped-def]
     for cell in range(first, last):
         if empty[cell]:
             continue
-        i, b_high, b_low = which[cell], own_high[cell], own_low[cell]
         s = diagram_start[cell]
         edges = diagram_start[cell + 1] - s
-        for k in range(edges):
-            j = neighbour[s + k]
-            line[k, 0], line[k, 1] = y[j, 0] - y[i, 0], y[j, 1] - y[i, 1]
-            line[k, 2] = (high[j] - b_high) + (low[j] - b_low)
+        set_lines(line, neighbour[s : s + edges], which[cell], own_high[cell], own_low[cell], y, high, low)
         if background > 0.0:
             n = _clipped_box(line, edges, s, box, ax, ay, al, bx, by, bl)
             if n > 0:
@@ -159,7 +165,7 @@ def _measure(  # type: ignore[no-untyped-def]
         while depth > 0:
             depth -= 1
             b = stack[depth]
-            side = -1 if stop[b] == start[b] else _side(line, edges, centre, half, b)
+            side = -1 if stop[b] == start[b] else side_of_box(line, edges, centre, half, b)
             if side < 0:
                 continue
             if side > 0:
@@ -172,6 +178,6 @@ def _measure(  # type: ignore[no-untyped-def]
                 continue
             for p in range(start[b], stop[b]):
                 c, n = corner_start[p], corner_start[p + 1] - corner_start[p]
-                n = _clipped_piece(line, edges, s, corners, c, n, ax, ay, al, bx, by, bl)
+                n = clipped_piece(line, edges, s, corners, c, n, ax, ay, al, bx, by, bl)
                 if n > 0:
                     _add_polygon(ax, ay, al, n, f * density[p], cell, out_mass, out_centroid, out_second, out_face)

@@ -16,6 +16,9 @@ from particles.kernels.compiling import compiled, kernel_part, merged
 
 _LEAF = 2
 
+_LOST = 1e-9
+"""Mass that may be lost with pieces that rounding leaves without area."""
+
 
 class ConvexPieces:
     """A probability measure in the plane: piece k is a convex polygon that carries `weights[k]`, spread evenly.
@@ -55,6 +58,26 @@ class ConvexPieces:
         if flat.any():
             k = int(np.argmax(flat))
             raise InvalidInput(f"piece {k} has mass {self._weights[k]:g} but no area: merge it with a neighbour")
+
+    @classmethod
+    def up_to_rounding(cls, corners: Array, start: Index, weights: Array) -> ConvexPieces:
+        """Pieces that were convex before their corners were rounded; those left without area go, with their mass.
+
+        Refused: where more than 1e-9 of the mass is on such pieces.
+        """
+        moments = _moments(corners, start)
+        held = np.flatnonzero((moments.area > 0.0) & (weights > 0.0))
+        if not weights[held].sum() >= (1.0 - _LOST) * weights.sum():
+            raise InvalidInput("the pieces are smaller than the rounding of their corners: they are points by now")
+        size = np.diff(start)[held]
+        begin = np.concatenate([[0], np.cumsum(size)]).astype(np.intp)
+        places = np.repeat(start[:-1][held] - begin[:-1], size) + np.arange(begin[-1])
+        pieces = cls.__new__(cls)
+        pieces._corners, pieces._start = frozen(corners[places]), begin
+        pieces._start.flags.writeable = False
+        pieces._weights = frozen(weights[held] / weights[held].sum())
+        pieces._moments = _Moments(moments.area[held], moments.centroid[held], moments.second[held], -1)
+        return pieces
 
     @property
     def corners(self) -> Array:

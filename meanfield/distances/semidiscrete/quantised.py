@@ -22,7 +22,7 @@ from meanfield.distances.bounds.rounding import gamma
 from meanfield.distances.semidiscrete.boxes import Index
 from meanfield.distances.semidiscrete.cell_bounds import squared_bounds
 from meanfield.distances.semidiscrete.pieces import ConvexPieces
-from meanfield.distances.semidiscrete.solution import solve
+from meanfield.distances.semidiscrete.solution import SemiDiscrete, solve
 from meanfield.measures.grid import GridMeasure
 from particles.checks import Array
 
@@ -63,14 +63,34 @@ class Axis(NamedTuple):
         return np.asarray(self.share * (1.0 - self.share) * whole**2 - self.width**2 / 12.0)
 
 
-def squared_between(mu: ConvexPieces, nu: GridMeasure, most: int, diameter2: float) -> tuple[float, float]:
-    """Bounds on W₂(μ, ν)², rounding included, from at most about `most` points; `diameter2` bounds every |x − y|²."""
+class Blocks(NamedTuple):
+    """Blocks of cells with mass: masses (k,), means (k, 2), covariances (k, 3) as xx, xy, yy."""
+
+    mass: Array
+    mean: Array
+    spread: Array
+
+
+class Between(NamedTuple):
+    """Bounds on W₂(μ, ν)², rounding included, the blocks of ν, and the transport of μ to their means."""
+
+    lower: float
+    upper: float
+    blocks: Blocks
+    found: SemiDiscrete
+
+
+def between(mu: ConvexPieces, nu: GridMeasure, most: int, diameter2: float) -> Between:
+    """Bounds and transport through at most about `most` points; `diameter2` bounds every |x − y|²."""
     factor = max(1, int(np.ceil(np.sqrt(nu.masses.size / most))))
     first, second = (Axis.cut(edges, factor) for edges in nu.grid.edges)
     rounding = 16.0 * gamma(nu.masses.size + 64) * diameter2
     lower = _below(mu, nu, first, second, diameter2) - rounding
-    upper = _above(mu, nu, first, second, diameter2) + rounding
-    return max(lower, 0.0), upper
+    blocks = _blocks(nu, first, second)
+    found = solve(Atoms(blocks.mean, blocks.mass, False), mu, _AIM)
+    spread = float(blocks.mass @ (blocks.spread[:, 0] + blocks.spread[:, 2])) * (1.0 + gamma(nu.masses.size))
+    upper = squared_bounds(found, diameter2)[1] + spread + rounding
+    return Between(max(lower, 0.0), upper, blocks, found)
 
 
 def _below(mu: ConvexPieces, nu: GridMeasure, first: Axis, second: Axis, diameter2: float) -> float:
@@ -81,16 +101,16 @@ def _below(mu: ConvexPieces, nu: GridMeasure, first: Axis, second: Axis, diamete
     return squared_bounds(solve(atoms, mu, _AIM), diameter2)[0] - widened * (1.0 + gamma(nu.masses.size))
 
 
-def _above(mu: ConvexPieces, nu: GridMeasure, first: Axis, second: Axis, diameter2: float) -> float:
+def _blocks(nu: GridMeasure, first: Axis, second: Axis) -> Blocks:
     label = (first.block[:, None] * (len(second.ends) - 1) + second.block).ravel()
     mass = nu.masses.ravel()
     total = np.bincount(label, mass).astype(np.float64, copy=False)
     held = np.flatnonzero(total)
     x, y = (np.broadcast_to(c, nu.masses.shape).ravel() for c in (first.centre[:, None], second.centre))
+    wide, high = (np.broadcast_to(w**2 / 12.0, nu.masses.shape).ravel() for w in (first.width[:, None], second.width))
     with np.errstate(invalid="ignore"):
         means = np.stack([np.bincount(label, mass * c) / total for c in (x, y)], axis=1)
-    apart = np.where(mass > 0, (x - means[label, 0]) ** 2 + (y - means[label, 1]) ** 2, 0.0)
-    inside = (first.width[:, None] ** 2 + second.width**2).ravel() / 12.0
-    spread = float(mass @ (apart + inside)) * (1.0 + gamma(mass.size))
-    found = solve(Atoms(means[held], total[held], False), mu, _AIM)
-    return squared_bounds(found, diameter2)[1] + spread
+        u, v = x - means[label, 0], y - means[label, 1]
+        squares = [np.where(mass > 0, part, 0.0) for part in (u * u + wide, u * v, v * v + high)]
+        spread = np.stack([np.bincount(label, mass * part) / total for part in squares], axis=1)
+    return Blocks(total[held], means[held], spread[held])

@@ -21,6 +21,15 @@ TOLERANCE = 1e-10
 _AIM, _STEPS = 1e-12, 40
 
 
+class Frame(NamedTuple):
+    """x = origin + unit x', y = centre + scale y' / unit, so that ⟨x', y'⟩ is the centred product over `scale`."""
+
+    origin: Array
+    unit: Array
+    centre: Array
+    scale: float
+
+
 @dataclass(frozen=True)
 class SemiDiscrete:
     """The transport of a density to points (n, 2) with weights (n,), as they were given; equal points are one cell.
@@ -40,6 +49,7 @@ class SemiDiscrete:
     error: float
     steps: int
     solved: Solved
+    frame: Frame
 
     @property
     def squared(self) -> float:
@@ -57,6 +67,16 @@ class SemiDiscrete:
         return self
 
     @property
+    def spread(self) -> Array:
+        """Covariances of the cells as columns xx, xy, yy, shape (k, 3); 0 for empty cells."""
+        cells, u = self.solved.state.cells, self.frame.unit
+        out = np.zeros((len(self.mass), 3))
+        held = cells.mass > 0.0
+        squares = np.array([u[0] * u[0], u[0] * u[1], u[1] * u[1]])
+        out[self.solved.place[held]] = cells.second[held] / cells.mass[held, None] * squares
+        return out
+
+    @property
     def point_gradient(self) -> Array:
         """∂W₂²/∂y of each cell's site, 2 ν (y − centroid), shape (k, 2)."""
         return np.asarray(2.0 * self.weight[:, None] * (self.site - self.centroid))
@@ -65,15 +85,6 @@ class SemiDiscrete:
     def weight_gradient(self) -> Array:
         """∂W₂²/∂ν of each cell, ψ up to a constant (chosen so that Σ ν ψ = 0), shape (k,)."""
         return np.asarray(self.potential - np.einsum("k,k->", self.weight, self.potential))
-
-
-class Frame(NamedTuple):
-    """x = origin + unit x', y = centre + scale y' / unit, so that ⟨x', y'⟩ is the centred product over `scale`."""
-
-    origin: Array
-    unit: Array
-    centre: Array
-    scale: float
 
 
 def solve(atoms: Atoms, density: ConvexPieces, aim: float = _AIM) -> SemiDiscrete:
@@ -128,5 +139,15 @@ def _unsorted(solved: Solved, cell: Index, site: Array, weight: Array, frame: Fr
     potential = np.einsum("kd,kd->k", y, y) + 2.0 * product - 2.0 * (y @ apart)
     potential -= np.einsum("k,k->", weight, potential)
     return SemiDiscrete(
-        cell, site, weight, mass, centroid + frame.origin, cost, potential, solved.state.error, solved.steps, solved
+        cell,
+        site,
+        weight,
+        mass,
+        centroid + frame.origin,
+        cost,
+        potential,
+        solved.state.error,
+        solved.steps,
+        solved,
+        frame,
     )

@@ -5,7 +5,7 @@ import pytest
 
 from meanfield import Grid, GridMeasure, wasserstein, wasserstein_bracket
 from meanfield.distances.semidiscrete.pieces import pieces_of_grid
-from meanfield.distances.semidiscrete.quantised import squared_between
+from meanfield.distances.semidiscrete.quantised import between
 
 
 def product(rng, edges):
@@ -21,7 +21,7 @@ def test_products_of_lines_are_inside(seed, most):
     mu, lines_mu = product(rng, [np.linspace(0, 1, 13), np.linspace(-1, 1, 10)])
     nu, lines_nu = product(rng, [np.cumsum(rng.random(12)) / 4, np.linspace(-1, 0.5, 16)])
     exact = sum(wasserstein(a, b) ** 2 for a, b in zip(lines_mu, lines_nu, strict=True))
-    lower, upper = squared_between(pieces_of_grid(mu), nu, most, 12.0)
+    lower, upper, *_ = between(pieces_of_grid(mu), nu, most, 12.0)
     assert lower <= exact <= upper
     # The mean square of the blocks' widths, a quarter of it an axis at most on either side.
     factor = max(1, int(np.ceil(np.sqrt(nu.masses.size / most))))

@@ -1,0 +1,67 @@
+"""The measures on the way from one to another along a plan: displacement interpolation (McCann 1997)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from meanfield.distances.semidiscrete.levels import covariance_map
+from meanfield.distances.semidiscrete.parts import parts_of
+from meanfield.distances.semidiscrete.pieces import ConvexPieces
+from meanfield.distances.semidiscrete.solution import SemiDiscrete
+from meanfield.measures.grid import GridMeasure
+from particles.checks import Array
+from particles.measure import EmpiricalMeasure, Measure
+
+
+@dataclass(frozen=True, eq=False)
+class AtomPath:
+    """Mass π_ij on the segment from x_i to y_j."""
+
+    source: Array
+    target: Array
+    plan: csr_array
+
+    def at(self, s: float) -> EmpiricalMeasure:
+        """The cloud at s in [0, 1]."""
+        entries = self.plan.tocoo()
+        points = (1.0 - s) * self.source[entries.row] + s * self.target[entries.col]
+        return EmpiricalMeasure(points, entries.data / entries.data.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class CellPath:
+    """Power cells of one density on their way to the points, or to the blocks, of the other measure.
+
+    ends : μ and ν as they were given; found : the power cells; first : whether they are those of μ; spread : the
+    covariances of the blocks (k, 3), None for points.
+    """
+
+    ends: tuple[Measure | GridMeasure, Measure | GridMeasure]
+    found: SemiDiscrete
+    first: bool
+    spread: Array | None
+
+    def at(self, s: float) -> Measure | GridMeasure:
+        """The measure at s in [0, 1]: those given at the ends, ConvexPieces between."""
+        if s in (0.0, 1.0):
+            return self.ends[int(s)]
+        share = s if self.first else 1.0 - s
+        matrix = np.broadcast_to((1.0 - share) * np.eye(2), (len(self.found.site), 2, 2))
+        shift = share * self.found.site
+        if self.spread is not None:
+            own = covariance_map(self.found.spread, self._blocks())
+            onto = np.stack([own[:, 0], own[:, 1], own[:, 1], own[:, 2]], axis=1).reshape(-1, 2, 2)
+            matrix = matrix + share * onto
+            shift = shift - share * np.einsum("kij,kj->ki", onto, self.found.centroid)
+        pieces: ConvexPieces = parts_of(self.found).moved(matrix, shift)
+        return pieces
+
+    def _blocks(self) -> Array:
+        """The covariance of the block of each cell."""
+        assert self.spread is not None
+        out = np.empty((len(self.found.site), 3))
+        out[self.found.cell] = self.spread
+        return out
