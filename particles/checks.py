@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Sequence
 from decimal import Decimal
 from numbers import Integral, Real
 from pathlib import Path
@@ -17,6 +17,9 @@ from particles.display import Shown
 from particles.errors import InvalidInput, TooLarge
 
 Array = npt.NDArray[np.float64]
+
+Periods = tuple[float | None, ...]
+"""The period of each coordinate on a circle or torus, None for a straight one."""
 
 Rng = np.random.Generator | int | None
 """Where random numbers come from: a Generator, a seed, or fresh entropy."""
@@ -104,6 +107,19 @@ def as_weights(value: npt.ArrayLike | None, n: int, name: str = "weights") -> Ar
     if abs(total - 1.0) > MASS_TOLERANCE:
         raise InvalidInput(f"{name} must sum to 1 (within {MASS_TOLERANCE:g}), got {total!r}: divide by their sum")
     return array if abs(total - 1.0) <= MASS_ROUNDING else array / total
+
+
+def as_periods(value: Sequence[float | None] | None, d: int, name: str = "periods") -> Periods | None:
+    """The period of each of d coordinates, None for a straight one; None where all are."""
+    if value is None:
+        return None
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise InvalidInput(f"{name} must be {d} periods, None for a straight coordinate, got {value!r}")
+    given = tuple(value)
+    if len(given) != d:
+        raise InvalidInput(f"{name} must be one for each of {d} coordinates, got {len(given)}: None for a straight one")
+    known = tuple(None if period is None else positive(period, f"each of {name}") for period in given)
+    return known if any(period is not None for period in known) else None
 
 
 def as_times(value: npt.ArrayLike, name: str = "times") -> Array:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from particles.checks import Array, Immutable, as_points, as_weights, frozen, hold
+from particles.checks import Array, Immutable, Periods, as_periods, as_points, as_weights, frozen, hold
 from particles.errors import InvalidInput
 
 
@@ -37,19 +37,31 @@ class EmpiricalMeasure(Immutable):
         x_j.
     weights : array (n,), optional
         w_j, None for 1/n each.
+    periods : sequence of d numbers or None, optional
+        The period of each coordinate on a circle or torus, None for a straight one: distances warn where they take
+        such points for points of R^d. None where all are straight.
 
     Raises
     ------
     InvalidInput
-        For NaN, infinity, no points, negative weights, a total mass off 1 by more than 1e-9.
+        For NaN, infinity, no points, negative weights, a total mass off 1 by more than 1e-9, periods that are no d
+        positive numbers.
     """
 
     _points: Array
     _weights: Array
+    periods: Periods | None
 
-    def __init__(self, points: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> None:
+    def __init__(
+        self,
+        points: npt.ArrayLike,
+        weights: npt.ArrayLike | None = None,
+        *,
+        periods: Sequence[float | None] | None = None,
+    ) -> None:
         atoms = frozen(as_points(points))
-        hold(self, _points=atoms, _weights=frozen(as_weights(weights, len(atoms))))
+        known = as_periods(periods, atoms.shape[1])
+        hold(self, _points=atoms, _weights=frozen(as_weights(weights, len(atoms))), periods=known)
 
     @property
     def points(self) -> Array:

@@ -100,7 +100,7 @@ TABLE = {
         "StrangMarchuk": [Call(ps.StrangMarchuk, {"dt": 0.1})],
         "Adaptive": [Call(ps.Adaptive, {"rtol": 1e-6, "atol": 1e-8, "max_steps": 10})],
         "EmpiricalMeasure": [
-            Call(ps.EmpiricalMeasure, {"points": X, "weights": W}),
+            Call(ps.EmpiricalMeasure, {"points": X, "weights": W, "periods": [1.0, None]}),
             Call(MU.push_forward, {"flow": np.negative}),
         ],
         "simulate": [
@@ -128,7 +128,7 @@ TABLE = {
             Call(mf.Grid.from_edges, {"edges": [[0, 1, 2]]}),
             Call(GRID.measure, {"source": LAW}),
         ],
-        "GridMeasure": [Call(mf.GridMeasure, {"grid": GRID, "masses": START.masses})],
+        "GridMeasure": [Call(mf.GridMeasure, {"grid": GRID, "masses": START.masses, "periods": [None] * GRID.dim})],
         "Uniform": [Call(mf.Uniform, {"bounds": (-1, 1)})],
         "Normal": [
             Call(mf.Normal, {"mean": [0, 0], "covariance": I2}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -65,6 +66,31 @@ def as_pieces(mu: Measure | GridMeasure, name: str) -> ConvexPieces | None:
             f"the plane: wasserstein_bracket({name}, ...) bounds the distance"
         )
     return pieces_of_grid(mu)
+
+
+STRAIGHT = (
+    "this function knows straight lines only: take wasserstein(mu, nu, ground=model.space), or, where straight ones "
+    "are meant, EmpiricalMeasure(mu.points, mu.weights)"
+)
+"""What to do about a warning of periodic coordinates where no other distance is known."""
+
+
+def warn_of_periods(remedy: str, *measures: Measure | GridMeasure) -> None:
+    """Warn where straight distances are taken between measures whose coordinates are known to be periodic.
+
+    Called by a public function that is decorated once: the warning names the line that called it.
+    """
+    for mu in measures:
+        periods = getattr(mu, "periods", None)
+        if periods is None:
+            continue
+        lengths = ", ".join("none" if length is None else f"{length:.6g}" for length in periods)
+        warnings.warn(
+            f"the distance takes periodic coordinates for straight ones: points just above 0 and just below the period "
+            f"(here {lengths}) are far apart in it and not on the circle or torus that the run was on; {remedy}",
+            stacklevel=4,
+        )
+        return
 
 
 def as_order(p: float) -> float:

@@ -30,6 +30,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy
 
+from meanfield.distances.arguments import STRAIGHT, warn_of_periods
 from meanfield.distances.bounds.rounding import above, below, gamma
 from meanfield.distances.bracket import Bracket
 from meanfield.measures.grid import Grid, GridMeasure
@@ -78,6 +79,7 @@ def beckmann_bracket(mu: GridMeasure, nu: GridMeasure, rtol: float = 0.05) -> Br
             raise InvalidInput(f"{name} must be a measure on a grid, got {type(measure).__name__}")
     if mu.grid != nu.grid:
         raise InvalidInput("mu and nu must live on one grid: measure both on the finer of the two")
+    warn_of_periods(STRAIGHT, mu, nu)
     lower, upper = beckmann_bounds(mu.grid, mu.masses - nu.masses, positive(rtol, "rtol"))
     return Bracket(lower, upper, "potential" if lower > 0 else "zero", "flow")
 

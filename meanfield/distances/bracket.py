@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from meanfield.distances.arguments import Atoms, as_atoms, as_order, as_pieces, require_same_dim
+from meanfield.distances.arguments import (
+    STRAIGHT,
+    Atoms,
+    as_atoms,
+    as_order,
+    as_pieces,
+    require_same_dim,
+    warn_of_periods,
+)
 from meanfield.distances.bounds.clouds import Pair, as_pair
 from meanfield.distances.bounds.coarse import CELLS, coarse_coupling, coarse_transport
 from meanfield.distances.bounds.column_generation import certify
@@ -33,6 +41,7 @@ from meanfield.measures.grid import GridMeasure, along
 from particles.checks import Array, default_error_state, one_of
 from particles.display import Shown
 from particles.errors import InvalidInput
+from particles.fields.spaces import Euclidean
 from particles.measure import EmpiricalMeasure, Measure
 
 EFFORTS = ("cheap", "dual", "certify")
@@ -145,6 +154,7 @@ def wasserstein_bracket(
     """
     one_of(effort, EFFORTS, "effort")
     order = as_order(p)
+    warn_of_periods(STRAIGHT, mu, nu)
     if order != 2.0 and effort == "certify":
         raise InvalidInput(f"effort 'certify' is for p = 2, got p = {order:g}: take 'dual'")
     if any(isinstance(m, (GridMeasure, ConvexPieces)) for m in (mu, nu)):
@@ -213,7 +223,7 @@ def _densities_on_the_line(mu: Measure | GridMeasure, nu: Measure | GridMeasure,
     """
     extent = max(float(np.abs(_corners(m)).max()) for m in (mu, nu))
     size = 2.0 * extent
-    value = wasserstein(mu, nu, p) / size if size > 0.0 else 0.0
+    value = wasserstein(mu, nu, p, ground=Euclidean()) / size if size > 0.0 else 0.0
     margin = 8.0 * p * gamma(sum(len(m.weights) for m in (mu, nu)) + 16)
     lower = below(max(value**p - margin, 0.0) ** (1.0 / p) * size)
     upper = above((value**p + margin) ** (1.0 / p) * size)
@@ -282,7 +292,7 @@ def as_cloud(mu: Measure | GridMeasure, p: float) -> tuple[Measure, float]:
         far = np.linalg.norm(mu.corners - np.repeat(mu.points, np.diff(mu.start), axis=0), axis=1)
         return EmpiricalMeasure(mu.points, mu.weights), float(far.max())
     if not isinstance(mu, GridMeasure):
-        return mu, 0.0
+        return EmpiricalMeasure(mu.points, mu.weights), 0.0
     squares = np.zeros(mu.grid.shape)
     for k, widths in enumerate(mu.grid.widths):
         squares += along(widths**2 / (12.0 if p <= 2.0 else 4.0), k, mu.dim)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from meanfield.distances.arguments import STRAIGHT, warn_of_periods
 from meanfield.distances.bounds.rounding import UNIT, above, below, gamma
 from meanfield.distances.bracket import by_means
 from meanfield.distances.line import quantile_of_cells, refine, wasserstein_line
@@ -81,6 +82,7 @@ def density_bracket(
     for name, measure in (("mu", mu), ("nu", nu)):
         if not isinstance(measure, GridMeasure) or measure.dim != 2:
             raise NotSupported(f"density_bracket takes two measures on plane grids, {name} is {measure!r}")
+    warn_of_periods(STRAIGHT, mu, nu)
     tolerance, max_steps = positive(tolerance, "tolerance"), whole(max_steps, "max_steps")
     x, y, centre = _centred(mu, nu)
     extents = [float(max(u[-1], v[-1]) - min(u[0], v[0])) for u, v in zip(x, y, strict=True)]

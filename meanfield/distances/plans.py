@@ -10,10 +10,10 @@ import numpy.typing as npt
 import scipy
 import xarray as xr
 
-from meanfield.distances.arguments import Atoms, as_atoms, as_order, require_same_dim
+from meanfield.distances.arguments import STRAIGHT, Atoms, as_atoms, as_order, require_same_dim, warn_of_periods
 from meanfield.distances.bounds.couplings import Coupling, corner
 from meanfield.distances.bracket import plane_densities, same_density, two_densities
-from meanfield.distances.exact import BYTES_PER_PAIR, cost_matrix, ground_cost, root_of_cost, semidiscrete
+from meanfield.distances.exact import BYTES_PER_PAIR, PASS_GROUND, cost_matrix, ground_cost, root_of_cost, semidiscrete
 from meanfield.distances.paths import AtomPath, CellPath
 from meanfield.distances.pot import optimal_plan
 from meanfield.distances.semidiscrete.pieces import ConvexPieces
@@ -138,6 +138,8 @@ def transport(
     """
     order, limit = as_order(p), positive(max_bytes, "max_bytes")
     flat = ground is None or isinstance(ground, Euclidean)
+    if ground is None:
+        warn_of_periods(PASS_GROUND, mu, nu)
     if any(isinstance(m, (GridMeasure, ConvexPieces)) for m in (mu, nu)):
         if not flat:
             raise NotSupported("plans of densities are Euclidean: use wasserstein(mu, nu, ground=...) for the distance")
@@ -196,6 +198,7 @@ def barycenter(
     if not measures:
         raise InvalidInput("measures must hold one cloud at least, got none")
     clouds = [as_atoms(m, f"measures[{k}]") for k, m in enumerate(measures)]
+    warn_of_periods(STRAIGHT, *measures)
     for cloud in clouds[1:]:
         require_same_dim(clouds[0].points.shape[1], cloud.points.shape[1])
     share = as_weights(weights, len(clouds), "weights")

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from meanfield.measures.cells import Density, Edges, cell_integrals, deposit
-from particles.checks import Array, Immutable, as_finite, as_weights, count, frozen, hold
+from particles.checks import Array, Immutable, Periods, as_finite, as_periods, as_weights, count, frozen, hold
 from particles.dataset import variable
 from particles.errors import InvalidInput
 from particles.measure import EmpiricalMeasure
@@ -168,7 +168,7 @@ class Grid(Immutable):
                 raise InvalidInput("the measure lives on another grid: build it on this one from its law or density")
             return source
         if isinstance(source, EmpiricalMeasure):
-            return GridMeasure(self, self._deposit(source), source=source)
+            return GridMeasure(self, self._deposit(source), source=source, periods=source.periods)
         if isinstance(source, Law):
             return self._from_law(source)
         if callable(source):
@@ -261,11 +261,13 @@ class GridMeasure(Immutable):
         The estimated sum of absolute errors of the masses.
     source : Law or EmpiricalMeasure, optional
         What the masses were made from, None where they are all that is known.
+    periods : sequence of d numbers or None, optional
+        The period of each axis on a circle or torus, as for EmpiricalMeasure.
 
     Raises
     ------
     InvalidInput
-        For masses of another shape, negative or not of total 1.
+        For masses of another shape, negative or not of total 1; periods that are no d positive numbers.
     """
 
     grid: Grid
@@ -273,6 +275,7 @@ class GridMeasure(Immutable):
     captured: float
     error: float
     source: Law | EmpiricalMeasure | None
+    periods: Periods | None
 
     def __init__(
         self,
@@ -282,6 +285,7 @@ class GridMeasure(Immutable):
         captured: float = 1.0,
         error: float = 0.0,
         source: Law | EmpiricalMeasure | None = None,
+        periods: Sequence[float | None] | None = None,
     ) -> None:
         if not isinstance(grid, Grid):
             raise InvalidInput(f"grid must be a Grid, got {type(grid).__name__}")
@@ -289,7 +293,8 @@ class GridMeasure(Immutable):
         if array.shape != grid.shape:
             raise InvalidInput(f"masses must have the shape {grid.shape} of the grid, got {array.shape}")
         masses = frozen(as_weights(array.ravel(), array.size, "masses").reshape(grid.shape))
-        hold(self, grid=grid, _masses=masses, captured=captured, error=error, source=source)
+        known = as_periods(periods, grid.dim)
+        hold(self, grid=grid, _masses=masses, captured=captured, error=error, source=source, periods=known)
 
     def __repr__(self) -> str:
         return f"GridMeasure({self.grid!r}, captured={self.captured:.6g})"

@@ -25,6 +25,7 @@ from particles.checks import Array, as_finite, as_times, not_negative, whole
 from particles.dataset import COMPLETED, as_dataset, provenance, variable
 from particles.errors import DistanceTooLarge, InvalidInput
 from particles.fields.field import as_field
+from particles.fields.spaces import Euclidean, Torus
 from particles.measure import Measure
 from particles.progress import Progress
 
@@ -57,6 +58,7 @@ class _Job:
     counts: tuple[int, ...]
     largest: int
     limit_set: LimitSet | None
+    ground: Torus | None
 
     def cloud(self, n: int, s: int) -> Array:
         """The first n points of the cloud of seed s."""
@@ -95,7 +97,9 @@ def convergence(
     that starts from `law` at its first time and is saved at least at `times`. On the line and in the plane a grid
     solution is a density, on its moving mesh where it has one, and each distance to it the middle of a bracket that is
     `half_width` wide to either side: its transport is solved to rounding. In d ≥ 3 the cells are atoms at their
-    centres. Distances between atoms are exact, or the middle of a bracket where they need too much memory.
+    centres. Distances between atoms are exact, or the middle of a bracket where they need too much memory. A model on a
+    circle or torus has its distances there, `ground=model.space`: exact on a circle; on a torus the cells are atoms at
+    their centres, and pairs that need too much memory are refused.
 
     What else is known of the error of each W₂: `space_error` and `time_error` (time) are lengths, those that the
     solution recorded or, of the first, that `reference_error` states (NaN where neither, 0 where particles are the
@@ -163,9 +167,11 @@ def convergence(
         raise InvalidInput(f"sizes must be at least two growing numbers of particles, got {sizes}")
     counts, seed = seed_counts(seeds, len(sizes)), whole(seed, "seed", 0)
     reference_error = None if reference_error is None else not_negative(reference_error, "reference_error")
-    known = references(reference, saves, reference_error)
+    field = as_field(model)
+    ground = field.space if isinstance(field.space, Torus) else None
+    known = references(reference, saves, reference_error, ground)
     job = _Job(
-        as_field(model),
+        field,
         as_law(law),
         float(reference["time"][0]),
         saves,
@@ -174,6 +180,7 @@ def convergence(
         tuple(counts.tolist()),
         max(sizes),
         None if certificate is None else _limit_set(certificate, reference),
+        ground,
     )
     axes = {"size": tuple(sizes), "seed": tuple(range(max(job.counts)))}
     made = provenance("studies.convergence", _call(job) | axes | {"reference": known.digest()}, str(seed))
@@ -207,7 +214,7 @@ class _Distances:
         rows = np.full((3, len(job.times)), np.nan)
         if s < job.counts[place[0]]:
             for k, (x, mu) in enumerate(zip(job.moved(job.cloud(n, s)), job.reference.measures, strict=True)):
-                rows[:2, k] = _bounds(x, mu)
+                rows[:2, k] = _bounds(x, mu, job.ground)
                 if job.limit_set is not None:
                     rows[2, k] = _to_set(job.limit_set, EmpiricalMeasure(x))
         names = ("distance", "half_width", "limit_distance")
@@ -219,9 +226,11 @@ def _call(job: _Job) -> dict[str, Any]:
     return {"model": job.model, "law": repr(job.law), "seed": job.seed, "seeds": list(job.counts)} | limit
 
 
-def _bounds(x: Array, mu: Reference) -> tuple[float, float]:
-    """The middle and half the width of an interval that holds W₂; width 0 between atoms that an exact solver takes."""
+def _bounds(x: Array, mu: Reference, ground: Torus | None) -> tuple[float, float]:
+    """The middle and half the width of an interval that holds W₂; width 0 where an exact solver takes both."""
     cloud, effort = EmpiricalMeasure(x), "cheap"
+    if ground is not None:
+        return wasserstein(cloud, mu, ground=ground), 0.0
     if isinstance(mu, EmpiricalMeasure):
         try:
             return wasserstein(cloud, mu), 0.0
@@ -239,7 +248,9 @@ def _to_set(limit_set: LimitSet, mu: Measure) -> float:
 def _particle_error(job: _Job, n: int) -> Array:
     """The root mean square over n particles of their distance from a run of a thousandth of the tolerance, (time,)."""
     x0 = job.cloud(n, 0)
-    return np.asarray(np.sqrt(((job.moved(x0) - job.moved(x0, _FINE)) ** 2).sum(axis=-1).mean(axis=-1)))
+    space = Euclidean() if job.ground is None else job.ground
+    apart = space.distance(job.moved(x0), job.moved(x0, _FINE))
+    return np.asarray(np.sqrt((apart**2).mean(axis=-1)))
 
 
 def _dataset(job: _Job, found: xr.Dataset, sizes: npt.NDArray[Any]) -> xr.Dataset:
@@ -291,7 +302,8 @@ def _errors(job: _Job, smallest: int) -> dict[str, xr.Variable]:
 def _theory(job: _Job, sizes: npt.NDArray[Any], first: Array) -> dict[str, xr.Variable]:
     """What theory knows of these sizes; `first` (size, seed) are the distances at the first time."""
     theory = theory_slopes(sizes, job.reference.measures[0].dim, atomic=isinstance(job.law, AtomicLaw))
-    law = job.law if job.times[0] == job.start else None
+    # What is known is known of R^d: on a circle points are nearer to what they stand for.
+    law = job.law if job.times[0] == job.start and job.ground is None else None
     full = np.isfinite(first).all(axis=1)
     fitted = uniform_sample(law, sizes[full], np.transpose(first[full]) ** 2)
     finite = uniform_square(law, sizes, fitted.constant)

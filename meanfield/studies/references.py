@@ -14,6 +14,7 @@ from meanfield.solve import saved_measure
 from particles import EmpiricalMeasure
 from particles.checks import Array
 from particles.errors import InvalidInput
+from particles.fields.spaces import Torus
 from particles.measure import Measure
 from particles.thinning import check_all_tokens
 
@@ -48,12 +49,12 @@ class References:
         return found.hexdigest()
 
 
-def references(reference: xr.Dataset, times: Array, error: float | None) -> References:
+def references(reference: xr.Dataset, times: Array, error: float | None, ground: Torus | None = None) -> References:
     """The solution in a Dataset of `solve` or `simulate` at these times; `error` is what the caller states of it.
 
-    On the line and in the plane a density, in the plane on its moving mesh where that has one and none has turned over;
-    in d ≥ 3 atoms at the cell centres, which adds to `space` the root mean square of the way to them. Refused: times
-    at which nothing is saved.
+    On the line, on the circle and in the plane a density, in the plane on its moving mesh where that has one and none
+    has turned over; in d ≥ 3, and on a torus (`ground`) in d ≥ 2, atoms at the cell centres, which adds to `space` the
+    root mean square of the way to them. Refused: times at which nothing is saved.
     """
     saved = reference["time"].values
     missing = [t for t in times if not np.isclose(saved, t, rtol=0, atol=1e-12).any()]
@@ -67,7 +68,7 @@ def references(reference: xr.Dataset, times: Array, error: float | None) -> Refe
         atoms = tuple(EmpiricalMeasure(reference["position"].values[row], weights) for row in rows)
         return References(atoms, atoms, stated, unknown if error is None else 0.0 * stated)
     points = tuple(_points_at(reference, row) for row in rows)
-    if reference.sizes["component"] < 3:
+    if reference.sizes["component"] < (3 if ground is None else 2):
         measures = tuple(_density_at(reference, row) for row in rows)
         if "space_error" in reference and error is None:
             return References(measures, points, *(reference[f"{k}_error"].values[rows] for k in ("space", "time")))

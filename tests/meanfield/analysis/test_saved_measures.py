@@ -1,11 +1,24 @@
 """The measure at a saved time: the tokens or cells of that save, and no time between two of them."""
 
+import warnings
+
 import numpy as np
 import pytest
 
-from meanfield import Grid, GridMeasure, Uniform, Upwind, measure_at, solve
+from meanfield import (
+    Grid,
+    GridMeasure,
+    Uniform,
+    Upwind,
+    measure_at,
+    solve,
+    transport,
+    wasserstein,
+    wasserstein_bracket,
+)
 from particles import EmpiricalMeasure, SelfAttention, simulate
 from particles.errors import InvalidInput
+from particles.fields.spaces import Euclidean
 
 MODEL = SelfAttention(1.0, 1.0, -1.0)
 WEIGHTS = np.array([0.2, 0.3, 0.5])
@@ -44,3 +57,25 @@ def test_runs_are_taken_one_by_one():
 def test_a_dataset_of_neither_is_refused():
     with pytest.raises(InvalidInput, match="neither `position` nor `density`"):
         measure_at(RUN[["weight"]], 0.1)
+
+
+def test_measures_of_a_circle_know_their_period_and_distances_ask_for_it():
+    model = SelfAttention(np.eye(2), np.eye(2), np.eye(2)).on_circle()
+    run = simulate(model, [[0.01], [6.27]], [0.0, 0.1])
+    grid = Grid([(0, 2 * np.pi)], 16)
+    solution = solve(model, grid.measure(Uniform((0, 2 * np.pi))), [0.0, 0.1])
+    mu, nu = measure_at(run, 0.0), measure_at(run, 0.1)
+    for measure in (mu, measure_at(solution, 0.1), grid.measure(EmpiricalMeasure([3.0], periods=[2 * np.pi]))):
+        assert measure.periods == (2 * np.pi,)
+    for distance in (wasserstein, transport, wasserstein_bracket):
+        with pytest.warns(UserWarning, match="ground=model.space") as caught:
+            distance(mu, nu)
+        assert [warning.filename for warning in caught] == [__file__]
+    with pytest.warns(UserWarning, match="straight"):
+        wasserstein(measure_at(solution, 0.1), EmpiricalMeasure([1.0]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert wasserstein(mu, nu, ground=model.space) < 0.1
+        wasserstein(mu, nu, ground=Euclidean())
+        wasserstein(measure_at(RUN, 0.0), measure_at(RUN, 0.3))
+        wasserstein_bracket(EmpiricalMeasure(mu.points), nu.push_forward(np.copy))

@@ -8,7 +8,8 @@ from meanfield.limits import certify
 from meanfield.studies import many_particles
 from meanfield.studies.atoms import AtomicLaw
 from meanfield.studies.many_particles import convergence
-from particles import EmpiricalMeasure, SelfAttention, simulate
+from meanfield.studies.tasks import seeded
+from particles import EmpiricalMeasure, SelfAttention, Torus, VelocityField, simulate
 from particles.errors import DistanceTooLarge, InvalidInput
 
 
@@ -36,6 +37,40 @@ def test_a_still_field_keeps_the_distance():
     np.testing.assert_array_equal(ds["distance"][0], ds["distance"][1])
     assert np.isnan(ds["theory_finite"])
     assert all(ds[name].attrs["units"] == "1" and ds[name].attrs["long_name"] for name in ds.variables)
+
+
+class Still(VelocityField):
+    """Nothing moves, on a space of one's own choice."""
+
+    def __init__(self, *periods):
+        self.space = Torus(periods)
+
+    @property
+    def dim(self):
+        return len(self.space.periods)
+
+    def velocity(self, t, x, mu):
+        return np.zeros_like(x)
+
+
+def test_on_a_circle_and_a_torus_distances_are_those_of_the_space():
+    still = Still(1.0)
+    reference = simulate(still, (np.arange(400) + 0.5)[:, None] / 400, [0.0])
+    ds = convergence(still, Uniform((0, 1)), reference, times=[0.0], sizes=[8, 32], seeds=40, seed=0)
+    # E min over shifts of ∫ (bridge / √N)² = ∫ E(bridge − mean)² / N = 1/(12 N), that of the circle.
+    np.testing.assert_allclose(ds["rms"][0] ** 2 * ds["size"], 1 / 12, rtol=0.25)
+    assert np.isnan(ds["theory_finite"])
+    cloud = Uniform((0, 1)).sample(32, seeded(0, 0, 3))[:8]
+    expected = wasserstein(
+        EmpiricalMeasure(cloud), EmpiricalMeasure(reference["position"].values[0]), ground=still.space
+    )
+    assert float(ds["distance"].sel(size=8, seed=3)[0]) == expected
+    plane = Still(1.0, 1.0)
+    square = Uniform([(0, 1), (0, 1)])
+    solution = solve(plane, Grid([(0, 1), (0, 1)], (6, 6)).measure(square), [0.0, 0.1])
+    ds = convergence(plane, square, solution, times=[0.0], sizes=[4, 8], seeds=5, seed=0, reference_error=0.0)
+    assert float(ds["space_error"][0]) == pytest.approx((2 / 36 / 12) ** 0.5)
+    assert float(ds["distance"].max()) <= 0.5**0.5
 
 
 @pytest.mark.parametrize(
@@ -142,7 +177,7 @@ def test_distances_too_large_become_brackets(monkeypatch):
     monkeypatch.setattr(many_particles, "wasserstein", too_large)
     x = np.random.default_rng(0).standard_normal((30, 2))
     mu = EmpiricalMeasure(x[:20] + 1)
-    middle, half = many_particles._bounds(x, mu)
+    middle, half = many_particles._bounds(x, mu, None)
     assert 0 < half < 1e-9
     assert middle - half <= wasserstein(EmpiricalMeasure(x), mu) * (1 + 1e-12)
     assert wasserstein(EmpiricalMeasure(x), mu) <= (middle + half) * (1 + 1e-12)
