@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_array
+import scipy
 
 from meanfield.distances.semidiscrete.levels import covariance_map
 from meanfield.distances.semidiscrete.parts import parts_of
@@ -22,7 +22,7 @@ class AtomPath:
 
     source: Array
     target: Array
-    plan: csr_array
+    plan: scipy.sparse.csr_array
 
     def at(self, s: float) -> EmpiricalMeasure:
         """The cloud at s in [0, 1]."""

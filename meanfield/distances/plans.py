@@ -276,7 +276,7 @@ def _between_densities(mu: Measure | GridMeasure, nu: Measure | GridMeasure) -> 
     """Rows, or columns, are the cells of one density, the others the blocks of the other one."""
     near, second = two_densities(mu, nu, "cheap")
     found, blocks = near.found, near.blocks
-    plan = csr_array((found.mass[found.cell], (found.cell, np.arange(len(blocks.mass)))))
+    plan = scipy.sparse.csr_array((found.mass[found.cell], (found.cell, np.arange(len(blocks.mass)))))
     lower, upper = (0.0, 0.0) if same_density(mu, nu) else (near.lower**0.5, near.upper**0.5)
     path = CellPath((mu, nu), found, second, blocks.spread)
     middle, half = 0.5 * (lower + upper), 0.5 * (upper - lower)
@@ -284,7 +284,7 @@ def _between_densities(mu: Measure | GridMeasure, nu: Measure | GridMeasure) -> 
 
 
 def _by_cells(
-    distance: float, error: float, plan: csr_array, potential: Array, target: Array, path: CellPath
+    distance: float, error: float, plan: scipy.sparse.csr_array, potential: Array, target: Array, path: CellPath
 ) -> Transport:
     found = path.found
     own = np.zeros(len(found.site))

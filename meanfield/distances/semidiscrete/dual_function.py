@@ -13,6 +13,7 @@ import scipy
 
 from meanfield.distances.semidiscrete.boxes import Index, Tree
 from meanfield.distances.semidiscrete.clipping import Cells, measure_cells
+from meanfield.distances.semidiscrete.dissection import dissection
 from meanfield.distances.semidiscrete.pieces import PieceTree
 from meanfield.distances.semidiscrete.power_diagram import Diagram, power_diagram
 from particles.checks import Array
@@ -48,18 +49,27 @@ def evaluate(problem: Problem, high: Array, low: Array, known: Diagram | None = 
     """The state at b = high + low."""
     diagram = power_diagram(problem.tree, problem.y, high, low, problem.box, known)
     cells = measure_cells(diagram, problem.y, high, low, problem.pieces, problem.box, problem.background)
+    return state_of(problem, high, low, diagram, cells)
+
+
+def state_of(problem: Problem, high: Array, low: Array, diagram: Diagram, cells: Cells) -> State:
+    """The state whose cells are known, with value and error."""
     excess = cells.mass - problem.nu
     value = np.einsum("n,nd,nd->", cells.mass, problem.y, cells.centroid) + np.einsum("n,n->", excess, high)
     return State(high, low, diagram, cells, float(value), float(np.abs(excess).sum()))
 
 
 class Laplacian(NamedTuple):
-    """The Hessian of Φ as a weighted graph: edges (i, j) with i < j and their weights, and the sums at each site."""
+    """The Hessian of Φ as a weighted graph: edges (i, j) with i < j and their weights, and the sums at each site.
+
+    `order` lists the sites as they are eliminated, None where a solver is to find its own order.
+    """
 
     i: Index
     j: Index
     weight: Array
     diagonal: Array
+    order: Index | None
 
 
 def laplacian(problem: Problem, state: State) -> Laplacian:
@@ -74,7 +84,7 @@ def laplacian(problem: Problem, state: State) -> Laplacian:
     kept = graph.data > 0.0
     i, j, w = graph.row[kept].astype(np.intp), graph.col[kept].astype(np.intp), graph.data[kept]
     diagonal = np.asarray(np.bincount(i, w, n) + np.bincount(j, w, n), dtype=np.float64)
-    return Laplacian(i, j, w, diagonal)
+    return Laplacian(i, j, w, diagonal, dissection(problem.tree, i, j))
 
 
 def add(high: Array, low: Array, step: Array) -> tuple[Array, Array]:
@@ -93,7 +103,7 @@ def solve(hessian: Laplacian, shift: Array, gap: Array) -> tuple[Array, Array]:
     Weights differ by as many decades as the distances of sites. The residual is taken from differences of s along the
     edges, and s is kept to twice the precision, so that the change of every mass is right relative to that mass.
     """
-    i, j, weight, diagonal = hessian
+    i, j, weight, diagonal, order = hessian
     n = len(gap)
     total = diagonal + shift
     scale = 1.0 / np.sqrt(np.where(total > 0, total, 1.0))
@@ -101,18 +111,23 @@ def solve(hessian: Laplacian, shift: Array, gap: Array) -> tuple[Array, Array]:
     places = np.arange(n)
     # A little more than the matrix, so that no pivot vanishes; the refinement takes it away again.
     ones = np.full(n, 1.0 + 1e-13)
-    matrix = scipy.sparse.coo_array(
-        (np.concatenate([off, off, ones]), (np.concatenate([i, j, places]), np.concatenate([j, i, places]))), (n, n)
-    ).tocsc()
+    ordering = "MMD_AT_PLUS_A" if order is None else "NATURAL"
+    order = places if order is None else order
+    place = np.empty(n, np.intp)
+    place[order] = places
+    a, b = place[i], place[j]
+    full = (np.concatenate([a, b, places]), np.concatenate([b, a, places]))
+    matrix = scipy.sparse.csc_array(scipy.sparse.coo_array((np.concatenate([off, off, ones]), full), (n, n)))
     factor = scipy.sparse.linalg.splu(
-        scipy.sparse.csc_array(matrix),
-        permc_spec="MMD_AT_PLUS_A",
-        diag_pivot_thresh=0.0,
-        options={"SymmetricMode": True},
+        matrix, permc_spec=ordering, diag_pivot_thresh=0.0, options={"SymmetricMode": True}
     )
-    high, low = scale * factor.solve(scale * gap), np.zeros(n)
+
+    def solved(right: Array) -> Array:
+        return np.asarray(scale * factor.solve((scale * right)[order])[place])
+
+    high, low = solved(gap), np.zeros(n)
     for _ in range(REFINEMENTS):
         flow = weight * ((high[i] - high[j]) + (low[i] - low[j]))
         residual = gap - shift * high - (np.bincount(i, flow, n) - np.bincount(j, flow, n))
-        high, low = add(high, low, scale * factor.solve(scale * residual))
+        high, low = add(high, low, solved(residual))
     return high, low

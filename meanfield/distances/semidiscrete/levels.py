@@ -19,6 +19,7 @@ from meanfield.distances.semidiscrete.envelope import LEAF
 from meanfield.distances.semidiscrete.groups import nested
 from meanfield.distances.semidiscrete.newton import in_strides, newton
 from meanfield.distances.semidiscrete.pieces import PieceTree
+from meanfield.distances.semidiscrete.power_diagram import Diagram
 from meanfield.distances.semidiscrete.raising import LEAST, raise_lacking
 from particles.checks import Array
 from particles.kernels.compiling import compiled
@@ -67,7 +68,7 @@ def solve_levels(y: Array, nu: Array, pieces: PieceTree, box: Array, tolerance: 
     sites = Level(y, nu, np.zeros((len(y), 3)), np.arange(len(y)))
     problem, order = as_problem(sites, pieces, box)
     begun = _begin(problem)
-    state, steps = _descend(problem, begun.high, begun.low, tolerance, 0.0, most)
+    state, steps = _descend(problem, begun.high, begun.low, tolerance, 0.0, most, begun.diagram)
     good = max(GOOD, tolerance)
     if state.error > good:
         begun_by_levels, more = _by_levels(sites, pieces, box, tolerance, most)
@@ -133,10 +134,16 @@ def _thinned(order: Index, starts: list[Index]) -> tuple[Index, list[Index]]:
 
 
 def _descend(
-    problem: Problem, high: Array, low: Array, tolerance: float, relative: float, most: int
+    problem: Problem,
+    high: Array,
+    low: Array,
+    tolerance: float,
+    relative: float,
+    most: int,
+    known: Diagram | None = None,
 ) -> tuple[State, int]:
     """Newton's method from cells that were raised to some of their mass, unless most lack it."""
-    begun = evaluate(problem, high, low)
+    begun = evaluate(problem, high, low, known)
     if (begun.cells.mass < LEAST * problem.nu).mean() > RAISED:
         return begun, 0
     begun = raise_lacking(problem, begun, rounds=ROUNDS)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from meanfield.distances.semidiscrete.dual_function import Problem, State, add, evaluate, laplacian, solve
+from meanfield.distances.semidiscrete.raising import raise_lacking
 from particles.checks import Array
 
 SHORTEST = 2.0**-12
@@ -20,6 +21,10 @@ STRIDES, STRIDE_STEPS = 200, 15
 
 PATIENCE = 6
 """Steps in which the error has to fall by a third, or no more are taken."""
+
+
+FEW, MENDED, MEND_ROUNDS = 0.1, 0.5, 8
+"""Share of the cells that a step may empty for them to be raised again, and what the error must fall to by it."""
 
 
 class Progress(NamedTuple):
@@ -93,14 +98,22 @@ def wanted(mass: Array, nu: Array) -> Array:
 
 
 def _search(problem: Problem, state: State, step: tuple[Array, Array], longest: float) -> tuple[State, float] | None:
-    """The first of a few lengths that empties no cell and lowers Φ or the error of the masses enough."""
+    """The first of a few lengths that empties no cell and lowers Φ or the error of the masses enough.
+
+    Where it empties a few cells only, they are raised again, and the error tells whether the step is taken.
+    """
     slope = float(np.einsum("n,n->", problem.nu - state.cells.mass, step[0]))
     least = 0.05 * np.minimum(state.cells.mass, problem.nu)
     length = longest
     while length > SHORTEST:
         high, low = add(*add(state.high, state.low, length * step[0]), length * step[1])
         tried = evaluate(problem, high, low, state.diagram)
-        if not (tried.cells.mass < least).any():
+        lacking = np.count_nonzero(tried.cells.mass < least)
+        if 0 < lacking <= FEW * len(least) and tried.error < MENDED * state.error:
+            mended = raise_lacking(problem, tried, rounds=MEND_ROUNDS)
+            if mended.error < MENDED * state.error and not (mended.cells.mass < least).any():
+                return mended, length
+        if lacking == 0:
             if tried.error < (1.0 - 0.2 * length) * state.error:
                 return tried, length
             if state.value - tried.value >= 0.1 * length * slope > 1e-13 * abs(state.value):

@@ -11,9 +11,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 
 from meanfield.distances.semidiscrete.boxes import Index, Tree
-from meanfield.distances.semidiscrete.envelope import DEPTH, bound, largest_above
+from meanfield.distances.semidiscrete.envelope import DEPTH, Bounds, bound, largest_above
 from particles.checks import Array
 from particles.errors import NotConverged
 from particles.kernels.compiling import compiled, kernel_part, merged
@@ -21,6 +22,11 @@ from particles.kernels.threads import spread, thread_count
 
 MARGIN = 8e-15
 """Distance, in units of the box, by which a vertex may lie beyond a bisector: the rounding of both."""
+
+NEAREST = 12
+"""Sites that a cell is cut with first where no neighbours are known."""
+
+Known = tuple[Index, Index]
 
 _CHUNK = 512
 
@@ -39,30 +45,63 @@ class Diagram(NamedTuple):
     empty: np.ndarray
 
 
+class Sites(NamedTuple):
+    """Sites y (n, 2) with b = high + low, the box, the bounds of a search among them, and the rounding of these."""
+
+    y: Array
+    high: Array
+    low: Array
+    box: Array
+    limits: Bounds
+    slack: float
+
+
+def sites_of(tree: Tree, y: Array, high: Array, low: Array, box: Array) -> Sites:
+    """The sites in the order of their tree, ready to be searched."""
+    size = 4.0 * float(np.abs(box).max()) * float(np.abs(y).max())
+    slack = 64 * 2.0**-53 * (size + float(np.abs(high).max()))
+    return Sites(y, high, low, box, bound(tree, y, high, low), slack)
+
+
 def power_diagram(tree: Tree, y: Array, high: Array, low: Array, box: Array, known: Diagram | None) -> Diagram:
     """The diagram of sites y (n, 2) in the order of the tree, b = high + low, in the box (low x, y, high x, y).
 
     `known` is a diagram of the same sites for other b; its neighbours are tried first.
     """
-    return cells_of(np.arange(len(y)), high, low, tree, y, high, low, box, known)
+    tried = Near(y, box).of(np.arange(len(y))) if known is None else (known.start, known.neighbour)
+    return cells_of(np.arange(len(y)), high, low, sites_of(tree, y, high, low, box), tried)
 
 
-def cells_of(
-    which: Index, own_high: Array, own_low: Array, tree: Tree, y: Array, high: Array, low: Array, box: Array,
-    known: Diagram | None = None,
-) -> Diagram:  # fmt: skip
-    """The cells of some sites alone, each as if it had the b given for it and all other sites theirs."""
+class Near:
+    """The sites nearest to others in the measure of affine images that fill the box: likely neighbours."""
+
+    def __init__(self, y: Array, box: Array) -> None:
+        extent, room = y.max(axis=0) - y.min(axis=0), box[2:] - box[:2]
+        self._scaled = y * np.sqrt(room / np.where(extent > 0.0, extent, 1.0))
+        self._tree = scipy.spatial.cKDTree(self._scaled)
+
+    def of(self, which: Index) -> Known:
+        """Of each of some sites as many as there are, up to NEAREST, the nearest first."""
+        count = min(NEAREST, len(self._scaled) - 1)
+        found = self._tree.query(self._scaled[which], count + 1)[1].reshape(len(which), count + 1)
+        other = found != which[:, None]
+        # Of points at one place the site itself may be missing: then the farthest is left out.
+        other[other.all(axis=1), -1] = False
+        return count * np.arange(len(which) + 1), np.ascontiguousarray(found[other], dtype=np.intp)
+
+
+def cells_of(which: Index, own_high: Array, own_low: Array, sites: Sites, known: Known) -> Diagram:
+    """The cells of some sites alone, each as if it had the b given for it and all other sites theirs.
+
+    `known` are sites to try first: where those of each begin (k + 1,), and which they are.
+    """
     n = len(which)
-    limits = bound(tree, y, high, low)
-    size = 4.0 * float(np.abs(box).max()) * float(np.abs(y).max())
-    slack = 64 * 2.0**-53 * (size + float(np.abs(high).max()) + float(np.abs(own_high).max()))
-    known_start = known.start if known is not None else np.zeros(n + 1, np.intp)
-    known_neighbour = known.neighbour if known is not None else np.zeros(0, np.intp)
+    slack = sites.slack + 64 * 2.0**-53 * float(np.abs(own_high).max())
     parts: dict[int, tuple[Index, Index, np.ndarray, int]] = {}
 
     def work(start: int, stop: int) -> None:
-        own, known_before = (which, own_high, own_low), (known_start, known_neighbour)
-        parts[start] = _cells(start, stop, *own, y, high, low, box, *known_before, MARGIN, slack, *limits)
+        own = which, own_high, own_low
+        parts[start] = _cells(start, stop, *own, *sites[:4], *known, MARGIN, slack, *sites.limits)
 
     spread(work, n, thread_count(None), _CHUNK)
     ordered = [parts[k] for k in sorted(parts)]

@@ -11,8 +11,9 @@ import scipy
 
 from meanfield.distances.semidiscrete.boxes import Index
 from meanfield.distances.semidiscrete.clipping import measure_cells
-from meanfield.distances.semidiscrete.dual_function import Problem, State, add, evaluate
-from meanfield.distances.semidiscrete.power_diagram import cells_of
+from meanfield.distances.semidiscrete.dual_function import Problem, State, add
+from meanfield.distances.semidiscrete.power_diagram import Near, cells_of, sites_of
+from meanfield.distances.semidiscrete.updating import after_rise
 from particles.checks import Array
 
 LEAST, ENOUGH, AIM = 0.1, 0.9, 0.95
@@ -23,31 +24,35 @@ _TRIALS = 80
 
 def raise_lacking(problem: Problem, state: State, least: float = LEAST, rounds: int = 30) -> State:
     """The state in which no cell has less than `least` of its mass, or what so many rounds give."""
+    near = None
     for _ in range(rounds):
         lacking = np.flatnonzero(state.cells.mass < least * problem.nu)
-        if not len(lacking):
+        if len(lacking) in (0, len(problem.y)):
             break
-        full = np.flatnonzero(state.cells.mass >= least * problem.nu)
-        if not len(full):
-            break
+        near = Near(problem.y, problem.box) if near is None else near
+        beside = near.of(lacking)[1].reshape(len(lacking), -1)
         high, low = state.high.copy(), state.low.copy()
-        base = high[lacking], low[lacking]
-        high[lacking], low[lacking] = add(
-            *base, _alone(problem, high, low, lacking, _room(problem, state, lacking, full))
-        )
-        state = evaluate(problem, high, low, state.diagram)
+        step = _alone(problem, high, low, lacking, _room(problem, state, lacking, beside, least), beside)
+        high[lacking], low[lacking] = add(high[lacking], low[lacking], step)
+        state = after_rise(problem, state, high, low, lacking)
     return state
 
 
-def _room(problem: Problem, state: State, lacking: Index, full: Index) -> Array:
-    """How far each may rise until it hides the cell of the nearest site that has one."""
-    nearest = full[scipy.spatial.cKDTree(problem.y[full]).query(problem.y[lacking])[1]]
+def _room(problem: Problem, state: State, lacking: Index, near: Index, least: float) -> Array:
+    """How far each may rise until it hides the cell of a near site that has one."""
+    held = state.cells.mass >= least * problem.nu
+    beside = held[near]
+    nearest = near[np.arange(len(near)), np.argmax(beside, axis=1)]
+    lost = ~beside.any(axis=1)
+    if lost.any():
+        full = np.flatnonzero(held)
+        nearest[lost] = full[scipy.spatial.cKDTree(problem.y[full]).query(problem.y[lacking[lost]])[1]]
     reach = np.maximum(np.abs(problem.box[:2]), np.abs(problem.box[2:]))
     apart = (state.high[nearest] - state.high[lacking]) + (state.low[nearest] - state.low[lacking])
     return np.asarray(apart + np.abs(problem.y[lacking] - problem.y[nearest]) @ reach * (1.0 + 1e-9))
 
 
-def _alone(problem: Problem, high: Array, low: Array, which: Index, room: Array) -> Array:
+def _alone(problem: Problem, high: Array, low: Array, which: Index, room: Array, near: Index) -> Array:
     """Steps at which each cell, the others' b as they are, has between ENOUGH of its mass and all of it."""
     wanted = problem.nu[which]
     aim = np.sqrt(AIM * wanted)
@@ -55,12 +60,15 @@ def _alone(problem: Problem, high: Array, low: Array, which: Index, room: Array)
     # The root of the mass of a small cell is nearly linear in b.
     root_under, root_over = np.zeros(len(which)), np.full(len(which), np.inf)
     active = np.arange(len(which))
+    sites = sites_of(problem.tree, problem.y, high, low, problem.box)
+    start = near.shape[1] * np.arange(len(which) + 1)
     for trial in range(_TRIALS):
         a, b = under[active], over[active]
         share = (aim[active] - root_under[active]) / (root_over[active] - root_under[active])
         step = np.where((share > 0.0) & (trial % 3 != 0), a + np.clip(share, 0.01, 0.99) * (b - a), 0.5 * (a + b))
         site = which[active]
-        cells = cells_of(site, *add(high[site], low[site], step), problem.tree, problem.y, high, low, problem.box)
+        known = start[: len(active) + 1], near[active].ravel()
+        cells = cells_of(site, *add(high[site], low[site], step), sites, known)
         mass = measure_cells(cells, problem.y, high, low, problem.pieces, problem.box, problem.background).mass
         more = mass > wanted[active]
         over[active[more]], root_over[active[more]] = step[more], np.sqrt(mass[more])
