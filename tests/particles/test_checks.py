@@ -21,7 +21,6 @@ from particles.checks import (
     as_labels,
     as_matrix,
     as_path,
-    as_periods,
     as_points,
     as_times,
     as_weights,
@@ -397,11 +396,3 @@ def test_labels_are_numbers_or_text(labels):
 def test_other_labels_are_refused(wrong):
     with pytest.raises(InvalidInput, match="groups must be"):
         as_labels(wrong, "groups")
-
-
-@pytest.mark.parametrize("value", ["ab", 3.0, [1.0], [1.0, -1.0], [1.0, "x"], [1.0, np.nan], [1.0, 2.0, 3.0]])
-def test_periods_are_one_a_coordinate_and_positive(value):
-    with pytest.raises(InvalidInput, match="periods"):
-        as_periods(value, 2)
-    assert as_periods((1, None), 2) == (1.0, None)
-    assert as_periods([None, None], 2) is as_periods(None, 2) is None

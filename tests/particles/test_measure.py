@@ -139,3 +139,11 @@ def test_what_is_no_measure(arguments, words):
         EmpiricalMeasure(*arguments)
     for word in words:
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["ab", 3.0, [1.0], [1.0, -1.0], [1.0, "x"], [1.0, np.nan], [1.0, 2.0, 3.0]])
+def test_periods_are_one_a_coordinate_and_positive(value):
+    with pytest.raises(InvalidInput, match="periods"):
+        EmpiricalMeasure([[0.0, 0.0]], periods=value)
+    assert EmpiricalMeasure([[0.0, 0.0]], periods=(1, None)).periods == (1.0, None)
+    assert EmpiricalMeasure([[0.0, 0.0]], periods=[None, None]).periods is None

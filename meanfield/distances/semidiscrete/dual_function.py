@@ -48,12 +48,19 @@ class State(NamedTuple):
 def evaluate(problem: Problem, high: Array, low: Array, known: Diagram | None = None) -> State:
     """The state at b = high + low."""
     diagram = power_diagram(problem.tree, problem.y, high, low, problem.box, known)
+    return measured(problem, diagram)
+
+
+def measured(problem: Problem, diagram: Diagram) -> State:
+    """The state of a diagram of all sites, its own or that of the same sites under another density."""
+    high, low = diagram.high, diagram.low
     cells = measure_cells(diagram, problem.y, high, low, problem.pieces, problem.box, problem.background)
-    return state_of(problem, high, low, diagram, cells)
+    return state_of(problem, diagram, cells)
 
 
-def state_of(problem: Problem, high: Array, low: Array, diagram: Diagram, cells: Cells) -> State:
+def state_of(problem: Problem, diagram: Diagram, cells: Cells) -> State:
     """The state whose cells are known, with value and error."""
+    high, low = diagram.high, diagram.low
     excess = cells.mass - problem.nu
     value = np.einsum("n,nd,nd->", cells.mass, problem.y, cells.centroid) + np.einsum("n,n->", excess, high)
     return State(high, low, diagram, cells, float(value), float(np.abs(excess).sum()))

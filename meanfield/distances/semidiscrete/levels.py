@@ -14,12 +14,11 @@ import scipy
 
 from meanfield.distances.semidiscrete.blurring import Mixture, blurred
 from meanfield.distances.semidiscrete.boxes import Index, build
-from meanfield.distances.semidiscrete.dual_function import Problem, State, add, evaluate
+from meanfield.distances.semidiscrete.dual_function import Problem, State, add, evaluate, measured
 from meanfield.distances.semidiscrete.envelope import LEAF
 from meanfield.distances.semidiscrete.groups import nested
 from meanfield.distances.semidiscrete.newton import in_strides, newton
 from meanfield.distances.semidiscrete.pieces import PieceTree
-from meanfield.distances.semidiscrete.power_diagram import Diagram
 from meanfield.distances.semidiscrete.raising import LEAST, raise_lacking
 from particles.checks import Array
 from particles.kernels.compiling import compiled
@@ -68,14 +67,14 @@ def solve_levels(y: Array, nu: Array, pieces: PieceTree, box: Array, tolerance: 
     sites = Level(y, nu, np.zeros((len(y), 3)), np.arange(len(y)))
     problem, order = as_problem(sites, pieces, box)
     begun = _begin(problem)
-    state, steps = _descend(problem, begun.high, begun.low, tolerance, 0.0, most, begun.diagram)
+    state, steps = _descend(problem, measured(problem, begun.diagram), tolerance, 0.0, most)
     good = max(GOOD, tolerance)
     if state.error > good:
         begun_by_levels, more = _by_levels(sites, pieces, box, tolerance, most)
         steps += more
         if begun_by_levels is not None:
             high, low = begun_by_levels
-            other, more = _descend(problem, high[order], low[order], tolerance, 0.0, most)
+            other, more = _descend(problem, evaluate(problem, high[order], low[order]), tolerance, 0.0, most)
             state, steps = (other if other.error < state.error else state), steps + more
     if state.error > good:
         other, more = _follow(problem, begun, tolerance, 0.0, most)
@@ -109,7 +108,7 @@ def _by_levels(
     high, low = _continue(whole, levels[0], np.zeros(1), np.zeros(1), cell)
     for level, finer in pairwise(levels):
         problem, order = as_problem(level, pieces, box)
-        state, more = _descend(problem, high[order], low[order], tolerance, _COARSE_RELATIVE, most)
+        state, more = _descend(problem, evaluate(problem, high[order], low[order]), tolerance, _COARSE_RELATIVE, most)
         if state.error > FAR:
             state, again = _follow(problem, _begin(problem), tolerance, _COARSE_RELATIVE, most)
             more += again
@@ -133,17 +132,8 @@ def _thinned(order: Index, starts: list[Index]) -> tuple[Index, list[Index]]:
     return order, kept
 
 
-def _descend(
-    problem: Problem,
-    high: Array,
-    low: Array,
-    tolerance: float,
-    relative: float,
-    most: int,
-    known: Diagram | None = None,
-) -> tuple[State, int]:
+def _descend(problem: Problem, begun: State, tolerance: float, relative: float, most: int) -> tuple[State, int]:
     """Newton's method from cells that were raised to some of their mass, unless most lack it."""
-    begun = evaluate(problem, high, low, known)
     if (begun.cells.mass < LEAST * problem.nu).mean() > RAISED:
         return begun, 0
     begun = raise_lacking(problem, begun, rounds=ROUNDS)
@@ -182,7 +172,7 @@ def _follow(problem: Problem, begun: State, tolerance: float, relative: float, m
         mixed = problem._replace(pieces=mixture.pieces(), background=mixture.background)
         done, more = newton(mixed, evaluate(mixed, high, low), tolerance, RELATIVE, 15)
         steps, high, low = steps + more, done.high, done.low
-    state, more = _descend(problem, high, low, tolerance, relative, most)
+    state, more = _descend(problem, evaluate(problem, high, low), tolerance, relative, most)
     return state, steps + more
 
 

@@ -59,7 +59,7 @@ class Sites(NamedTuple):
 def sites_of(tree: Tree, y: Array, high: Array, low: Array, box: Array) -> Sites:
     """The sites in the order of their tree, ready to be searched."""
     size = 4.0 * float(np.abs(box).max()) * float(np.abs(y).max())
-    slack = 64 * 2.0**-53 * (size + float(np.abs(high).max()))
+    slack = 1024 * 2.0**-53 * (size + float(np.abs(high).max()))
     return Sites(y, high, low, box, bound(tree, y, high, low), slack)
 
 
@@ -96,7 +96,7 @@ def cells_of(which: Index, own_high: Array, own_low: Array, sites: Sites, known:
     `known` are sites to try first: where those of each begin (k + 1,), and which they are.
     """
     n = len(which)
-    slack = sites.slack + 64 * 2.0**-53 * float(np.abs(own_high).max())
+    slack = sites.slack + 1024 * 2.0**-53 * float(np.abs(own_high).max())
     parts: dict[int, tuple[Index, Index, np.ndarray, int]] = {}
 
     def work(start: int, stop: int) -> None:
@@ -174,7 +174,7 @@ def set_box(box, px, py, label):  # type: ignore[no-untyped-def]
 @kernel_part()
 def _cell(  # type: ignore[no-untyped-def]
     i, b_high, b_low, y, high, low, box, tried, tried_end, known, margin, slack, start, stop, centre, half, slope,
-    top, ax, ay, al, bx, by, bl, stack, stack_bound,
+    bend, top, ax, ay, al, bx, by, bl, stack, stack_bound,
 ):  # fmt: skip
     """The corners of one cell in ax, ay, al; returns their number, and whether the cell was closed."""
     merged()
@@ -192,7 +192,7 @@ def _cell(  # type: ignore[no-untyped-def]
                 place = 0
             j = largest_above(
                 ax[place], ay[place], i, b_high, b_low, margin, slack, y, high, low, start, stop, centre, half, slope,
-                top, stack, stack_bound,
+                bend, top, stack, stack_bound,
             )  # fmt: skip
             if j < 0:
                 right += 1
@@ -210,7 +210,7 @@ def _cell(  # type: ignore[no-untyped-def]
 @compiled()
 def _cells(  # type: ignore[no-untyped-def]
     first, last, which, own_high, own_low, y, high, low, box, known_start, known, margin, slack, start, stop,
-    centre, half, slope, top,
+    centre, half, slope, bend, top,
 ):  # fmt: skip
     room = len(y) + 8
     ax, ay, al = np.empty(room), np.empty(room), np.empty(room, np.intp)
@@ -222,7 +222,8 @@ def _cells(  # type: ignore[no-untyped-def]
     for cell in range(first, last):
         n, closed = _cell(
             which[cell], own_high[cell], own_low[cell], y, high, low, box, known_start[cell], known_start[cell + 1],
-            known, margin, slack, start, stop, centre, half, slope, top, ax, ay, al, bx, by, bl, stack, stack_bound,
+            known, margin, slack, start, stop, centre, half, slope, bend, top, ax, ay, al, bx, by, bl, stack,
+            stack_bound,
         )  # fmt: skip
         if not closed:
             stuck = cell

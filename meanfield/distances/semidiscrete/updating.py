@@ -49,7 +49,7 @@ def after_rise(problem: Problem, state: State, high: Array, low: Array, risen: I
     diagram, cells = _patched(problem, state, parts, high, low)
     if abs(float(cells.mass.sum()) - 1.0) > _DEFECT:
         return evaluate(problem, high, low, state.diagram)
-    return state_of(problem, high, low, diagram, cells)
+    return state_of(problem, diagram, cells)
 
 
 class _Rows(NamedTuple):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from meanfield.distances.semidiscrete.boxes import build
-from meanfield.distances.semidiscrete.envelope import LEAF, bound
+from meanfield.distances.semidiscrete.envelope import LEAF, bound, node_bound
 
 
 @pytest.mark.parametrize("spread", [1.0, 1e-8, 0.0])
@@ -19,5 +19,5 @@ def test_a_bound_holds_for_all_functions_of_its_node(spread):
             held = slice(limits.start[k], limits.stop[k])
             if limits.start[k] == limits.stop[k]:
                 continue
-            top = limits.centre[k] @ x + limits.top[k] + limits.half[k] @ np.abs(x + limits.slope[k])
+            top = node_bound(*x, *limits[2:], k)
             assert top >= (y[held] @ x + b[held]).max() - 1e-14
