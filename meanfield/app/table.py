@@ -49,6 +49,11 @@ class Table:
         return table
 
     @property
+    def name(self) -> str:
+        """Its name in the file, empty for the whole file."""
+        return self._name
+
+    @property
     def content(self) -> Mapping[str, Any]:
         """The table as it is written."""
         return self._content

@@ -9,11 +9,13 @@ from typing import Any, ClassVar
 import numpy as np
 import xarray as xr
 
-from meanfield import plots
+from meanfield import limits, plots
+from meanfield.app.parts.limit import LimitPart
 from meanfield.app.parts.part import Part
 from meanfield.app.report import Picture, Section, TextTable
 from meanfield.app.table import Table, count, counts
 from meanfield.app.workspace import Workspace
+from meanfield.limits import LimitCertificate
 from meanfield.pages import mathml
 from meanfield.pages.viewer import viewer
 from meanfield.solve import coarseness, solve
@@ -50,6 +52,8 @@ _TERMS = {
     "theory, clustered": "the rate for a law made of separated clusters: the number of particles in each fluctuates.",
     "theory, atoms": "the rate for a law made of finitely many points.",
     "law at finite N": "the expected distance at these N themselves, lower-order terms included; not a limit as N → ∞.",
+    "to the limit": "the least W2 from the particles, or the solution, to a measure on the limit set of the certified "
+    "run.",
     "error, space": "of the solution, from its representation on the mesh or grid; W2 between what it is and what is "
     "kept.",
     "error, time": "of the integration in time, of the solution and of the particles.",
@@ -62,6 +66,13 @@ _BUDGET = (
 )
 
 
+_TO_LIMIT = (
+    " Above them stands the distance to the limit set of a run of {} particles ({}), of N particles (root mean square "
+    "over the seeds) and of the solution: other clouds have other leaders, so that it need not vanish."
+)
+_NO_FRAME = "it is known in another frame than that of the solution."
+
+
 @dataclass(frozen=True, eq=False)
 class ConvergencePart(Part):
     """The times of the comparison, the numbers of particles N, and the number of seeds."""
@@ -71,17 +82,26 @@ class ConvergencePart(Part):
     times: Array
     sizes: tuple[int, ...]
     seeds: tuple[int, ...]
+    certified: LimitPart | None
 
     @classmethod
     def read(cls, table: Table) -> ConvergencePart:
-        """The part in its table: `times`, `sizes`, `seeds` (one number, or one a size)."""
-        sizes = table.get("sizes", _sizes)
-        return cls(table.get("times", as_times), sizes, table.get("seeds", _seeds(len(sizes))))
+        """The part in its table: `times`, `sizes`, `seeds` (one number, or one a size).
+
+        `certificate`, with the keys of [limit], is a run whose certified limit set both are measured to as well.
+        """
+        sizes, times = table.get("sizes", _sizes), table.get("times", as_times)
+        seeds, run = table.get("seeds", _seeds(len(sizes))), table.table("certificate")
+        certified = None if run is None else LimitPart.read(run)
+        if run is not None:
+            run.close()
+        return cls(times, sizes, seeds, certified)
 
     def run(self, study: Workspace) -> None:
         """Solve (6.1), measure the distance of N particles to the solution, and fit its slope in N."""
         setting = study.setting
         reference = study.keep(_reference(study, self.times), "solution")
+        certificate, words = self._certificate(study)
         ds = convergence(
             setting.model,
             setting.law,
@@ -94,6 +114,7 @@ class ConvergencePart(Part):
             store=study.tasks("convergence"),
             progress=study.progress,
             reference_error=0.0 if isinstance(setting.law, AtomicLaw) else None,
+            certificate=certificate,
         )
         study.keep(ds, "convergence")
         with study.picture("convergence", (6.0, 4.2)) as (figure, path):
@@ -102,7 +123,7 @@ class ConvergencePart(Part):
             "Root mean square over the seeds of the distance between N particles and the solution of (6.1), with half "
             "its 95% interval, and the slope of its logarithm. "
         )
-        text += _rates(setting.law) + _finite_law(ds) + _BUDGET
+        text += _rates(setting.law) + _finite_law(ds) + _BUDGET + words
         table = _table(ds)
         told = text + " " + table.text()
         terms = {word: meaning for word, meaning in _TERMS.items() if word in told}
@@ -115,6 +136,17 @@ class ConvergencePart(Part):
             terms=terms,
         )
         study.add(section)
+
+    def _certificate(self, study: Workspace) -> tuple[LimitCertificate | None, str]:
+        """The certificate of the run of `certificate`, None without a limit set, and what the report has of it."""
+        if self.certified is None:
+            return None, ""
+        run, setting = self.certified, study.setting
+        ds = simulate(setting.model, setting.tokens(run.particles, 6), run.times, progress=study.progress)
+        found = limits.certify_run(ds, enclose=False, factors=setting.factors)
+        if found.limit_set is None or found.frame != ds.attrs["frame"]:
+            return None, " There is no certified limit set to measure a distance to: " + (found.reason or _NO_FRAME)
+        return found, _TO_LIMIT.format(run.particles, found.status)
 
 
 def _sizes(value: Any) -> tuple[int, ...]:
@@ -210,6 +242,13 @@ def _table(ds: xr.Dataset) -> TextTable:
             rows.append([f"theory, {rate}", "", *(f"{slope:.3f}" for _ in times)])
     if np.isfinite(finite := float(ds["theory_finite"])):
         rows.append(["law at finite N", "", f"{finite:.3f}", *("" for _ in times[1:])])
+    if "limit_distance" in ds:
+        squares = (ds["limit_distance"] ** 2).mean("seed")
+        for n in ds["size"].values:
+            found = np.sqrt(squares.sel(size=n).values)
+            rows.append([f"to the limit, N = {n}", "", *(f"{v:.3g}" for v in found)])
+        of_solution = ds["solution_limit_distance"].values
+        rows.append(["to the limit, solution", "", *(f"{v:.3g}" for v in of_solution)])
     transport = ds["half_width"].max(("size", "seed"))
     for kind, errors in (("space", ds["space_error"]), ("time", ds["time_error"]), ("transport", transport)):
         rows.append([f"error, {kind}", "", *(f"{v:.1e}" if np.isfinite(v) else "not known" for v in errors.values)])

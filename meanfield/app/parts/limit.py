@@ -70,9 +70,10 @@ class LimitPart(Part):
         steps = round(min(until / every, 1e18))
         if steps < 1 or abs(steps * every - until) > 1e-9 * until:
             raise InvalidInput(
-                f"`limit.until` must be a whole number of times `limit.every`, got {until:g} and {every:g}"
+                f"`{table.name}.until` must be a whole number of times `{table.name}.every`, got {until:g} and "
+                f"{every:g}"
             )
-        count(steps, "limit.until / limit.every")
+        count(steps, f"{table.name}.until / {table.name}.every")
         return cls(as_times(np.linspace(0, until, steps + 1)), table.get("particles", at_least(1)))
 
     def run(self, study: Workspace) -> None:

@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from meanfield import Normal, Uniform
+from meanfield.app.config import read_study
 from meanfield.app.parts.convergence import _rates, _table
+from meanfield.app.study import run_study
 from meanfield.studies import AtomicLaw, convergence
 from particles import SelfAttention, simulate
+from particles.errors import InvalidInput
 
 
 @pytest.mark.parametrize(
@@ -57,3 +61,64 @@ def test_the_table_has_the_seeds_the_sampling_error_and_the_errors_of_the_soluti
     assert rows["error, space"] == ["", "not known", "not known"]
     assert rows["error, transport"] == ["", "0.0e+00", "0.0e+00"]
     assert all(len(row) == len(table.header) for row in table.rows)
+
+
+def study_of(tmp_path, certificate, frame="rescaled", last=2.0):
+    path = tmp_path / "study.toml"
+    path.write_text(
+        f"""title = "T"
+seed = 1
+[model]
+name = "SelfAttention"
+frame = "{frame}"
+Q = 1.0
+K = 1.0
+V = 1.0
+[initial]
+law = "uniform"
+bounds = [[-1.0, 1.0]]
+[grid]
+bounds = [[-1.25, 1.25]]
+shape = [20]
+[convergence]
+times = [0.0, {last}]
+sizes = [4, 8]
+seeds = 5
+certificate = {certificate}
+"""
+    )
+    return read_study(path)
+
+
+def test_a_certificate_measures_both_to_its_limit_set(tmp_path):
+    config = study_of(tmp_path, "{particles = 6, until = 6.0, every = 0.1}")
+    run_study(config, tmp_path / "out")
+    with xr.open_dataset(tmp_path / "out" / "convergence.nc") as ds:
+        assert ds["limit_distance"].dims == ("time", "size", "seed")
+        rms = np.sqrt((ds["limit_distance"] ** 2).mean("seed"))
+        rows = {row[0]: row[1:] for row in _table(ds).rows}
+        assert rows["to the limit, N = 8"] == ["", *(f"{v:.3g}" for v in rms.sel(size=8).values)]
+        assert float(ds["solution_limit_distance"][1]) < float(ds["solution_limit_distance"][0])
+    report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "limit set of a run of 6 particles" in report
+    assert "to the limit, solution" in report
+
+
+def test_a_certificate_that_is_none_is_told(tmp_path):
+    run_study(study_of(tmp_path, "{particles = 6, until = 0.2, every = 0.1}", "original", 0.1), tmp_path / "out")
+    assert "no certified limit set" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("certificate", "message"),
+    [
+        ("{particles = 6, until = 1.0}", "lacks the key `convergence.certificate.every`"),
+        ("{particles = 6, until = 1.0, every = 0.3}", "`convergence.certificate.until` must be a whole number"),
+        ("{particles = 0, until = 1.0, every = 0.5}", "`convergence.certificate.particles` has the value 0"),
+        ("{particles = 6, until = 1.0, every = 0.5, x = 1}", r"unknown key 'x' in \[convergence.certificate\]"),
+        ("true", "`convergence.certificate` has the value True"),
+    ],
+)
+def test_a_certificate_is_read_with_care(tmp_path, certificate, message):
+    with pytest.raises(InvalidInput, match=message):
+        study_of(tmp_path, certificate)
