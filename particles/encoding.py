@@ -15,8 +15,8 @@ import numpy as np
 from particles.checks import Array, callable_name
 from particles.errors import StoreError
 
-FORMAT = 0
-"""The version of the format; another is refused."""
+FORMAT = 1
+"""The version of the format; another is refused. docs/release.md tells what stays readable."""
 
 DATA = "config_data"
 """The coordinate of a Dataset that holds the bytes of large arrays."""

@@ -10,7 +10,7 @@ import base64
 import hashlib
 from pathlib import Path
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 DISTRIBUTION = "attention-meanfield"
 PACKAGES = ("particles", "meanfield")

@@ -79,14 +79,14 @@ def test_every_variable_says_what_it_is(run):
 def test_attributes_are_complete_and_plain(run):
     expected = {"config", "format", "frame", "status", "seed_entropy", "source", "history", "references", "summation"}
     assert set(run.attrs) == expected
-    assert run.attrs["format"] == 0
+    assert run.attrs["format"] == 1
     assert all(isinstance(run.attrs[name], str) for name in expected - {"format"})
     assert run.attrs["status"] == "completed"
     assert run.attrs["source"].startswith("attention-meanfield ")
     assert "2305.05465" in run.attrs["references"]
     config = json.loads(run.attrs["config"])
     assert set(config) == {"format", "function", "state", "model", "method", "reproducible"}
-    assert (config["format"], config["function"], config["reproducible"]) == (0, "simulate", True)
+    assert (config["format"], config["function"], config["reproducible"]) == (1, "simulate", True)
     assert config["method"]["name"] == "Adaptive"
     assert config["method"]["fields"].items() >= {"rtol": 1e-8, "atol": 1e-10, "max_steps": 100_000}.items()
 
@@ -153,10 +153,10 @@ def test_matrices_that_were_left_behind_are_asked_for():
         model_of(run_of_many()[["position"]])
 
 
-@pytest.mark.parametrize("found", [1, "0", None, -1, True, 0.0])
+@pytest.mark.parametrize("found", [0, 2, "1", None, -1, True, 1.0])
 def test_another_format_is_refused(found, run):
     config = json.loads(run.attrs["config"]) | {"format": found}
-    with pytest.raises(StoreError, match=r"written in format .* reads format 0 only: take the version"):
+    with pytest.raises(StoreError, match=r"written in format .* reads format 1 only: take the version"):
         model_of(run.assign_attrs(config=json.dumps(config)))
 
 

@@ -152,10 +152,10 @@ def test_a_store_of_another_format_is_refused(tmp_path):
     store = tmp_path / "run.zarr"
     simulate(HEAD, X, [0, 1], RK4(0.5), store=store)
     head = json.loads((store / "zarr.json").read_text())
-    head["attributes"]["config"] = head["attributes"]["config"].replace('"format": 0', '"format": 1')
+    head["attributes"]["config"] = head["attributes"]["config"].replace('"format": 1', '"format": 2')
     (store / "zarr.json").write_text(json.dumps(head))
     for read in (open_store, resume):
-        with pytest.raises(StoreError, match=r"written in format 1, this version reads format 0 only"):
+        with pytest.raises(StoreError, match=r"written in format 2, this version reads format 1 only"):
             read(store)
 
 
