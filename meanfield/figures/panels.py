@@ -102,12 +102,14 @@ def tidy(axes: Any, d: int) -> None:
     axes.tick_params(labelsize=7, pad=-1 if d == 3 else 2)
     axes.locator_params(nbins=4)
     for name, label in zip("xyz"[:d], ("$x_1$", "$x_2$", "$x_3$"), strict=False):
-        getattr(axes, f"set_{name}label")(label, fontsize=8, labelpad=-6 if d == 3 else 1)
+        getattr(axes, f"set_{name}label")(label, fontsize=8, labelpad=-6 if d == 3 else 3)
     if d == 1:
         axes.set_yticks([])
     if d == 3:
         for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
             axis.pane.set_alpha(0.15)
+        # The names of the axes are no part of the layout either.
+        axes.set_box_aspect(None, zoom=0.84)
 
 
 def attention_image(P: npt.ArrayLike, ax: Any | None = None) -> Any:
@@ -176,6 +178,8 @@ def leaders_graph(queries: npt.ArrayLike, keys: npt.ArrayLike, P: npt.ArrayLike,
     axes.scatter(*q.T, s=16, color=COLOURS[1], marker="s", zorder=2, label="Qx")
     axes.scatter(*k.T, s=16, color=COLOURS[2], marker="o", zorder=3, label="Kx")
     tidy(axes, 2)
+    axes.set_xlabel("first component", fontsize=8)
+    axes.set_ylabel("second component", fontsize=8)
     return axes
 
 
