@@ -117,3 +117,20 @@ def test_refusals():
     grid = solve(SelfAttention(1, 1, -1), Grid([(-4, 4)], 40).measure(Normal(0, 0.25)), [0, 0.5])
     with pytest.raises(InvalidInput, match="outside the grid"):
         frames.to_frame(grid, [[-1.0]], Grid([(-1, 1)], 40))
+
+
+def test_a_turned_density_needs_as_many_parts_as_its_cells_have(monkeypatch):
+    """A turn by 45° of equal cells: a row of parts a cell and axis, all cells with mass."""
+    grid = Grid([(-1, 1), (-1, 1)], (6, 6))
+    masses = np.zeros((6, 6))
+    masses[2:4, 2:5] = 1 / 6
+    turn = np.array([[1.0, -1.0], [1.0, 1.0]]) / 2**0.5
+    target = Grid([(-2, 2), (-2, 2)], (9, 9))
+    moved = frames._push(masses, grid, turn, target)
+    assert moved.sum() == pytest.approx(1.0, abs=1e-14)
+    parts = int(np.ceil(2 * (1 / 3) / 2**0.5 / (4 / 9))) + 1
+    monkeypatch.setattr(frames, "MAX_PARTS", 6 * parts**2)
+    np.testing.assert_array_equal(frames._push(masses, grid, turn, target), moved)
+    monkeypatch.setattr(frames, "MAX_PARTS", 6 * parts**2 - 1)
+    with pytest.raises(InvalidInput, match=f"{parts**2} parts of each of 6 cells"):
+        frames._push(masses, grid, turn, target)

@@ -6,6 +6,7 @@ from oracles import transformers
 
 from meanfield import checkpoints
 from meanfield.checkpoints import Network
+from meanfield.checkpoints.depth import _between
 
 
 def smaller(layer, eps):
@@ -51,3 +52,16 @@ def test_the_nearest_time_of_a_known_flow(tmp_path):
     assert float(ds.step.item()) == pytest.approx(1.0, abs=1e-4)
     assert float(ds.gap_at_one.item()) == pytest.approx(0.0, abs=1e-6)
     assert float(ds.moved.item()) == pytest.approx(np.linalg.norm(shift) / np.sqrt(12))
+
+
+def test_a_parabola_through_three_states_is_found_exactly():
+    times = np.array([0.0, 0.3, 1.0, 1.2])
+    shape = np.random.default_rng(0).normal(size=(3, 5, 2))
+
+    def state(s):
+        return shape[0] + s * shape[1] + s**2 * shape[2]
+
+    path = np.array([state(t) for t in times])
+    for k in (1, 2):
+        for s in (0.2, 0.9, 1.1):
+            np.testing.assert_allclose(_between(times, path, k, s), state(s), atol=1e-13)

@@ -76,3 +76,10 @@ def test_a_head_that_does_nothing_has_no_theorem():
     table = head_table([[Head(zero, zero, zero.T, zero, 0, 0, "0")]], "0")
     assert table.theorem.values.item() in ("", "undecided")
     assert np.isfinite(table.simple_margin)
+
+
+def test_a_thin_value_beside_full_queries_is_decided_by_all_theorems():
+    """V = diag(1, 1, 0) is of rank two, its leading eigenvalue is double: Theorem 5.2, not 4.2."""
+    eye, two = np.eye(3), np.eye(3)[:2]
+    table = head_table([[Head(eye, eye, two.T, two, 0, 0, "a plane")]], "thin")
+    assert table.theorem.values.tolist() == [["5.2"]]

@@ -88,3 +88,12 @@ def test_masses_count_in_the_flow(opened):
     twice = simulate(flow, x, [0.0, 1.5]).position.values[-1]
     once = simulate(flow, x[:3], [0.0, 1.5], weights=[0.25, 0.25, 0.5]).position.values[-1]
     np.testing.assert_allclose(once, twice[:3], rtol=0, atol=1e-6)
+
+
+def test_one_layer_is_a_network(opened):
+    x = opened.embed([1, 2])
+    one = Network((opened.layer(1),))
+    assert (one.depth, one.dim) == (1, 12)
+    np.testing.assert_array_equal(
+        one.step(0, x, np.full(2, 0.5), None), opened.network().step(1, x, np.full(2, 0.5), None)
+    )

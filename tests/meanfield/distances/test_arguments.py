@@ -5,6 +5,7 @@ import pytest
 from samples import cloud
 
 from meanfield import Grid, GridMeasure, wasserstein
+from meanfield.distances.arguments import as_atoms
 from particles.errors import InvalidInput, NotSupported
 from particles.measure import EmpiricalMeasure
 
@@ -39,3 +40,9 @@ def test_densities_of_the_plane_that_are_refused_name_the_alternative():
         wasserstein(cloud(0, 3, 3), box)
     with pytest.raises(InvalidInput, match="dimensions 2 and 3"):
         wasserstein(cloud(0, 3, 3), plane)
+
+
+def test_a_density_is_no_cloud():
+    density = Grid([(0, 1), (0, 1)], (2, 2)).measure(np.full((2, 2), 0.25))
+    with pytest.raises(NotSupported, match="nu is a density on a grid, points are needed"):
+        as_atoms(density, "nu")

@@ -126,3 +126,10 @@ def test_barycentres():
     assert wasserstein(found, EmpiricalMeasure(x + shifts.mean(axis=0))) < 1e-7
     with pytest.raises(InvalidInput, match="got none"):
         barycenter([])
+
+
+def test_clouds_of_two_dimensions_have_no_plan():
+    with pytest.raises(InvalidInput, match="dimension"):
+        transport(EmpiricalMeasure(np.zeros((2, 2))), EmpiricalMeasure(np.zeros((2, 3))))
+    with pytest.raises(InvalidInput, match="dimension"):
+        transport(EmpiricalMeasure([0.0, 1.0]), EmpiricalMeasure(np.zeros((2, 3))))

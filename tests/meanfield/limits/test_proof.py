@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from certified import certificate, random_points
 
+from meanfield.limits.proof import ERROR_FLOOR
+from meanfield.limits.reference import RELATIVE_TOLERANCE
 from particles import Euler, SelfAttention
 
 
@@ -41,3 +43,7 @@ def test_beside_a_saddle_the_right_side_or_nothing_is_proved(offset, side):
     for found, coordinate in ((line, line.limits[1, 0]), (plane, plane.limits[4, 1])):
         assert not found.known or np.sign(coordinate) == side
     assert offset < 1e-3 or (line.known and plane.known)
+
+
+def test_no_error_is_assumed_smaller_than_a_thousand_tolerances_of_the_reference():
+    assert pytest.approx(1e3 * RELATIVE_TOLERANCE) == ERROR_FLOOR

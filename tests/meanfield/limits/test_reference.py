@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from meanfield import limits
+from meanfield.limits import reference
 from meanfield.limits.head import Head, head_of
 from meanfield.limits.reference import NUDGE, compare
 from meanfield.limits.run import read_run
@@ -48,3 +49,10 @@ def test_the_tolerance_of_a_field_is_not_shared(size):
     if found.known:
         assert (np.abs(found.limits - exact.limits)[:, 0] <= found.bound + exact.bound).all()
         assert found.bound.max() > 0.5 * size
+
+
+def test_a_reference_that_takes_too_many_steps_compares_nothing(monkeypatch):
+    monkeypatch.setattr(reference, "MAX_STEPS", 2)
+    found = comparison([[-1.0], [0.4], [1.0]], [0.0, 1.0, 2.0], [1, 2])
+    assert found.error == {1: np.inf, 2: np.inf}
+    assert found.strayed == np.inf

@@ -146,3 +146,9 @@ def test_a_pool_that_was_interrupted_while_it_started_is_closed():
     pool = Half(1)
     _close(pool, wait=True)
     assert pool.waits == (True, False)
+
+
+def test_a_pool_of_the_callers_stays_open():
+    with ThreadPoolExecutor(1) as pool:
+        assert same(plain(executor=pool), plain())
+        assert pool.submit(int).result() == 0

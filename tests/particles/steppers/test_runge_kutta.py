@@ -5,7 +5,9 @@ import pytest
 from oracles import naive
 from oracles.closed_forms import CASES, error
 
-from particles import RK4, Euler, SelfAttention, simulate
+from particles import RK4, Euler, SelfAttention, VelocityField, simulate
+from particles.errors import RunStopped
+from particles.steppers.state import Particles
 
 
 def observed_orders(case, method, steps):
@@ -42,3 +44,17 @@ def test_the_discrete_rescaled_recursion_is_a_conjugate_of_euler():
     z_end = naive.rescaled_transformer(x, Q, K, V, 0.1, 40)
     R = np.linalg.matrix_power(np.eye(3) + 0.1 * V, 40)
     np.testing.assert_allclose(z_end @ R.T, x_end, rtol=1e-12)
+
+
+def test_a_stage_that_overflows_is_reported_at_its_own_time():
+    """x' = 1e300 from 1.7e308: the second stage of a step of 1e8 from t = 3, half a step on, is out of range."""
+
+    class Push(VelocityField):
+        dim = 1
+
+        def velocity(self, t, x, mu):
+            return np.full_like(x, 1e300)
+
+    with np.errstate(over="ignore"), pytest.raises(RunStopped) as caught:
+        RK4(1e8).step(Push(), 3.0, 1e8, Particles(np.array([[[1.797e308]]]), np.ones(1)))
+    assert caught.value.time == 3.0 + 0.5e8

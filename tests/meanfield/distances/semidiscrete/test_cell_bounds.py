@@ -1,10 +1,14 @@
 """Bounds from power cells hold for diagrams far from the solution as well."""
 
+import math
+
 import numpy as np
 import pytest
 from transport_cases import limit_newton
 
 from meanfield import Grid, GridMeasure, wasserstein, wasserstein_bracket
+from meanfield.distances.exact import semidiscrete
+from meanfield.distances.semidiscrete.cell_bounds import squared_bounds
 from particles.measure import EmpiricalMeasure
 
 
@@ -22,3 +26,12 @@ def test_unfinished_cells_still_bracket(monkeypatch, steps, seed):
     limit_newton(monkeypatch, steps)
     rough = wasserstein_bracket(points, density)
     assert rough.lower <= exact <= rough.upper
+
+
+def test_the_upper_bound_covers_the_rounding_of_its_own_sum():
+    """With no diameter to pay for, what is left is the sum of the costs of the cells."""
+    rng = np.random.default_rng(0)
+    points = EmpiricalMeasure(rng.standard_normal((60, 2)), rng.dirichlet(np.ones(60)))
+    density = GridMeasure(Grid([(-1, 1), (-1, 1)], (5, 5)), rng.dirichlet(np.ones(25)).reshape(5, 5))
+    found = semidiscrete(points, density, 2.0)
+    assert math.fsum(found.cost) < squared_bounds(found, 0.0)[1] < math.fsum(found.cost) * (1 + 1e-12)

@@ -52,3 +52,22 @@ def test_moments_against_a_fine_grid():
     np.testing.assert_allclose(cells.mass, mass, atol=2e-4)
     second = np.bincount(owner, fine.ravel() * ((grid.points - cells.centroid[owner]) ** 2).sum(axis=1), 30)
     np.testing.assert_allclose(cells.second[:, 0] + cells.second[:, 2], second, atol=5e-5)
+
+
+def test_a_cell_of_many_sides():
+    """The middle of a ring of 150 sites has a regular polygon of as many sides, of area n r² tan(π/n)/4."""
+    n = 150
+    density = GridMeasure(Grid([(-1, 1), (-1, 1)], (2, 2)), np.full((2, 2), 0.25))
+    p = pieces_of_grid(density)
+    tree = piece_tree(p.corners, p.start, p.weights, p.areas, p.points, p.spread)
+    angle = 2 * np.pi * np.arange(n) / n
+    y = np.concatenate([np.zeros((1, 2)), 1.6 * np.stack([np.cos(angle), np.sin(angle)], axis=1)])
+    order = build(y, LEAF)
+    y = np.ascontiguousarray(y[order.order])
+    b = -0.5 * (y**2).sum(axis=1)
+    zero = np.zeros(n + 1)
+    diagram = power_diagram(order, y, b, zero, BOX, None)
+    cells = measure_cells(diagram, y, b, zero, tree, BOX, 0.0)
+    middle = int(np.flatnonzero(order.order == 0)[0])
+    assert cells.mass[middle] == pytest.approx(n * 0.8**2 * np.tan(np.pi / n) / 4, rel=1e-12)
+    assert cells.mass.sum() == pytest.approx(1.0, abs=1e-13)
