@@ -1,5 +1,7 @@
 """Whatever is wrong with an argument, a public function answers with one error of the library; every name is tried."""
 
+import importlib
+import inspect
 import os
 import warnings
 from pathlib import Path
@@ -121,6 +123,17 @@ def test_every_public_name_is_known(module):
     unknown = names - known
     assert not unknown, f"{module}: {sorted(unknown)} have no row in tests/argument_table.py"
     assert not known - names, f"{module}: {sorted(known - names)} of tests/argument_table.py are not public"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_is_shown_or_overwritten_unless_asked(module):
+    for name in public_names(module):
+        if (found := getattr(importlib.import_module(module), name)) and inspect.isfunction(found):
+            given = inspect.signature(found).parameters
+            asked = [
+                p for p in ("progress", "overwrite") if p in given and given[p].default not in (False, given[p].empty)
+            ]
+            assert not asked, f"{name} has {asked} by default"
 
 
 @pytest.mark.parametrize(("module", "name"), CALLS, ids=[f"{module}.{name}" for module, name in CALLS])

@@ -78,3 +78,10 @@ def test_the_dataset_says_where_scores_change_too_much_across_a_cell(tails):
     assert coarseness(coarse).startswith("Warning: from t = 0 on attention scores change by more than 1 across a cell")
     ds = solve(model.rescaled(), Grid([(-4, 4)], 160).measure(law), times, FiniteVolume(), tails=tails)
     np.testing.assert_allclose(ds.score_change, np.exp(-2 * ds.time) * fine.score_change[0], rtol=1e-12)
+
+
+def test_the_widest_cell_counts():
+    """On uneven cells h is the largest width along the axis."""
+    grid = Grid.from_edges([[-1.0, -0.5, 0.5, 0.75, 1.0]])
+    masses = np.array([0.0, 0.5, 0.5, 0.0])
+    assert contrast(SelfAttention(3.0, 1.0, 1.0), 0.0, Cells(grid, masses)) == pytest.approx(3 * 0.625 * 1.0)

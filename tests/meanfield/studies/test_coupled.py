@@ -169,3 +169,14 @@ def test_what_is_refused():
         coupled_growth(SelfAttention(1.0, 1.0, 1.0), mu, mu, [0.0])
     with pytest.raises(NotSupported, match="do not depend on time"):
         coupled_growth(SelfAttention(lambda t: np.array([[t]]), 1.0, 1.0), mu, mu, TIMES)
+
+
+def test_few_saves_are_halved_until_the_exponent_stands():
+    """Over six units of time the rate falls by its whole size: one trapezoid of two saves would be off by as much."""
+    x, y = 2.0 * np.random.default_rng(0).standard_normal((2, 6, 2))
+    model = SelfAttention(2 * np.eye(2), np.eye(2), -np.eye(2))
+    few, many = (
+        coupled_growth(model, EmpiricalMeasure(x), EmpiricalMeasure(y), times).exponent[-1]
+        for times in ([0.0, 6.0], np.linspace(0.0, 6.0, 49))
+    )
+    assert abs(few - many) <= 0.02 * abs(many) + 0.005

@@ -140,3 +140,11 @@ def test_a_space_without_a_restriction_is_named():
 def test_the_origin_has_no_tangent():
     with pytest.raises(InvalidInput, match="the origin"):
         attention(1.0, 2).on_sphere().velocity(0.0, np.zeros((1, 2)), EmpiricalMeasure(np.eye(2)))
+
+
+def test_noise_of_one_direction_is_refused_where_the_field_is_made():
+    uneven = attention(1.0, 2) + Diffusion([[1.0, 0.0], [0.0, 2.0]])
+    for restrict in (VelocityField.on_sphere, VelocityField.on_circle):
+        with pytest.raises(NotSupported):
+            restrict(uneven)
+    assert (attention(1.0, 2) + Diffusion(0.1)).on_sphere().noisy

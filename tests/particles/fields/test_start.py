@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 from user_fields import ToMean
 
-from particles import (
-    Euclidean,
-    simulate,
-)
+from particles import Diffusion, Euclidean, LogAttraction, simulate
 from particles.errors import InvalidInput, NotSupported
+from particles.fields.start import check_start
 
 
 @dataclass(frozen=True)
@@ -43,3 +41,11 @@ def test_a_frame_keeps_the_check_of_states_and_transports_it():
         simulate(moved, x0, [1.0, 1.1])
     with pytest.raises(NotSupported, match="do not add"):
         field + ToMean(0.1)
+
+
+def test_the_noise_of_an_ensemble_is_judged_by_its_components():
+    noisy = LogAttraction(1.0) + Diffusion(0.1)
+    for shape in ((2, 1), (3, 2, 1), (1, 5, 1)):
+        with pytest.raises(NotSupported, match="on a line"):
+            check_start(noisy, 0.0, np.zeros(shape))
+        check_start(noisy, 0.0, np.zeros((*shape[:-1], 2)))

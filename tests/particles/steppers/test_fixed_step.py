@@ -5,7 +5,7 @@ import pytest
 from user_fields import Spin
 from user_methods import ImplicitMidpoint, Kutta3
 
-from particles import PowerAttraction, SelfAttention, simulate
+from particles import Euler, PowerAttraction, SelfAttention, VelocityField, simulate
 from particles.errors import RunStopped
 from particles.steppers.fixed_step import interval_parts
 
@@ -52,3 +52,17 @@ def test_a_method_of_a_user_s_merges_tokens():
 def test_an_interval_has_at_least_one_part():
     assert interval_parts(0.0, 1.0, 0.3) == 3
     assert interval_parts(0.0, 1e-9, 0.3) == 1
+
+
+def test_a_position_that_overflows_is_reported_at_the_end_of_its_step():
+    """x' = 1e300 from 1.7e308: the second step of length 1e7 from t = 3 leaves the range of float64."""
+
+    class Push(VelocityField):
+        dim = 1
+
+        def velocity(self, t, x, mu):
+            return np.full_like(x, 1e300)
+
+    with pytest.raises(RunStopped) as caught:
+        simulate(Push(), [[1.65e308]], [3.0, 3.0 + 4e7], Euler(1e7))
+    assert caught.value.time == 3.0 + 2e7

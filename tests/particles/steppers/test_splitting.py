@@ -109,3 +109,11 @@ def test_a_sweep_in_one_call_is_its_runs_one_by_one(method):
         np.testing.assert_allclose(ds.position.isel(run=run), alone.position, atol=1e-14)
     with pytest.raises(InvalidInput, match="a model of 6 runs"):
         simulate(Ensemble(fields, repeat=2), x0[:5], [0.0, 1.0])
+
+
+def test_strang_goes_forward_and_back_through_any_number_of_terms():
+    a, b, c = (FeedForward(Q, K, RNG.normal(size=2), "tanh") for _ in range(3))
+    found = list(StrangMarchuk(0.1).schedule((a, b, c), 1.0, 0.4))
+    there_and_back = [(a, 1.0, 0.2), (b, 1.0, 0.2), (c, 1.0, 0.4), (b, 1.2, 0.2), (a, 1.2, 0.2)]
+    assert found == there_and_back
+    assert list(StrangMarchuk(0.1).schedule((a,), 1.0, 0.4)) == [(a, 1.0, 0.4)]

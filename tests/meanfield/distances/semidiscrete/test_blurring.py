@@ -24,6 +24,8 @@ def test_from_uniform_to_the_density_itself(seed):
     assert first.area[0] == pytest.approx(np.prod(box[2:] - box[:2]), rel=1e-12)
     np.testing.assert_array_equal(last.corners, pieces.corners)
     np.testing.assert_allclose(last.mass / last.area, pieces.density, rtol=1e-13)
+    begin, end = (f.reduceat(last.corners, last.start[:-1]) for f in (np.minimum, np.maximum))
+    own = 1.01 * (end - begin).max(axis=0)
     for k, density in enumerate(steps):
         assert density.mass.sum() == pytest.approx(1.0, rel=1e-12)
         assert (density.corners >= box[:2] - 1e-12 * np.abs(box).max()).all()
@@ -31,7 +33,10 @@ def test_from_uniform_to_the_density_itself(seed):
         if k < len(steps) - 1:
             low = np.minimum.reduceat(density.corners, density.start[:-1])
             high = np.maximum.reduceat(density.corners, density.start[:-1])
-            assert ((high - low) >= 0.49 * 4.0**-k * (box[2:] - box[:2])).all()
+            scale = 4.0**-k * (box[2:] - box[:2])
+            assert ((high - low) >= 0.49 * scale).all()
+            # Nor is one wider than the scale, but for those of the density itself.
+            assert ((high - low) <= np.maximum(1.01 * scale, own)).all()
 
 
 def test_a_mixture_keeps_a_share_of_what_it_was():
