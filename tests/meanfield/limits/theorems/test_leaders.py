@@ -1,10 +1,13 @@
 """Leaders of runs: symmetry, and kernels of V that never move."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from oracles.symmetric_clouds import asymmetry, cloud
 
 from meanfield import limits
+from meanfield.limits.theorems.leaders import _has_settled
 from particles import SelfAttention, simulate
 
 I3 = np.eye(3)
@@ -47,3 +50,9 @@ def test_a_computed_zero_eigenvalue_gives_no_points():
     assert found.status == "conditional"
     assert set(found.limit_kind) == {"on set"}
     assert np.abs(found.limit_set.conormal @ kernel).max() < 1e-12
+
+
+@pytest.mark.parametrize(("times", "settled"), [([0.0, 4.0], True), ([0.0, 1.0], False), ([9.0, 10.0], False)])
+def test_a_run_has_settled_by_its_length_and_not_by_its_clock(times, settled):
+    run, block = SimpleNamespace(times=np.array(times)), SimpleNamespace(value=1.0, complement=np.eye(2))
+    assert _has_settled(run, np.eye(2)[None], block, np.zeros((1, 2))) is settled
