@@ -81,8 +81,7 @@ def softmax_double_loop(queries, keys, values, log_weights):
     mean, logsumexp = np.empty((len(queries), values.shape[1]), np.longdouble), np.empty(len(queries), np.longdouble)
     for i, q in enumerate(queries):
         scores = [log_weights[j] + sum(q * keys[j]) for j in range(len(keys))]
-        # A token without mass may have the largest score, beside which all others underflow.
-        top = max(score for score, mass in zip(scores, w, strict=True) if mass > 0)
+        top = max(scores)
         terms = [np.exp(s - top) for s in scores]
         logsumexp[i] = top + np.log(sum(terms))
         mean[i] = sum(t * v for t, v in zip(terms, values, strict=True)) / sum(terms)
