@@ -2,9 +2,11 @@
 
     python docs/make_pictures.py [NAME ...]
 
-metastability, phase_diagram, sweep_beta, saddle. Some minutes of processor time each; written to docs/pictures.
+metastability, phase_diagram, sweep_beta, saddle: some minutes of processor time each. figures: the paper's, exactly and as
+the published scripts computed them, with their captions. Written to docs/pictures.
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -21,8 +23,11 @@ import matplotlib.pyplot as plt  # noqa: E402
 import metastability  # noqa: E402
 import phase_diagram  # noqa: E402
 import sweep_beta  # noqa: E402
+from matplotlib.ticker import MaxNLocator  # noqa: E402
 
 from meanfield import plots  # noqa: E402
+from meanfield.figures.paper import NAMES  # noqa: E402
+from meanfield.figures.paper import figure as paper_figure  # noqa: E402
 from particles import Adaptive, Euler  # noqa: E402
 
 
@@ -35,6 +40,7 @@ def draw_metastability(figure):
                 count = metastability.clusters(metastability.run(beta, method, times, normalization))[1:]
                 label = f"β = {beta:g}, {type(method).__name__}"
                 ax.step(times, count, style, where="post", color=colour, label=label)
+        ax.yaxis.set_major_locator(MaxNLocator(integer=True))
         ax.set(xscale="log", xlabel="t", ylabel="clusters", title=f"{name}, 24 tokens on the circle", ylim=(0, None))
         ax.legend(fontsize="small")
 
@@ -65,10 +71,28 @@ DRAWN = {
 }
 
 
+def paper_figures():
+    """Figures 1 to 13 and Table 1, and what the scripts did where that differs; captions as JSON."""
+    captions = {}
+    for name in NAMES:
+        for as_published in (False, True) if name not in ("2", "9", "table1") else (False,):
+            stem = ("" if name == "table1" else "figure_") + name + ("_as_published" if as_published else "")
+            drawn = paper_figure(name, as_published)
+            drawn.figure.savefig(PICTURES / f"{stem}.png", dpi=72)
+            plt.close(drawn.figure)
+            captions[stem] = drawn.caption
+            print(PICTURES / f"{stem}.png", flush=True)
+    text = json.dumps(captions, indent=1, ensure_ascii=False)
+    (PICTURES / "captions.json").write_text(text + "\n", encoding="utf-8")
+
+
 def main(names):
     """Draw these, or all."""
     PICTURES.mkdir(exist_ok=True)
-    for name in names or DRAWN:
+    for name in names or (*DRAWN, "figures"):
+        if name == "figures":
+            paper_figures()
+            continue
         figure = plt.figure(figsize=(6, 4) if name == "sweep_beta" else (10, 4), layout="constrained")
         DRAWN[name](figure)
         figure.savefig(PICTURES / f"{name}.png", dpi=110)

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import re
 import shutil
 from pathlib import Path
 
@@ -55,9 +56,24 @@ def _module_page(module, names):
     return "\n".join([*head, *(f"   {name} <{page_of(module, name)}>" for name in names), ""])
 
 
+def name_examples() -> dict[str, str]:
+    """One example a name, from name_examples.txt: by full name a session as the interpreter shows it."""
+    text = (Path(__file__).resolve().parent / "name_examples.txt").read_text(encoding="utf-8")
+    parts = re.split(r"^((?:particles|meanfield)(?:\.\w+)+)\n", text, flags=re.MULTILINE)[1:]
+    return {name: session.strip() for name, session in zip(parts[::2], parts[1::2], strict=True)}
+
+
+def _example(name):
+    session = name_examples().get(name)
+    if session is None:
+        return []
+    return [".. rubric:: Example", "", ".. code-block:: pycon", "", *(f"   {line}" for line in session.split("\n")), ""]
+
+
 def _page(module, name):
     value = getattr(importlib.import_module(module), name)
     kind = "class" if inspect.isclass(value) else "function" if inspect.isroutine(value) else "data"
     members = ["   :members:"] if kind == "class" and not issubclass(value, BaseException) else []
     title = f"{module}.{name}"
-    return "\n".join([title, "=" * len(title), "", f".. auto{kind}:: {title}", *members, "   :no-index-entry:", ""])
+    lines = [title, "=" * len(title), "", f".. auto{kind}:: {title}", *members, "   :no-index-entry:", ""]
+    return "\n".join([*lines, *_example(title)])

@@ -90,4 +90,4 @@ with tempfile.TemporaryDirectory() as folder:
 
 # %%
 # If the field has a formula for its divergence, its diffusion, a state space or jumps in time, it declares so by one
-# more method each: :doc:`/architecture`.
+# more method each: :doc:`/extending/fields`.
