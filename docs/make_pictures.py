@@ -2,8 +2,8 @@
 
     python docs/make_pictures.py [NAME ...]
 
-metastability, phase_diagram, sweep_beta, saddle: some minutes of processor time each. figures: the paper's, exactly and as
-the published scripts computed them, with their captions. Written to docs/pictures.
+metastability, phase_diagram, sweep_beta, saddle: some minutes of processor time each. figures: the paper's, exactly and
+as the published scripts computed them, with their captions. Written to docs/pictures.
 """
 
 import json

@@ -1,4 +1,7 @@
-"""Morse's potential: six tokens end on a ring whose radius R solves Σ_k w'(2R sin(πk/6)) sin(πk/6) = 0."""
+"""Morse potential: a ring
+==========================
+
+Morse's potential: six tokens end on a ring whose radius R solves Σ_k w'(2R sin(πk/6)) sin(πk/6) = 0."""
 
 import numpy as np
 from pictures import paths as draw

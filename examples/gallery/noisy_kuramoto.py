@@ -1,4 +1,7 @@
-"""Noisy Kuramoto oscillators on a periodic grid: the order parameter is r = I₁(Kr/D)/I₀(Kr/D), 0.8315 for K/D = 4."""
+"""Noisy Kuramoto oscillators
+=============================
+
+Noisy Kuramoto oscillators on a periodic grid: the order parameter is r = I₁(Kr/D)/I₀(Kr/D), 0.8315 for K/D = 4."""
 
 import numpy as np
 from pictures import against_time_and_place as draw

@@ -64,6 +64,9 @@ def test_every_script_of_the_gallery_is_shown_in_a_group():
     shown = re.findall(r"examples/gallery/(\w+)\.py", (ROOT / "docs" / "examples.md").read_text(encoding="utf-8"))
     scripts = {path.stem for path in (ROOT / "examples" / "gallery").glob("*.py")} - {"pictures"}
     assert sorted(shown) == sorted(scripts)
+    for name in scripts:
+        text = (ROOT / "examples" / "gallery" / f"{name}.py").read_text(encoding="utf-8")
+        assert re.match(r'"""[^\n]+\n=+\n\n', text), f"{name}.py begins with a title, underlined, for its page"
 
 
 def test_keys_of_study_files_are_those_of_their_readers():
