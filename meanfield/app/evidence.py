@@ -27,13 +27,17 @@ _TEXT = (
     "The same file with the same seed gives the same numbers on the same machine with the same versions, on any number "
     "of workers. Every number of this report stands in the Datasets beside it, each with the call that made it."
 )
-_NOT_TAKEN = "The first run on a machine compiles the inner loops, once, which the first part that needs them pays for."
+_NOT_TAKEN = (
+    "Times are those of the session that wrote this report. The first run on a machine compiles the inner loops, "
+    "once, which the first part that needs them pays for."
+)
 
 
-def evidence(setting: Setting, times: Mapping[str, float], executor: object) -> Section:
+def evidence(setting: Setting, times: Mapping[str, str], executor: object) -> Section:
     """The section: seed, model, law, grid, scheme, tolerances, matrices, versions, machine, date, time by part.
 
-    `times` are seconds by part, of this session alone where a study was taken up; `executor` is what its tasks ran on.
+    `times` are rows on the time of each part, of this session alone where a study was taken up; `executor` is what its
+    tasks ran on.
     """
     facts = {
         "seed": str(setting.seed),
@@ -46,7 +50,7 @@ def evidence(setting: Setting, times: Mapping[str, float], executor: object) -> 
         "versions": ", ".join([source(), f"Python {platform.python_version()}", *map(_version, LIBRARIES)]),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "time taken": ", ".join(f"[{name}] {seconds:.1f} s" for name, seconds in times.items()) or "not yet known",
+        **times,
     }
     return Section("How these numbers were made", f"{_TEXT} {_NOT_TAKEN}", formulas=_matrices(setting), facts=facts)
 

@@ -38,7 +38,7 @@ def run_study(
     try:
         study.add(_model(study))
         for part in config.parts:
-            with study.timed(part.name):
+            with study.timed(part.name, part.cost):
                 part.run(study)
     except (StoreError, BrokenPipeError):
         raise

@@ -36,7 +36,7 @@ class Workspace:
     progress: bool
     show: Callable[[str], object]
     sections: list[Section] = field(default_factory=list)
-    times: dict[str, float] = field(default_factory=dict)
+    times: dict[str, str] = field(default_factory=dict)
 
     def add(self, section: Section) -> None:
         """Take a section into the report, which is complete after every one; print its table."""
@@ -54,11 +54,11 @@ class Workspace:
         replace_file(self.folder / "report.html", html_report(self.title, self.about, [*self.sections, made]))
 
     @contextmanager
-    def timed(self, name: str) -> Iterator[None]:
-        """Take the time of a part into the report."""
+    def timed(self, name: str, cost: str) -> Iterator[None]:
+        """Take the time of a part into the report, with what takes it."""
         start = time.perf_counter()
         yield
-        self.times[name] = time.perf_counter() - start
+        self.times[f"time of [{name}]"] = f"{time.perf_counter() - start:.1f} s: {cost}"
         self.write_report()
 
     def keep(self, ds: xr.Dataset, name: str) -> xr.Dataset:

@@ -78,6 +78,10 @@ class ConvergencePart(Part):
     """The times of the comparison, the numbers of particles N, and the number of seeds."""
 
     name: ClassVar[str] = "convergence"
+    cost: ClassVar[str] = (
+        "the solution, whose density is found through the inverse of the flow at each saved time, and the distances "
+        "of the largest N to it"
+    )
 
     times: Array
     sizes: tuple[int, ...]

@@ -59,6 +59,7 @@ class LimitPart(Part):
     """The saved times of the run and its number of particles."""
 
     name: ClassVar[str] = "limit"
+    cost: ClassVar[str] = "the certificate, which integrates once more with a smaller tolerance, and the ranks of P(t)"
 
     times: Array
     particles: int

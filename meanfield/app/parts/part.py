@@ -16,6 +16,9 @@ class Part(ABC):
     name: ClassVar[str]
     """The name of its table in the TOML file."""
 
+    cost: ClassVar[str]
+    """What takes its time, for the report."""
+
     @classmethod
     @abstractmethod
     def read(cls, table: Table) -> Self:

@@ -50,6 +50,7 @@ class StabilityPart(Part):
     """The saved times, the particles of a solution, the shift between both laws, and the number of pairs."""
 
     name: ClassVar[str] = "stability"
+    cost: ClassVar[str] = "the a posteriori bound: eigenvalues along the optimal coupling of each pair, at many times"
 
     times: Array
     particles: int

@@ -35,6 +35,7 @@ class SweepPart(Part):
     """
 
     name: ClassVar[str] = "sweep"
+    cost: ClassVar[str] = "the runs, values times seeds of them"
 
     parameter: str
     values: tuple[Any, ...]

@@ -75,6 +75,7 @@ class TrainedNetworkPart(Part):
     """The network, the tokens that enter it, the number of null models, and the sizes of parts of the text."""
 
     name: ClassVar[str] = "network"
+    cost: ClassVar[str] = "the layers of all null models, the flow of each layer, and the eigenvalues of all heads"
 
     checkpoint: Checkpoint
     tokens: Array

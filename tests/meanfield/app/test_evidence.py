@@ -18,7 +18,7 @@ def read(tmp_path, text=SMALL):
 
 def test_what_is_told(tmp_path):
     with ThreadPoolExecutor(3) as pool:
-        section = evidence(read(tmp_path), {"limit": 1.25}, pool)
+        section = evidence(read(tmp_path), {"time of [limit]": "1.2 s: runs"}, pool)
     facts = section.facts
     assert facts["seed"] == "1"
     assert facts["model"] == "SelfAttention in R^1, in the rescaled frame"
@@ -31,7 +31,7 @@ def test_what_is_told(tmp_path):
     assert f"attention-meanfield {particles.__version__}, Python 3." in facts["versions"]
     assert f"numpy {np.__version__}" in facts["versions"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", facts["date"])
-    assert facts["time taken"] == "[limit] 1.2 s"
+    assert facts["time of [limit]"] == "1.2 s: runs"
     assert len(section.formulas) == 3
 
 
@@ -39,6 +39,6 @@ def test_a_study_without_a_grid_and_with_a_scheme(tmp_path):
     cut = SMALL[: SMALL.index("[grid]")] + SMALL[SMALL.index("[convergence]") :]
     found = evidence(read(tmp_path, cut), {}, None)
     assert found.facts["grid"].startswith("none")
-    assert (found.facts["tasks ran"], found.facts["time taken"]) == ("in this process", "not yet known")
+    assert found.facts["tasks ran"] == "in this process"
     fixed = SMALL.replace("shape = [40]", 'shape = [40]\n[grid.scheme]\nname = "FiniteVolume"')
     assert evidence(read(tmp_path, fixed), {}, None).facts["scheme"].startswith("FiniteVolume(")
