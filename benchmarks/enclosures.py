@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import mpmath
 import numpy as np
 
 from meanfield import limits
@@ -20,6 +21,7 @@ from particles import SelfAttention, simulate
 from particles.errors import LibraryError
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from oracles.leading import leading
 from oracles.precise import LongDouble, flow
 
 SAVES = np.linspace(0.0, 10.0, 51)
@@ -144,11 +146,20 @@ def judged(seed, size):
     right &= bool((gap <= radius + own).all())
     if held is None:
         return found.status, right
-    value = LongDouble.array(found.hypotheses.head.V[0, 0])[()]
-    shrink = np.exp(-value * LongDouble.array(last)[()])
-    lead = shrink * true[found.leaders]
-    right &= bool((np.linalg.norm((lead - found.limits).astype(float), axis=1) <= found.bound).all())
-    return found.status, right
+    return found.status, right and limits_hold(found, true, last)
+
+
+def limits_hold(found, true, last):
+    """Whether limits, or the sets that they stand for, lie within the bounds of what the true leaders have reached."""
+    if set(found.limit_kind) == {"point"}:
+        value = LongDouble.array(found.hypotheses.head.V[0, 0])[()]
+        gap = np.exp(-value * LongDouble.array(last)[()]) * true[found.leaders] - found.limits
+    else:
+        value, projection = leading(found.hypotheses.head.V, found.hypotheses.block.rate)
+        shrink = np.longdouble(str(mpmath.exp(-value * last)))
+        projected = np.vectorize(lambda v: np.longdouble(mpmath.nstr(v, 25)))(projection)
+        gap = (shrink * true[found.leaders] - found.limits) @ projected.T
+    return bool((np.linalg.norm(gap.astype(float), axis=1) <= found.bound).all())
 
 
 def truth(instances, first, size):

@@ -10,13 +10,17 @@ import numpy as np
 import xarray as xr
 
 from meanfield.limits.spectrum import LeadingBlock
-from particles.checks import Array
+from particles.checks import Array, as_times, as_weights
 from particles.dataset import as_dataset, model_of
 from particles.errors import InvalidInput, OutOfRange
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField
 from particles.fields.linear_flow import linear_flow
 from particles.thinning import whole_states
+
+
+NARROW = 1e-6
+"""Deviation of the sum of all weights from 1 that narrower numbers than float64 may have caused."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +69,8 @@ class Run:
 def read_run(ds: xr.Dataset) -> Run:
     """The run in a Dataset of simulate, at two times where it holds every k-th token.
 
-    Refused: grid solutions, ensembles, positions that are not finite.
+    Refused: grid solutions, ensembles, positions that are not finite, times out of order, weights that are not those of
+    all tokens.
     """
     ds = whole_states(as_dataset(ds))
     if "density" in ds:
@@ -76,14 +81,18 @@ def read_run(ds: xr.Dataset) -> Run:
             f"certify takes one run, dims (time, particle, component); got {found}; "
             "take one run, ds.isel(run=k), and keep the dimension of time, ds.isel(time=[k])"
         )
-    times, positions = ds.time.values, ds.position.values
+    # What is proved is about these numbers: narrower ones are taken as they are, and computed with in float64.
+    times, positions = as_times(ds.time.values, "time"), np.asarray(ds.position.values, dtype=float)
+    weights = np.asarray(ds.weight.values, dtype=float)
+    total = float(weights.sum())
+    as_weights(weights / total if abs(total - 1.0) <= NARROW else weights, positions.shape[1], "weight")
     if not np.isfinite(positions).all():
         k, i = np.argwhere(~np.isfinite(positions).all(axis=2))[0]
         raise InvalidInput(
             f"position must be finite, token {i} is not at t = {times[k]:g}; take the part before, "
             f"ds.isel(time=slice({k})), or repeat the run"
         )
-    return Run(model_of(ds), ds.attrs["frame"] == "rescaled", times, positions, ds.weight.values)
+    return Run(model_of(ds), ds.attrs["frame"] == "rescaled", times, positions, weights)
 
 
 def rescaled(V: Array, block: LeadingBlock, times: Array, x: Array) -> Array:

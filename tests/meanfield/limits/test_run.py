@@ -40,3 +40,25 @@ def test_times_at_which_e_to_the_tV_overflows_are_left_out():
         SelfAttention(np.eye(2), np.eye(2), np.diag([0.5, -40.0])), [[1.0, 0.1], [0.5, 0.2]], [0.0, 17.0, 19.0]
     )
     assert limits.certify(ds).times.tolist() == [0.0, 17.0]
+
+
+def test_part_of_the_tokens_and_times_out_of_order_are_no_run():
+    """Every second token has an equation of its own: nothing may be stated of it in the name of the run."""
+    ds = simulate(SelfAttention(1.0, 1.0, 1.0), random_points(3, 6, 1), [0.0, 0.5, 1.0])
+    with pytest.raises(InvalidInput, match="weight must sum to 1"):
+        limits.certify(ds.isel(particle=slice(None, None, 2)))
+    with pytest.raises(InvalidInput, match="strictly increasing"):
+        limits.certify(ds.isel(time=slice(None, None, -1)))
+    unsigned = ds.copy(deep=True)
+    unsigned.weight.values[:2] = -0.1, 1.0 / 3.0 + 0.1
+    with pytest.raises(InvalidInput, match="masses have no sign"):
+        limits.certify(unsigned, enclose=True)
+
+
+def test_narrower_numbers_are_computed_with_in_float64():
+    ds = simulate(SelfAttention(1.0, 1.0, 1.0), [-2.0, 1.0, 2.0], [0.0, 0.5, 1.0])
+    narrow = limits.certify(ds.astype("float32"), enclose=True)
+    exact = limits.certify(ds.astype("float32").astype(float), enclose=True)
+    assert narrow.status == exact.status == "proved"
+    np.testing.assert_array_equal(narrow.limits, exact.limits)
+    np.testing.assert_array_equal(narrow.bound, exact.bound)
