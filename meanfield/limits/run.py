@@ -18,7 +18,6 @@ from particles.fields.field import VelocityField
 from particles.fields.linear_flow import linear_flow
 from particles.thinning import whole_states
 
-
 NARROW = 1e-6
 """Deviation of the sum of all weights from 1 that narrower numbers than float64 may have caused."""
 

@@ -48,8 +48,9 @@ def test_radii_hold_solutions_of_forty_digits(seed):
 
 
 @pytest.mark.slow
-def test_radii_hold_fifty_solutions_of_forty_digits():
-    shares, over = np.array([worst_share(seed, Digits(40)) for seed in range(50)]).T
+def test_radii_hold_fifty_solutions_of_twenty_five_digits():
+    """A million times finer than the radii, which are above 1e-15 of the tokens."""
+    shares, over = np.array([worst_share(seed, Digits(25)) for seed in range(50)]).T
     print(f"largest share {shares.max():.3g}, median overestimate {np.nanmedian(over):.3g}")
     assert shares.max() <= 1.0
 
