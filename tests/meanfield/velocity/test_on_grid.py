@@ -8,7 +8,7 @@ from meanfield import Grid
 from meanfield.measures.grid import Cells
 from meanfield.velocity import on_grid as transforms
 from meanfield.velocity.on_grid import TOLERANCE, _point_by_point, cell_velocity, face_velocities
-from particles import SelfAttention
+from particles import SelfAttention, VelocityField
 
 
 def random_cells(d, n, seed=0, half=3.0):
@@ -118,3 +118,25 @@ def test_a_subclass_moves_by_its_own_velocity_and_one_that_declares_the_equation
     np.testing.assert_allclose(cell_velocity(Halved(I2, I2, I2), 0.0, mu), head / 2, rtol=1e-12)
     without_direct_sums(monkeypatch)
     np.testing.assert_array_equal(cell_velocity(Named(I2, I2, I2), 0.0, mu), head)
+
+
+def test_a_hand_written_field_sees_the_grid_and_the_masses_in_batches_of_bounded_size(monkeypatch):
+    seen = []
+
+    class Local(VelocityField):
+        dim = 2
+
+        def velocity(self, t, x, mu):
+            seen.append(len(x))
+            cells = [np.clip(np.searchsorted(e, x[:, k]) - 1, 0, len(e) - 2) for k, e in enumerate(mu.grid.edges)]
+            density = mu.masses / mu.grid.cell_volumes
+            np.testing.assert_allclose(mu.weights, mu.masses[mu.masses > 0] / mu.masses.sum(), rtol=1e-14)
+            return -density[tuple(cells)][:, None] * x
+
+    mu = random_cells(2, 6)
+    monkeypatch.setattr(transforms, "PAIRS", 5 * len(mu.weights))
+    got = cell_velocity(Local(), 0.0, mu)
+    density = mu.masses / mu.grid.cell_volumes
+    np.testing.assert_allclose(got[0], -density * mu.grid.centres[0][:, None], rtol=1e-14)
+    assert max(seen) == 5
+    assert sum(seen) == mu.masses.size
