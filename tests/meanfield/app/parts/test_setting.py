@@ -42,3 +42,12 @@ def test_a_grid_of_another_dimension_than_the_law_is_refused_by_their_tables():
     grid = {"bounds": [[-3.0, 3.0]] * 2, "shape": [8, 8]}
     with pytest.raises(InvalidInput, match=r"the grid of \[grid\] has dimension 2, the law of \[initial\] 1"):
         read_setting(Table({**BASE, "grid": grid}, ""), 0)
+
+
+def test_the_factors_of_a_trained_head_come_with_it():
+    trained = {"model": {"name": "SelfAttention", "head": "layer2_head0"}, "initial": {"law": "sentence"}}
+    setting = read_setting(Table(trained, ""), 0)
+    left, right = setting.factors
+    assert left.shape[1] == right.shape[0] == 32
+    np.testing.assert_allclose(left @ right, setting.model.V, atol=1e-15)
+    assert read_setting(Table(BASE, ""), 0).factors is None
