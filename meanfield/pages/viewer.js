@@ -262,6 +262,8 @@
       this.pen.strokeStyle = css("--soft");
       this.pen.fillStyle = css("--ink");
       this.pen.textAlign = "center";
+      const [x, y] = at(...corner);
+      this.pen.fillText("(" + corner.map((v) => v.toPrecision(3)).join(", ") + ")", x, y + 14);
       for (let c = 0; c < 3; c += 1) {
         const end = corner.slice();
         end[c] = box[c][1];
