@@ -17,7 +17,6 @@ from meanfield.pages.viewer import script, viewer
 from particles.errors import InvalidInput
 
 NODE = shutil.which("node")
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def run(d, times=5, tokens=4, **dims):
@@ -133,15 +132,3 @@ def test_the_script_draws_moves_plays_and_turns(d, tmp_path):
     assert found["cells"] == (36 + 64 if d == 2 else 0)
     assert found.get("turned", True)
     assert any(text.startswith("x₁") for text in found["texts"])
-
-
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium on the path")
-@pytest.mark.parametrize("d", [2, 3])
-def test_in_a_browser_the_viewer_starts_and_no_text_runs(d, tmp_path):
-    view = viewer(hostile_run(d), "run")
-    file = tmp_path / "page.html"
-    file.write_text(page(EVIL, f"<p>{view.caption}</p>{view.markup}", script()), encoding="utf-8")
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
-    shown = subprocess.run([*command, "--dump-dom", file.as_uri()], capture_output=True, text=True, timeout=120).stdout
-    assert 'data-ready="yes"' in shown
-    assert "data-broken" not in shown
