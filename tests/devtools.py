@@ -101,7 +101,7 @@ def page(folder: Path):
     try:
         with urllib.request.urlopen(f"{address}/json") as answer:
             target = next(each for each in json.load(answer) if each["type"] == "page")
-        socket = loop.run_until_complete(websocket_connect(target["webSocketDebuggerUrl"], max_message_size=2**30))
+        socket = loop.run_until_complete(_connected(target["webSocketDebuggerUrl"]))
         opened = Page(socket, loop)
         for domain in ("Page", "Network", "Runtime", "Log"):
             opened.call(f"{domain}.enable")
@@ -112,6 +112,11 @@ def page(folder: Path):
         if process is not None:
             process.terminate()
             process.wait()
+
+
+async def _connected(url):
+    # Called inside the loop, whose socket it then is.
+    return await websocket_connect(url, max_message_size=2**30)
 
 
 def _address(file):
