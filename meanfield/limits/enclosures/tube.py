@@ -117,6 +117,9 @@ def _advanced(system: System, tube: Tube, p: Series, end: float) -> Tube | None:
         return None
     centre = value(p.x, 1.0)
     rounding, _ = _value_up(p, 1.0, centre)
+    # The length of the step is a difference of two times that may be rounded, and |x_i'| ≤ ‖V‖ max_j |x_j|.
+    size = float((length_up(centre) + reached + rounding).max())
+    rounding = up(rounding + 1.01 * gamma(2) * abs(p.half) * system.V_norm * size)
     return Tube(
         time=end,
         centre=centre,
