@@ -46,7 +46,7 @@ class Grid(Immutable):
     Raises
     ------
     InvalidInput
-        For empty or infinite intervals, axes of one cell.
+        For empty or infinite intervals, axes of one cell, cell volumes beyond the range of float64.
     """
 
     _edges: Edges
@@ -84,6 +84,9 @@ class Grid(Immutable):
             if (np.diff(e) <= 0).any():
                 i = int(np.argmax(np.diff(e) <= 0))
                 raise InvalidInput(f"edges[{k}] must increase strictly, got {e[i]:g} then {e[i + 1]:g}: low < high")
+        small, large = (math.prod(float(f(np.diff(e))) for e in edges) for f in (np.min, np.max))
+        if not (np.finfo(float).tiny <= small and large < np.inf):
+            raise InvalidInput(f"cell volumes from {small:g} to {large:g} leave the range of float64: change the unit")
         hold(self, _edges=tuple(frozen(e) for e in edges))
 
     def __repr__(self) -> str:

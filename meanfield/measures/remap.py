@@ -29,8 +29,8 @@ from meanfield.measures.remap_kernels import deposit, hits, images
 from meanfield.measures.remap_line import images_on_line, on_line
 from particles.checks import Array
 
-PARTS = (4, 16)
-"""Fewest and most parts along each axis into which the mass of a moved cell is resolved: half a grid cell each."""
+PARTS = {2: (8, 16), 3: (4, 8)}
+"""Fewest and most parts along each axis into which the mass of a moved cell is resolved: half a grid cell at most."""
 
 RULES = {2: (4, 3), 3: (3, 2)}
 """Gauss nodes along an axis of a grid cell, of the rule and of the one that it is compared with."""
@@ -187,12 +187,12 @@ class _Flow:
         return out
 
     def parts(self, grid: Grid) -> int:
-        """Parts along each axis of a moved cell, of about half a cell of the grid."""
+        """Parts along each axis of a moved cell, of at most about half a cell of the grid."""
         longest = 1.0
         for axis in range(grid.dim):
             side = np.abs(np.diff(self.vertices, axis=axis)).reshape(-1, grid.dim).mean(axis=0)
             longest = max(longest, float(max(s / w.mean() for s, w in zip(side, grid.widths, strict=True))))
-        return int(np.clip(np.ceil(2 * longest), *PARTS))
+        return int(np.clip(np.ceil(2 * longest), *PARTS[grid.dim]))
 
     def deposit(self, shift: Array, grid: Grid, parts: int, masses: Array) -> None:
         """Add the mass of the parts of all cells where they lie to `masses`."""

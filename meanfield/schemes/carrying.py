@@ -39,14 +39,18 @@ def _(method: FixedStep, max_step: float | None) -> Method:
 
 @singledispatch
 def scaled(method: Method, size: float) -> Method:
-    """The method with an absolute tolerance of at most a hundredth of the relative one of a length `size`."""
+    """The method with an absolute tolerance of a hundredth of the relative one of a length `size`, that of a law.
+
+    A smaller law would not be followed by a larger one; in a larger law a point at 0, where the relative tolerance is
+    nothing, would ask for less than rounding.
+    """
     return method
 
 
 @scaled.register
 def _(method: ErrorControlled, size: float) -> Method:
-    smaller: Method = replace(method, atol=min(method.atol, max(method.rtol * size * 0.01, np.finfo(float).tiny)))
-    return smaller if size > 0 else method
+    fitting: Method = replace(method, atol=max(method.rtol * size * 0.01, np.finfo(float).tiny))
+    return fitting if size > 0 else method
 
 
 @singledispatch
@@ -61,7 +65,10 @@ def finer(method: Method, size: float) -> Method | None:
 @finer.register
 def _(method: ErrorControlled, size: float) -> Method:
     tight: Method = replace(method, rtol=max(method.rtol / 100, 2.3e-14), atol=method.atol / 100)
-    return scaled(tight, size)
+    fitting = scaled(tight, size)
+    assert isinstance(tight, ErrorControlled)
+    assert isinstance(fitting, ErrorControlled)
+    return tight if tight.atol <= fitting.atol else fitting
 
 
 @finer.register

@@ -43,6 +43,8 @@ def test_non_uniform_spacing_has_no_single_cell_volume():
         (lambda: Mixture([Normal(0, 1), Normal([0, 0], np.eye(2))]), "one dimension"),
         (lambda: Grid.from_edges([[0, 1, 1]]), "increase strictly"),
         (lambda: Grid.from_edges([]), "at least one axis"),
+        (lambda: Grid([(-1e200, 1e200)] * 2, (4, 4)), "range of float64: change the unit"),
+        (lambda: Grid([(0, 1e-120)] * 3, (4, 4, 4)), "range of float64: change the unit"),
     ],
 )
 def test_refused_grids(make, message):

@@ -82,10 +82,11 @@ def test_clusters_below_the_grid_keep_their_mass_where_they_are(scale):
     grid = Grid([(-1.01, 1), (-1.02, 1)], (20, 20))
     out = pushed(Uniform([(-1, 1), (-1, 1)]), grid, lambda x: 0.3 + scale * x)
     cell = np.unravel_index(np.argmax(out.masses), grid.shape)
-    assert out.masses.sum() == pytest.approx(1, abs=1e-13)
+    # A sum of 9216 parts. Measured: 2e-13.
+    assert out.masses.sum() == pytest.approx(1, abs=1e-12)
     assert out.outside < 1e-12
     near = out.masses[cell[0] - 1 : cell[0] + 2, cell[1] - 1 : cell[1] + 2].sum()
-    assert near == pytest.approx(1, abs=1e-13)
+    assert near == pytest.approx(1, abs=1e-12)
 
 
 def test_mass_beyond_the_box_is_told_and_not_put_back():
@@ -113,7 +114,7 @@ def test_across_a_watershed_the_mass_is_where_the_nodes_are(d):
     out = pushed(Uniform([(-0.83, 1)] * d), grid, lambda x: 0.5 * np.sign(x) + 0.01 * x)
     full = np.abs(np.abs(grid.centres[0]) - 0.5) < 2 / 19
     share = out.masses.sum(axis=tuple(range(1, d)))
-    assert share[full].sum() == pytest.approx(1, abs=1e-14)
+    assert share[full].sum() == pytest.approx(1, abs=1e-13)
     # One cell of the mesh, a twelfth of the support, lies on the watershed: its nodes tell the sides of their own mass.
     assert share[grid.centres[0] > 0].sum() == pytest.approx(1 / 1.83, abs=1 / 24)
 

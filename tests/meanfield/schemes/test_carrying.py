@@ -41,9 +41,9 @@ def test_a_longest_step_is_kept_by_methods_that_know_one():
         limited(FrozenFlow(0.1), 0.1)
 
 
-def test_tolerances_shrink_with_the_law():
-    assert scaled(Adaptive(1e-7, 1e-9), 1.0) == Adaptive(1e-7, 1e-9)
-    assert scaled(Adaptive(1e-7, 1e-9), 1e3) == Adaptive(1e-7, 1e-9)
+def test_tolerances_are_in_proportion_to_the_law():
+    assert scaled(Adaptive(1e-7, 1e-9), 1.0).atol == pytest.approx(1e-9)
+    assert scaled(Adaptive(1e-7, 1e-9), 1e3).atol == pytest.approx(1e-6)
     assert scaled(Adaptive(1e-7, 1e-9), 1e-6).atol == pytest.approx(1e-15)
     assert scaled(Adaptive(1e-7, 1e-9), 0.0) == Adaptive(1e-7, 1e-9)
     assert scaled(RK4(0.1), 1e-6) == RK4(0.1)
@@ -52,6 +52,7 @@ def test_tolerances_shrink_with_the_law():
 def test_the_finer_method_tells_the_error_in_time():
     tight = finer(Adaptive(1e-6, 1e-3), 1.0)
     assert (tight.rtol, tight.atol) == (pytest.approx(1e-8), pytest.approx(1e-10))
+    assert finer(Adaptive(1e-6, 1e-9), 1e3).atol == pytest.approx(1e-11)
     assert finer(Adaptive(1e-13, 1e-14), 1.0).rtol == 2.3e-14
     assert finer(RK4(0.1), 1.0) == RK4(0.05)
     assert finer(FrozenFlow(0.1), 1.0) is None
