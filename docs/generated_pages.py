@@ -15,6 +15,8 @@ from meanfield.app.table import _REQUIRED, Table
 from meanfield.data import data_folder
 from particles.catalogue import catalogue
 
+PICTURES = Path(__file__).resolve().parent / "pictures"
+
 
 def write_pages(folder: Path) -> None:
     """Write the pages anew into `generated` below a folder."""
@@ -26,6 +28,7 @@ def write_pages(folder: Path) -> None:
         "study_files": study_files(),
         "models": models(),
         "what_runs": what_runs(),
+        "figures": figures(),
     }
     for name, text in pages.items():
         (target / f"{name}.md").write_text(text, encoding="utf-8")
@@ -82,6 +85,34 @@ def what_runs() -> str:
             lines.append(f"| {name} | " + " | ".join(cells) + " |")
         lines += ["", *(f"{k}. {_cell(text)}" for k, text in enumerate(refusals, 1)), ""]
     return "\n".join(lines)
+
+
+def figures() -> str:
+    """The paper's figures with their captions, from the stored pictures; what the scripts did below each."""
+    captions = json.loads((PICTURES / "captions.json").read_text(encoding="utf-8"))
+    lines = [
+        "# The paper's figures",
+        "",
+        "Figures 1 to 13 and Table 1 of [arXiv 2305.05465](https://arxiv.org/abs/2305.05465), computed here twice: by",
+        "the exact dynamics with error control, and as the authors' published scripts computed what was printed, which",
+        "is forward Euler with a step of 0.1 ([known errors](../../explanation/known_errors.md)). Each caption tells",
+        "what was computed and how it differs. The pictures are stored; `meanfield figure all --as-published` draws",
+        "them again, with animations.",
+        "",
+    ]
+    for stem, caption in captions.items():
+        name = stem.removesuffix("_as_published")
+        title = "Table 1" if name == "table1" else name.replace("_", " ").capitalize()
+        if stem == name:
+            lines += [f"## {title}", "", f"![{title}, exact](../../pictures/{stem}.png)", ""]
+        else:
+            lines += ["**As the scripts computed it.**", "", f"![{title}, as published](../../pictures/{stem}.png)", ""]
+        lines += [_prose(caption), ""]
+    return "\n".join(lines)
+
+
+def _prose(text: str) -> str:
+    return re.sub(r"([][|*_<>$])", r"\\\1", text).replace("\n", "\\\n")
 
 
 def study_files() -> str:

@@ -78,7 +78,7 @@ def paper_figures():
         for as_published in (False, True) if name not in ("2", "9", "table1") else (False,):
             stem = ("" if name == "table1" else "figure_") + name + ("_as_published" if as_published else "")
             drawn = paper_figure(name, as_published)
-            drawn.figure.savefig(PICTURES / f"{stem}.png", dpi=72)
+            drawn.figure.savefig(PICTURES / f"{stem}.png", dpi=110)
             plt.close(drawn.figure)
             captions[stem] = drawn.caption
             print(PICTURES / f"{stem}.png", flush=True)

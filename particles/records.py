@@ -182,7 +182,10 @@ def read_head(path: Place) -> tuple[Head, dict[str, Any]]:
             del attributes["saved"]
             return head, attributes | {"status": status_text(head)}
     except (OSError, AttributeError, KeyError, TypeError, ValueError, RecursionError):
-        raise StoreError(f"{path} is no store of a run: give the path that simulate(..., store=path) wrote") from None
+        raise StoreError(
+            f"{path} is no store of a run: give the path that simulate(..., store=path) wrote; a netCDF file is read by "
+            "xarray.open_dataset"
+        ) from None
     if found != FORMAT:
         raise StoreError(f"{path} is written in format {found!r}, this version reads format {FORMAT} only")
     raise StoreError(f"{path / HEAD} is damaged: its checksum does not fit. Take a copy of the store, or run again")

@@ -4,7 +4,7 @@
 Attention with V = −I and noise on the line: the stationary variance is √κ for the noise √(2κ) dW."""
 
 import numpy as np
-from pictures import against_time as draw
+from pictures import against_time
 
 from particles import Diffusion, EulerMaruyama, SelfAttention, simulate
 
@@ -19,6 +19,11 @@ def run():
 def number(ds):
     """The variance over the last third of the run: 0.5 for n → ∞."""
     return float(np.mean(np.var(ds.position[20:, :, 0].values, axis=1)))
+
+
+def draw(ds, ax=None):
+    """Every fiftieth of the 2000 tokens."""
+    return against_time(ds.isel(particle=slice(None, None, 50)), ax)
 
 
 if __name__ == "__main__":

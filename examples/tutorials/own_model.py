@@ -48,8 +48,9 @@ density = solve(model, Grid([(-2.2, 2.2)], 128).measure(law), [0, 5, 10], Finite
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
 plots.trajectories(tokens, axes[0])
-for t in (0, 5, 10):
-    plots.density(density, t, axes[1])
+for t, colour in ((0, "#000000"), (5, "#0072B2"), (10, "#D55E00")):
+    plots.density(density, t, axes[1]).set(color=colour, label=f"t = {t}")
+axes[1].legend()
 axes[0].set(ylabel="x", title="80 tokens")
 axes[1].set(title="the density at t = 0, 5, 10", xlabel="x")
 figure.show()
