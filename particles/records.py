@@ -183,8 +183,8 @@ def read_head(path: Place) -> tuple[Head, dict[str, Any]]:
             return head, attributes | {"status": status_text(head)}
     except (OSError, AttributeError, KeyError, TypeError, ValueError, RecursionError):
         raise StoreError(
-            f"{path} is no store of a run: give the path that simulate(..., store=path) wrote; a netCDF file is read by "
-            "xarray.open_dataset"
+            f"{path} is no store of a run: give the path that simulate(..., store=path) wrote; a netCDF file is read "
+            "by xarray.open_dataset"
         ) from None
     if found != FORMAT:
         raise StoreError(f"{path} is written in format {found!r}, this version reads format {FORMAT} only")
