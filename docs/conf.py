@@ -48,6 +48,9 @@ html_theme_options = {
 }
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
+html_favicon = "static/favicon.svg"
+html_context = {"default_mode": "auto"}
 html_show_sourcelink = False
 default_role = "code"
 smartquotes = False
