@@ -79,7 +79,12 @@ def what_runs() -> str:
     for form, rows in stored.items():
         refusals = list(dict.fromkeys(found for row in rows.values() for found in row.values() if found != "runs"))
         ways = list(next(iter(rows.values())))
-        lines += [f"## {form.capitalize()}", "", "| model | " + " | ".join(ways) + " |", "| --- " * (len(ways) + 1) + "|"]
+        lines += [
+            f"## {form.capitalize()}",
+            "",
+            "| model | " + " | ".join(ways) + " |",
+            "| --- " * (len(ways) + 1) + "|",
+        ]
         for name, row in rows.items():
             cells = ["✓" if found == "runs" else str(refusals.index(found) + 1) for found in row.values()]
             lines.append(f"| {name} | " + " | ".join(cells) + " |")
