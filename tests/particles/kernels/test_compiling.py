@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
+from importlib import import_module
 
 from source_tree import modules, words
 
@@ -31,4 +33,6 @@ def test_no_kernel_is_compiled_but_by_the_decorators_of_this_module():
     """Numba's own decorators would keep machine code that a change in another file leaves as it was."""
     decorators = {"jit", "njit", "vectorize", "guvectorize", "cfunc"}
     names = {name: {word for _, text in words(name) for word in decorators if text == word} for name in modules()}
-    assert {name for name, found in names.items() if found} == {"particles.kernels.compiling"}
+    for_users = "particles.kernels.user_functions"
+    assert {name for name, found in names.items() if found} == {"particles.kernels.compiling", for_users}
+    assert "cache=" not in inspect.getsource(import_module(for_users)), "functions of users are kept by no file"
