@@ -39,3 +39,12 @@ def test_what_theorem_4_2_asks_of_the_shipped_heads(i, leading, second, positive
     phi = head.output @ vectors[:, order[0]].real
     np.testing.assert_allclose(head.V @ phi, w[order[0]].real * phi, atol=1e-12)
     assert ((head.Q @ phi) @ (head.K @ phi) > 0) == positive
+
+
+@pytest.mark.parametrize("i", [0, 1])
+def test_scores_of_the_shipped_heads_are_those_of_the_network(i):
+    """⟨Qx, Ky⟩ = ⟨W_q x, W_k y⟩/√k, the weights as they stand in the file."""
+    head, x = trained_heads()[i], sentence_embeddings()[1]
+    with np.load(data_path("minilm_heads.npz")) as store:
+        raw = (x @ np.float64(store[f"W_q_{i}"]).T) @ (x @ np.float64(store[f"W_k_{i}"]).T).T
+    np.testing.assert_allclose((x @ head.Q.T) @ (x @ head.K.T).T, raw / 32**0.5, rtol=1e-12, atol=1e-12)

@@ -22,6 +22,10 @@ def test_kd_tree_boxes_hold_their_points(n, d, leaf, distinct):
         assert len(inside) > 0
         assert np.array_equal(inside.min(axis=0), built.low[node])
         assert np.array_equal(inside.max(axis=0), built.high[node])
+        # Both children stand on their own side of a cut across the widest axis.
+        if (left := built.child[node]) >= 0:
+            axis = int(np.argmax(built.high[node] - built.low[node]))
+            assert built.high[left, axis] <= built.low[left + 1, axis]
     sizes = (built.stop - built.start)[built.leaves]
     assert sizes.sum() == n
     assert sizes.max() <= leaf

@@ -5,7 +5,7 @@ import pytest
 
 import particles.models.aggregation as aggregation
 from particles import LogAttraction
-from particles.kernels.fast.multipole import cauchy_sums
+from particles.kernels.fast.multipole import _divide, cauchy_sums
 from particles.measure import Atoms
 
 
@@ -42,3 +42,13 @@ def test_log_attraction_of_many_tokens_is_that_of_the_pairs(d, monkeypatch):
     fast = LogAttraction(0.8).velocity(0.0, x, Atoms(x, w))
     np.testing.assert_allclose(fast, pairs, rtol=1e-11, atol=1e-13 * np.abs(pairs).max())
     np.testing.assert_array_equal(fast[7], fast[8])
+
+
+@pytest.mark.parametrize("size", [2.0**-40, 2.0**40])
+def test_a_cloud_of_any_size_is_divided_alike(size):
+    z, w = clouds()["plane"], np.full(700, 1 / 700)
+    (order, cells), (other, scaled) = _divide(z, w), _divide(size * z, w)
+    np.testing.assert_array_equal(other, order)
+    np.testing.assert_array_equal(scaled.child, cells.child)
+    np.testing.assert_array_equal(scaled.radius, size * cells.radius)
+    np.testing.assert_allclose(scaled.terms, cells.terms, atol=1e-15)
