@@ -75,7 +75,7 @@ def density_bracket(
     Raises
     ------
     InvalidInput
-        For other dimensions, an ε that underflows.
+        For other dimensions, an ε that underflows or is beyond 10⁶ squared diagonals.
     NotConverged
         For marginals off by more than `tolerance` after `max_steps`.
     """
@@ -89,8 +89,10 @@ def density_bracket(
     extent2, least = sum(e * e for e in extents), EPSILON_SHARE * max(extents) ** 2
     widest = max(float(w.max()) for measure in (mu, nu) for w in measure.grid.widths)
     eps = max(least, 0.5 * widest**2) if epsilon is None else positive(epsilon, "epsilon")
-    if eps < least:
-        raise InvalidInput(f"epsilon must be at least {least:g} on these grids, got {epsilon!r}")
+    # Far above the squared diagonal the plan is that of independent marginals, and the potentials lose their digits.
+    most = 1e6 * extent2
+    if not least <= eps <= most:
+        raise InvalidInput(f"epsilon must be at least {least:g} and at most {most:g} on these grids, got {epsilon!r}")
     estimate2, vertex_g, error = _debiased(x, mu.masses, y, nu.masses, eps, tolerance, max_steps)
     lower2 = _vertex_dual(x, mu.masses, y, nu.masses, vertex_g, extent2)
     upper2 = min(

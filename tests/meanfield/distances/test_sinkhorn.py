@@ -30,8 +30,26 @@ def test_unconverged_marginals_and_small_epsilon_are_refused():
         density_bracket(mu, nu, max_steps=1)
     with pytest.raises(InvalidInput, match="epsilon must be at least"):
         density_bracket(mu, nu, epsilon=1e-4)
+    for far in (1e7, 1e308):
+        with pytest.raises(InvalidInput, match=r"epsilon must be at least .* and at most"):
+            density_bracket(mu, nu, epsilon=far)
     with pytest.raises(NotSupported, match="plane grids"):
         density_bracket(mu, EmpiricalMeasure([[0.0, 0.0]]))
     axes = (np.arange(4.0), np.arange(4.0))
     flat = np.full((4, 4), 1 / 16)
     assert entropic(axes, flat, axes, flat, 0.5, 1e-10, 1000).error <= 1e-10
+
+
+def test_the_value_is_the_cost_of_its_plan_and_of_its_entropy():
+    """OT_ε = Σ π c + ε KL(π | a ⊗ b) at π = e^{(f + g − c)/ε} a ⊗ b, whose marginals are a and b."""
+    rng = np.random.default_rng(0)
+    x, y = (rng.random(3), rng.random(4)), (rng.random(5), rng.random(2))
+    a, b = rng.dirichlet(np.ones(12)).reshape(3, 4), rng.dirichlet(np.ones(10)).reshape(5, 2)
+    found = entropic(x, a, y, b, 0.3, 1e-12, 10_000)
+    points = [np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2) for axes in (x, y)]
+    cost = ((points[0][:, None] - points[1]) ** 2).sum(axis=-1)
+    independent = np.outer(a, b)
+    plan = np.exp((found.f.ravel()[:, None] + found.g.ravel() - cost) / 0.3) * independent
+    np.testing.assert_allclose(plan.sum(axis=1), a.ravel(), atol=1e-11)
+    np.testing.assert_allclose(plan.sum(axis=0), b.ravel(), atol=1e-11)
+    assert found.value == pytest.approx((plan * cost).sum() + 0.3 * (plan * np.log(plan / independent)).sum(), rel=1e-9)

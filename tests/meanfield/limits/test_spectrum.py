@@ -86,3 +86,12 @@ def test_an_eigenvalue_of_the_small_product_near_zero_stays_open():
     left, right = np.eye(5)[:, :2], np.eye(5)[:2]
     right = np.diag([1.0, 1e-17]) @ right
     assert spectrum_of_product(left, right).positive() == (1, 1)
+
+
+@pytest.mark.parametrize("d", [2, 5])
+def test_eigenvalues_of_a_normal_matrix_are_as_certain_as_rounding_allows(d):
+    """Left and right eigenvectors are one: |y* x| = 1, whatever the basis."""
+    S = np.random.default_rng(d).normal(size=(d, d))
+    for V in (S + S.T, S - S.T):
+        expected = d * np.finfo(float).eps * np.linalg.norm(V, 2)
+        np.testing.assert_allclose(spectrum(V).uncertainty, expected, rtol=1e-12)

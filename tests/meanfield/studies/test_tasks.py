@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from meanfield.studies import sweep
 from meanfield.studies.tasks import complete, coordinate, run_all, seeded
 from particles.dataset import provenance
-from particles.errors import RunStopped
+from particles.errors import Interrupted, RunStopped
 from particles.kernels.threads import thread_count
 
 AXES = {"k": (1, 2), "seed": (0, 1, 2)}
@@ -51,3 +52,27 @@ def test_generators_of_tasks_are_children_of_the_seed():
     values = {seeded(seed, *key).random() for seed in (3, 4) for key in ((1, 2), (2, 1), (1,))}
     assert len(values) == 6
     assert np.isfinite(list(values)).all()
+
+
+READY: list[bool] = []
+CALLED: list[int] = []
+
+
+def interrupted_once(*, k, rng):
+    """Fails at 0 and is interrupted at 2, unless READY."""
+    CALLED.append(k)
+    if not READY and k == 0:
+        raise ValueError("not yet")
+    if not READY and k == 2:
+        raise KeyboardInterrupt
+    return {"x": float(k)}
+
+
+def test_a_failed_task_of_an_interrupted_study_runs_again(tmp_path):
+    call = {"over": {"k": [0, 1, 2]}, "seeds": 1, "store": tmp_path / "s.zarr"}
+    with pytest.raises(Interrupted):
+        sweep(interrupted_once, **call)
+    READY.append(True)
+    CALLED.clear()
+    assert (sweep(interrupted_once, **call)["status"] == "done").all()
+    assert CALLED == [0, 2]

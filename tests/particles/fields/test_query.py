@@ -30,3 +30,12 @@ def test_a_measure_made_by_hand_is_checked(weights):
     measure.weights = np.array(weights)
     with pytest.raises(InvalidInput, match=r"mu\.weights"):
         SA.velocity(0.0, X, measure)
+
+
+def test_a_measure_made_by_hand_moves_as_the_same_measure_of_the_library():
+    class ByHand:
+        points, weights = X, np.array([0.5, 0.5, 0.0])
+
+    np.testing.assert_array_equal(
+        SA.velocity(0.0, X, ByHand()), SA.velocity(0.0, X, EmpiricalMeasure(X, ByHand.weights))
+    )

@@ -51,3 +51,12 @@ def test_the_factors_of_a_trained_head_come_with_it():
     assert left.shape[1] == right.shape[0] == 32
     np.testing.assert_allclose(left @ right, setting.model.V, atol=1e-15)
     assert read_setting(Table(BASE, ""), 0).factors is None
+
+
+def test_a_value_that_changes_the_dimension_is_refused():
+    setting = read_setting(Table(BASE, ""), 0)
+    assert setting.varied("Q", 2.0).dim == 1
+    eye = np.eye(2).tolist()
+    plane = {"model": {"name": "SelfAttention", "Q": eye, "K": eye, "V": eye}, "initial": BASE["initial"]}
+    with pytest.raises(InvalidInput, match=r"R\^2"):
+        read_setting(Table(plane, ""), 0).varied("Q", [[2.0, 0.0], [0.0, 2.0]])

@@ -1,10 +1,13 @@
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from oracles import transformers
 
 from meanfield import checkpoints
 from meanfield.checkpoints.families import FAMILIES
-from meanfield.checkpoints.families.family import Settings
+from meanfield.checkpoints.families.family import SHOWN, Settings, Source
 from particles.errors import InvalidInput, NotSupported
 
 IDS = [3, 7, 1, 3, 29, 0, 12]
@@ -67,3 +70,12 @@ def test_the_number_of_heads_is_said_once():
 def test_an_activation_that_is_not_known_is_refused(wrong):
     with pytest.raises(NotSupported, match=r"hidden_act in config\.json"):
         Settings({"hidden_act": wrong}).activation("hidden_act", "gelu")
+
+
+def test_a_missing_tensor_is_named_with_those_that_are_there_and_how_many_more():
+    for kept in (2, SHOWN, SHOWN + 3):
+        names = tuple(f"layer.{k}.attention.weight" for k in range(kept))
+        weights = SimpleNamespace(names=names, path=Path("m.safetensors"))
+        with pytest.raises(InvalidInput, match=r"m\.safetensors has no tensor lost; it has layer") as caught:
+            Source(weights, "", Settings(None)).full("lost")
+        assert ("and 3 more" in str(caught.value)) == (kept > SHOWN)
