@@ -26,8 +26,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 
 def figure_with(rows: int, columns: int, *, dim: int = 2, width: float = 2.6, height: float = 2.7) -> list[Any]:
     """Axes of a new figure, row by row, three-dimensional for dim = 3."""
-    # Tick labels in space are no part of the layout: leave them room.
-    layout = ConstrainedLayoutEngine(rect=(0.0, 0.02, 0.97, 0.98) if dim == 3 else (0.0, 0.0, 1.0, 1.0))
+    # Tick labels in space are no part of the layout, and axes of fixed aspect outgrow it a little: leave them room.
+    layout = ConstrainedLayoutEngine(rect=(0.0, 0.02, 0.97, 0.98) if dim == 3 else (0.0, 0.02, 1.0, 0.94))
     fig = Figure(figsize=(width * columns, height * rows), dpi=150, layout=layout)
     FigureCanvasAgg(fig)
     options = {"projection": "3d"} if dim == 3 else {}
@@ -110,6 +110,8 @@ def tidy(axes: Any, d: int) -> None:
             axis.pane.set_alpha(0.15)
         # The names of the axes are no part of the layout either.
         axes.set_box_aspect(None, zoom=0.84)
+        axes.tick_params(axis="z", pad=2)
+        axes.zaxis.labelpad = -2
 
 
 def attention_image(P: npt.ArrayLike, ax: Any | None = None) -> Any:

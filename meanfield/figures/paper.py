@@ -166,7 +166,9 @@ def _ranks(cases: tuple[FigureCase, ...], as_published: bool, ax: Any | None) ->
         if run.case.d == 1 and not as_published:
             text += " Tokens are sorted by their initial position."
         captions.append(_caption(run, text))
-    bar = axes[0].figure.colorbar(axes[0].images[0], ax=axes, shrink=0.7, pad=0.02, ticks=[0, 0.01, 0.1, 0.5, 1])
+    bar = axes[0].figure.colorbar(
+        axes[0].images[0], ax=axes, shrink=0.7 / len(runs) ** 0.5, pad=0.02, ticks=[0, 0.01, 0.1, 0.5, 1]
+    )
     bar.set_label("$P_{ij}$", fontsize=8)
     bar.ax.tick_params(labelsize=7)
     return Drawn(axes[0].figure, "\n\n".join(captions), tuple(runs))

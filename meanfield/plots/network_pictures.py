@@ -185,5 +185,7 @@ def token_limit(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
         mean, spread = part.mean("seed"), part.std("seed")
         drawn.append(ax.errorbar(ds["size"], mean, spread, marker="o", capsize=3, color=COLOURS[k], label=label)[0])
     ax.set(xlabel="tokens of the part", ylabel="$W_2$ to the whole text, over its spread", xscale="log", yscale="log")
+    ax.set_xticks(ds["size"].values, [str(n) for n in ds["size"].values])
+    ax.set_xticks([], minor=True)
     ax.legend(fontsize="small")
     return drawn

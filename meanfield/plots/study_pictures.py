@@ -60,6 +60,8 @@ def convergence(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
         label = f"law at finite N, t = 0: {float(ds['theory_finite']):.2f}"
         drawn += ax.loglog(size, ds["finite_rms"], "--", color="black", linewidth=1, label=label)
     ax.set(xlabel="number of particles N", ylabel="$W_2(\\mu^N_t, \\mu_t)$")
+    ax.set_xticks(size, [str(n) for n in size])
+    ax.set_xticks([], minor=True)
     ax.legend(fontsize="small")
     return drawn
 
