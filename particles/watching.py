@@ -15,6 +15,7 @@ from particles.checks import Array, callable_name, hold, positive, whole
 from particles.dataset import Layout, Series, model_of, variable
 from particles.errors import InvalidInput, LibraryError
 from particles.fields.field import VelocityField
+from particles.thinning import whole_states
 
 Observables = Mapping[str, Callable[[xr.Dataset], Any]]
 """Functions of the Dataset of one save, by the names of the variables that they make."""
@@ -154,7 +155,8 @@ class Watched:
             )
         out = cls(watch, replace(layout, series=kept))
         out.layout = layout
-        out._sizes = _sizes_of(saved)
+        # Functions see all tokens, also where every k-th is saved.
+        out._sizes = _sizes_of(saved) | _sizes_of(whole_states(saved))
         return out
 
     def first(self, record: Mapping[str, Array]) -> dict[str, Array]:

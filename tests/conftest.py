@@ -8,6 +8,9 @@ from hypothesis import settings
 # The matrices are small: on a busy machine the threads of BLAS would only wait for each other. Read when NumPy loads.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+# Some sixty processes are started here: each would translate the whole library to bytecode again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # The same examples on every machine, and no clock: a busy machine is no error.
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.load_profile("suite")

@@ -178,25 +178,26 @@ def lazy(monkeypatch, tmp_path):
     return tmp_path / "run.zarr"
 
 
-PICKS = {
-    "one time": {"time": 3},
-    "the last": {"time": -1},
-    "some times": {"time": [5, 0, 3, 3]},
-    "every third, backwards": {"time": slice(None, None, -3)},
-    "tokens": {"particle": slice(1, 4), "component": [1]},
-    "all kinds": {"run": 1, "time": slice(2, 7), "particle": [4, 0], "component": 0},
-    "none": {"time": slice(0, 0)},
-    "a mask": {"time": np.arange(9) % 2 == 0},
-}
+PICKS = (
+    {"time": 3},
+    {"time": -1},
+    {"time": [5, 0, 3, 3]},
+    {"time": slice(None, None, -3)},
+    {"particle": slice(1, 4), "component": [1]},
+    {"run": 1, "time": slice(2, 7), "particle": [4, 0], "component": 0},
+    {"time": slice(0, 0)},
+    {"time": np.arange(9) % 2 == 0},
+)
 
 
-@pytest.mark.parametrize("pick", PICKS)
-def test_parts_of_a_large_store_are_those_of_the_whole(pick, lazy):
+def test_parts_of_a_large_store_are_those_of_the_whole(lazy):
     whole, stored = a_run("collisions"), a_run("collisions", lazy)
     assert stored["position"].variable._in_memory is False
-    part = stored.isel(PICKS[pick])
-    assert part.equals(whole.isel(PICKS[pick]))
-    assert pickle.loads(pickle.dumps(stored.isel(PICKS[pick]))).equals(part)
+    for pick in PICKS:
+        part = stored.isel(pick)
+        assert part.equals(whole.isel(pick)), pick
+        assert pickle.loads(pickle.dumps(stored.isel(pick))).equals(part), pick
+    assert stored["position"].variable._in_memory is False
 
 
 def test_a_large_store_that_is_gone_or_another_run_s_is_an_error_when_it_is_read(lazy):

@@ -14,19 +14,26 @@ TIMES = np.linspace(0.0, 2.0, 9)
 WATCH = {"m": mean, "lead": leaders}
 
 
-@pytest.mark.parametrize("every", [2, 40])
+SAVES = np.linspace(0.0, 2.0, 41)
+NOISY = SelfAttention(np.eye(2), np.eye(2), -np.eye(2)) + Diffusion(0.01, dim=2)
+
+
+@pytest.fixture(scope="module", params=[2, 40])
+def thinned(request):
+    """A run that saves every k-th token, and k."""
+    return simulate(NOISY, X, SAVES, EulerMaruyama(0.05), rng=5, every=request.param, observables=WATCH), request.param
+
+
 @pytest.mark.parametrize("saved", [1, 3, 17, 39])
-def test_a_killed_thinned_run_goes_on_bitwise(every, saved, tmp_path):
-    times = np.linspace(0.0, 2.0, 41)
-    model = SelfAttention(np.eye(2), np.eye(2), -np.eye(2)) + Diffusion(0.01, dim=2)
-    call = (model, X, times, EulerMaruyama(0.05))
-    whole = simulate(*call, rng=5, every=every, observables=WATCH)
+def test_a_killed_thinned_run_goes_on_bitwise(thinned, saved, tmp_path):
+    whole, every = thinned
+    call = (NOISY, X, SAVES, EulerMaruyama(0.05))
 
     class Killed(BaseException):
         pass
 
     def kill(t, ds):
-        if t >= times[saved - 1]:
+        if t >= SAVES[saved - 1]:
             raise Killed
 
     with pytest.raises(Killed):
@@ -38,13 +45,13 @@ def test_a_killed_thinned_run_goes_on_bitwise(every, saved, tmp_path):
     assert ds.drop_attrs().identical(whole.drop_attrs())
 
 
-@pytest.mark.parametrize("end", [3, 20])
-def test_a_thinned_run_is_carried_further(end, tmp_path):
-    times = np.linspace(0.0, 2.0, 41)
-    whole = simulate(MODEL, X, times, every=4, observables=WATCH)
-    simulate(MODEL, X, times[:end], every=4, store=tmp_path / "run.zarr", observables=WATCH)
-    ds = resume(tmp_path / "run.zarr", times=times[end:], observables=WATCH)
-    assert ds.drop_attrs().identical(whole.drop_attrs())
+def test_a_thinned_run_is_carried_further(tmp_path):
+    whole = simulate(MODEL, X, SAVES, every=4, observables=WATCH)
+    for end in (3, 20):
+        store = tmp_path / f"{end}.zarr"
+        simulate(MODEL, X, SAVES[:end], every=4, store=store, observables=WATCH)
+        ds = resume(store, times=SAVES[end:], observables=WATCH)
+        assert ds.drop_attrs().identical(whole.drop_attrs()), end
 
 
 def test_a_damaged_state_is_an_error_that_names_it(tmp_path):

@@ -71,7 +71,11 @@ print(bits.hexdigest())
 """
 
 
-@pytest.mark.parametrize("script", [EXACT, TREE, GRIDS, RUNS], ids=["exact", "tree", "grids", "runs"])
+# That parts are merged into their kernels, which is why it is so, is seen in tests/particles/kernels/test_compiling.py.
+SCRIPTS = [EXACT, *(pytest.param(script, marks=pytest.mark.slow) for script in (TREE, GRIDS, RUNS))]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=["exact", "tree", "grids", "runs"])
 def test_compiled_here_or_taken_from_disk(tmp_path, script):
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     command = [sys.executable, "-c", script]

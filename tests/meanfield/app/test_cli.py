@@ -21,7 +21,7 @@ FIXED = '\n[grid.scheme]\nname = "FiniteVolume"'
 
 def test_a_study_writes_datasets_pictures_and_a_report_and_ends_with_the_folder(small, tmp_path, capsys):
     out = tmp_path / "results"
-    assert run(small, "--out", out, "--workers", 1) == 0
+    assert run(small, "--out", out, "--executor", "threads", "--workers", 1) == 0
     printed = capsys.readouterr().out.strip().splitlines()
     assert printed[-1] == str(out.resolve())
     names = {path.name for path in out.iterdir()}
@@ -67,7 +67,7 @@ def test_a_template_is_written_and_runs(tmp_path, capsys):
     for much, little in smaller.items():
         tiny = tiny.replace(much, little)
     file.write_text(tiny)
-    assert run(file, "--out", tmp_path / "out", "--workers", 1) == 0
+    assert run(file, "--out", tmp_path / "out", "--executor", "threads", "--workers", 1) == 0
     assert {"solution.nc", "stability.nc", "limit.nc", "sweep.nc"} <= {
         path.name for path in (tmp_path / "out").iterdir()
     }
@@ -84,7 +84,7 @@ def test_a_grid_too_coarse_for_the_field_is_named_in_the_report_and_on_the_termi
     path, out = tmp_path / "coarse.toml", tmp_path / "out"
     coarse = SMALL[: SMALL.index("[stability]")].replace("Q = 1.0", "Q = 4.0").replace('"rescaled"', '"original"')
     path.write_text(coarse.replace("[[-1.5, 1.5]]\nshape = [40]", "[[-3.0, 3.0]]\nshape = [12]" + FIXED))
-    assert run(path, "--out", out, "--workers", 1) == 0
+    assert run(path, "--out", out, "--executor", "threads", "--workers", 1) == 0
     warning = "Warning: from t = 0 on attention scores change by more than 1 across a cell"
     assert warning in capsys.readouterr().out
     assert warning in (out / "report.html").read_text()
@@ -130,7 +130,7 @@ def test_a_study_of_another_model(small, tmp_path):
         .replace("[40]", "[40]" + FIXED)
         .split("[stability]")[0]
     )
-    assert run(small, "--out", tmp_path / "out", "--workers", 1) == 0
+    assert run(small, "--out", tmp_path / "out", "--executor", "threads", "--workers", 1) == 0
     with xr.open_dataset(tmp_path / "out" / "solution.nc", engine="h5netcdf") as ds:
         assert float((ds["density"][-1] * grid_of(ds).cell_volumes).sum()) == pytest.approx(1.0, abs=1e-13)
 
