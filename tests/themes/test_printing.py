@@ -78,7 +78,7 @@ def test_moving_meshes(d, tmp_path):
 def test_moving_meshes_of_several_pieces_and_of_cells(d):
     pieces = Mixture([Uniform([(-2, -1)] * d), Uniform([(1, 2)] * d)], [0.5, 0.5])
     for source in (pieces, lambda x: np.exp(-8 * (x**2).sum(axis=1))):
-        printed(solve(head(d), box(d, 12).measure(source), [0, 0.1], Lagrangian()))
+        printed(solve(head(d), box(d, 12 if d < 3 else 6).measure(source), [0, 0.1], Lagrangian()))
 
 
 @dataclass(frozen=True)

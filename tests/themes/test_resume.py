@@ -43,6 +43,9 @@ def start(case, store=None):
         return simulate(turn, rng.standard_normal((30, 2)), SAVES, RK4(0.004), store=store)
     if case == "EulerMaruyama":
         return simulate(NoisyPull(), rng.standard_normal((2, 30, 2)), SAVES, EulerMaruyama(0.004), rng=7, store=store)
+    if case == "every third token":
+        call = (NoisyPull(), rng.standard_normal((2, 30, 2)), SAVES, EulerMaruyama(0.004))
+        return simulate(*call, rng=7, every=3, store=store)
     if case == "collisions":
         return simulate(LogAttraction(0.5), rng.uniform(-1, 1, (2, 12, 2)), SAVES, Adaptive(1e-7, 1e-9), store=store)
     heads = SelfAttention(np.ones((1, 2)), np.ones((1, 2)), I2) + SelfAttention(I2, I2, -0.5 * I2)
@@ -107,7 +110,7 @@ def test_a_run_killed_twice_ends_bitwise_as_if_never_killed(case, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
-@pytest.mark.parametrize("case", ["Adaptive", "RK4", "EulerMaruyama", "attention", "collisions"])
+@pytest.mark.parametrize("case", ["Adaptive", "RK4", "EulerMaruyama", "attention", "collisions", "every third token"])
 def test_a_run_killed_ten_times_ends_bitwise_as_if_never_killed(case, tmp_path):
     check_killed_run(case, tmp_path, kills=10, seed=len(case))
 

@@ -92,10 +92,10 @@ def test_a_small_file_cannot_ask_for_all_memory(tmp_path):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for part in BERT:
             with archive.open(f"encoder.layer.0.attention.{part}.weight.npy", "w", force_zip64=True) as file:
-                header = {"descr": "<f8", "fortran_order": False, "shape": (5120, 5120)}
+                header = {"descr": "<f8", "fortran_order": False, "shape": (3200, 3200)}
                 np.lib.format.write_array_header_1_0(file, header)
                 for _ in range(200):
-                    file.write(bytes(5120 * 5120 * 8 // 200))
+                    file.write(bytes(3200 * 3200 * 8 // 200))
     assert path.stat().st_size < 2**20
     code = (
         "import resource, sys\nfrom meanfield.checkpoints import load_head\nfrom particles.errors import StoreError\n"

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -80,6 +81,38 @@ call()
 
 def test_a_damaged_file_is_compiled_anew(source):
     assert answer(source, DAMAGES) == 5 * ["3.0", "0"] + ["3.0", "1"]
+
+
+COMPILES = """
+import time
+from pathlib import Path
+from particles.kernels import disk
+save = disk._KernelCache.save_overload
+
+def late(*arguments):
+    Path("compiled").touch()
+    while not Path("asked").exists():
+        time.sleep(0.01)
+    time.sleep(0.5)
+    save(*arguments)
+
+disk._KernelCache.save_overload = late
+"""
+WAITS = """
+import time
+from pathlib import Path
+import particles.kernels.exact.kernel
+while not Path("compiled").exists():
+    time.sleep(0.01)
+Path("asked").touch()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such locks there")
+def test_of_processes_that_need_a_kernel_at_once_one_compiles_it(source):
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda code: answer(source, code + CALL), (COMPILES, WAITS))
+    assert (first, second) == (["3.0", "0"], ["3.0", "1"])
 
 
 def test_without_a_folder_to_write_to_each_process_compiles(source):
