@@ -124,8 +124,11 @@ def _rules(density: Density, low: Array, size: Array) -> tuple[Array, Array, Arr
         weight = outer([weights / 2] * dim).ravel()
         batch = max(1, BATCH // (len(points) * dim))
         for a in range(0, len(low), batch):
-            x = (low[a : a + batch, None] + points * size[a : a + batch, None]).reshape(-1, dim)
-            values = _values(density, x).reshape(-1, len(points))
+            x = np.empty((len(low[a : a + batch]), len(points), dim))
+            # Axis by axis: the loop over the few components would be the innermost one.
+            for k in range(dim):
+                x[:, :, k] = low[a : a + batch, k, None] + points[:, k] * size[a : a + batch, k, None]
+            values = _values(density, x.reshape(-1, dim)).reshape(-1, len(points))
             out[row, a : a + batch] = values @ weight
             np.maximum(highest[a : a + batch], values.max(axis=1), out=highest[a : a + batch])
         out[row] *= size.prod(axis=1)

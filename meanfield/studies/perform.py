@@ -77,7 +77,7 @@ def performed(job: Job, tasks: Iterable[Task], executor: Executors | None) -> It
     """
     if executor is None:
         return (call(job, task) for task in tasks)
-    return _Run(job, deque(tasks), executor).outcomes()
+    return _Run(job, iter(tasks), executor).outcomes()
 
 
 def results_of(
@@ -94,10 +94,12 @@ def results_of(
 
 
 class _Run:
-    """Tasks on an executor: those that wait, those in flight, and the suspects, one of which ended a worker."""
+    """Tasks on an executor: those still to be made, those given back, those in flight, and the suspects, one of which
+    ended a worker."""
 
-    def __init__(self, job: Job, waiting: deque[Task], executor: Executors) -> None:
-        self._job, self._waiting = job, waiting
+    def __init__(self, job: Job, tasks: Iterator[Task], executor: Executors) -> None:
+        self._job, self._tasks = job, tasks
+        self._back: deque[Task] = deque()
         self._make = maker(executor)
         self._pool = cast(AnyExecutor, executor) if self._make is None else self._make()
         self._suspects: deque[Task] = deque()
@@ -112,9 +114,11 @@ class _Run:
     def outcomes(self) -> Iterator[Outcome]:
         """One outcome after the other; whatever ends the loop, nothing is left in the queue of the executor."""
         try:
-            while self._waiting or self._suspects or self._flying:
+            while True:
                 try:
                     self._send()
+                    if not self._flying:
+                        break
                     future = self._ended.get()
                     outcome = self._outcome(future)
                     del self._flying[future]
@@ -132,15 +136,21 @@ class _Run:
         """Fill the executor; a suspect runs alone, so that the next death shows whether it was the cause."""
         if self._suspects:
             if not self._flying:
-                self._submit(self._suspects[0])
-                self._suspects.popleft()
+                self._submit(self._suspects.popleft(), self._suspects)
             return
-        while self._waiting and len(self._flying) < IN_FLIGHT:
-            self._submit(self._waiting[0])
-            self._waiting.popleft()
+        while len(self._flying) < IN_FLIGHT:
+            task = self._back.popleft() if self._back else next(self._tasks, None)
+            if task is None:
+                return
+            self._submit(task, self._back)
 
-    def _submit(self, task: Task) -> None:
-        future = self._pool.submit(call, self._job, task)
+    def _submit(self, task: Task, place: deque[Task]) -> None:
+        """Give a task to the executor, or back to where it waits where that cannot take it."""
+        try:
+            future = self._pool.submit(call, self._job, task)
+        except BaseException:
+            place.appendleft(task)
+            raise
         self._flying[future] = task
         future.add_done_callback(self._ended.put)
 
@@ -181,7 +191,7 @@ class _Run:
             return
         oldest = 2 * available_processors() + 1
         self._suspects.extend(lost[:oldest])
-        self._waiting.extendleft(reversed(lost[oldest:]))
+        self._back.extendleft(reversed(lost[oldest:]))
 
     def _renew(self, error: BrokenExecutor) -> None:
         if self._make is None:

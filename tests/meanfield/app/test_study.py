@@ -33,7 +33,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(small, tmp_pa
     assert not np.array_equal(a["convergence.distance"], c["convergence.distance"])
 
 
-def test_a_study_killed_on_its_way_is_taken_up_and_ends_with_the_same_numbers(small, tmp_path, capsys):
+def test_a_study_killed_on_its_way_is_taken_up_and_ends_with_the_same_numbers(small, tmp_path, capsys, monkeypatch):
     small.write_text(SMALL[: SMALL.index("[stability]")].replace("seeds = 5", "seeds = 40"))
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     assert run(small, "--out", whole, "--executor", "threads", "--workers", 1) == 0
@@ -46,6 +46,8 @@ def test_a_study_killed_on_its_way_is_taken_up_and_ends_with_the_same_numbers(sm
     process.wait()
     done = {file: file.stat().st_mtime_ns for file in records.glob("[0-9]*")}
     assert 0 < len(done) < 80
+    # The bar, which only a terminal sees, begins with the tasks that are done.
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     assert run(small, "--out", cut, "--executor", "threads", "--workers", 1, "--resume") == 0
     assert f"{len(done)}/80" in capsys.readouterr().err
     assert differing(numbers(whole), numbers(cut)) == []

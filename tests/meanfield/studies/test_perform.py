@@ -10,7 +10,7 @@ import pytest
 from user_measures import always_kills, draw, killed_once, slow
 
 from meanfield.studies import processes, sweep
-from meanfield.studies.perform import _close
+from meanfield.studies.perform import Job, Task, _close, performed
 from particles.errors import NotSupported
 
 HOSTED = pytest.mark.filterwarnings("ignore")
@@ -86,9 +86,31 @@ def test_what_cannot_be_pickled_is_one_clear_error():
         def __call__(self, *, k, rng):
             return {"x": k}
 
-    assert sweep(Here(), {"k": [1.0]}, seeds=1)["x"].values.tolist() == [[1.0]]
+    expected = sweep(Here(), {"k": [1.0]}, seeds=1)
+    assert expected["x"].values.tolist() == [[1.0]]
+    with ThreadPoolExecutor(1) as pool:
+        assert same(sweep(Here(), {"k": [1.0]}, seeds=1, executor=pool), expected)
     with spawned() as pool, pytest.raises(NotSupported, match=r"cannot run a task.*define functions and classes"):
         sweep(Here(), {"k": [1.0]}, seeds=1, executor=pool)
+
+
+def test_tasks_are_made_when_the_executor_has_room(monkeypatch):
+    """A study of many tasks holds few of them, whatever it sends them to."""
+    monkeypatch.setattr("meanfield.studies.perform.IN_FLIGHT", 4)
+    made, ahead, done = 0, [], 0
+
+    def tasks():
+        nonlocal made
+        for k in range(50):
+            made += 1
+            yield Task((k,), {})
+
+    with ThreadPoolExecutor(2) as pool:
+        for _ in performed(Job(lambda place, given: {"x": 0.0}, frozenset(), None), tasks(), pool):
+            done += 1
+            ahead.append(made - done)
+    assert (made, done) == (50, 50)
+    assert max(ahead) <= 4
 
 
 def undisturbed(tasks):
