@@ -97,7 +97,7 @@ def kill_a_driver(tmp_path, tasks, after, executor):
 
 @pytest.mark.parametrize(
     ("tasks", "after", "executor"),
-    [(30, 5, "None"), pytest.param(300, 100, "processes(2)", marks=pytest.mark.slow)],
+    [(12, 4, "None"), pytest.param(300, 100, "processes(2)", marks=pytest.mark.slow)],
 )
 def test_a_killed_driver_and_a_second_call_give_the_undisturbed_result(tmp_path, tasks, after, executor):
     store = kill_a_driver(tmp_path, tasks, after, executor)
@@ -134,11 +134,11 @@ def test_a_damaged_store_is_one_error_that_names_it(tmp_path):
 
 
 def test_a_damaged_record_is_a_task_that_runs_again(tmp_path, monkeypatch):
-    store = kill_a_driver(tmp_path, 30, 5, "None")
+    store = kill_a_driver(tmp_path, 12, 4, "None")
     record = next((store / "tasks").glob("[0-9]*"))
     record.write_bytes(record.read_bytes()[:-2])
-    ds = sweep(slow, {"k": range(30)}, seeds=1, store=store)
-    assert ds.drop_attrs().identical(sweep(slow, {"k": range(30)}, seeds=1).drop_attrs())
+    ds = sweep(slow, {"k": range(12)}, seeds=1, store=store)
+    assert ds.drop_attrs().identical(sweep(slow, {"k": range(12)}, seeds=1).drop_attrs())
 
 
 def test_one_driver_at_a_time(tmp_path):
