@@ -48,6 +48,7 @@ def test_a_study_killed_on_its_way_is_taken_up_and_ends_with_the_same_numbers(sm
     assert 0 < len(done) < 80
     # The bar, which only a terminal sees, begins with the tasks that are done.
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     assert run(small, "--out", cut, "--executor", "threads", "--workers", 1, "--resume") == 0
     assert f"{len(done)}/80" in capsys.readouterr().err
     assert differing(numbers(whole), numbers(cut)) == []
