@@ -82,7 +82,8 @@ def keep_positive(fluxes: list[Array], masses: Array, dt: float, periods: Period
         f = np.moveaxis(flux, k, 0)
         out += np.moveaxis(np.maximum(f[1:], 0) + np.maximum(-f[:-1], 0), 0, k)
     out *= dt
-    kept = KEEP * masses
+    # A mass that rounding has left below 0 has nothing to lose.
+    kept = KEEP * np.maximum(masses, 0.0)
     over = out > kept
     if not over.any():
         return

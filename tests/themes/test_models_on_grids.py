@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from meanfield import FiniteVolume, Grid, IgnoreTails, Normal, solve, wasserstein
+from meanfield import Disc, FiniteVolume, Grid, IgnoreTails, Lagrangian, Normal, Uniform, solve, wasserstein
 from meanfield.measures.quadrature import quantile_points
 from meanfield.solve import saved_measure
 from particles import (
@@ -17,7 +17,9 @@ from particles import (
     L2Attention,
     LinearAttention,
     LogAttraction,
+    PairInteraction,
     PowerAttraction,
+    Powers,
     SelfAttention,
     Vicsek,
     simulate,
@@ -117,3 +119,35 @@ def test_fokker_planck_in_a_moving_frame_is_that_of_the_original():
     runs = simulate(model, quantile_points(law, 1000).points, [0.0, T], EulerMaruyama(0.01), rng=1)
     # Monte Carlo error √(2/1000) = 4.5 %.
     np.testing.assert_allclose(runs.position[-1].values.var(), np.exp(-2 * T * A) * S, rtol=0.12)
+
+
+def semicircle(x):
+    return np.sqrt(np.maximum(1 - x[:, 0] ** 2, 0))
+
+
+# W, the law, the end of its support at t = 1, radius²/second moment, cells, bounds of the relative error of the radius
+# on the grid, on the mesh and as particles. R' = 1 − R; (R²)' = 4 − 2R², the Barenblatt profile of a fractional porous
+# medium; (R²)' = 2 − 2R².
+LOG = ((1, -1), (2, 0))
+REPULSION = {
+    "interval": (((1, -1), (2, 1)), Uniform([(-0.5, 0.5)]), 1 - 0.5 * np.exp(-1), 3, 96, (7e-3, 2e-3, 2e-3)),
+    "semicircle": (LOG, semicircle, np.sqrt(2 - np.exp(-2)), 4, 96, (3e-3, 1.5e-2, 2e-2)),
+    "disc": (LOG, Disc([0, 0], 1.5), np.sqrt(1 + 1.25 * np.exp(-2)), 2, 16, (5e-2, 3e-3, 3e-3)),
+}
+
+
+@pytest.mark.parametrize("name", ["interval", "semicircle", pytest.param("disc", marks=pytest.mark.slow)])
+def test_repulsive_laws_of_known_radius_on_a_grid_a_mesh_and_as_particles(name):
+    (strengths, exponents), law, radius, factor, n, bounds = REPULSION[name]
+    model = PairInteraction(Powers(strengths, exponents), at_origin=0.0)
+    d = 2 if isinstance(law, Disc) else 1
+    mu = Grid([(-2, 2)] * d, (n,) * d).measure(law)
+    end = saved_measure(solve(model, mu, [0, 1], FiniteVolume()), 1)
+    moments = [end.weights @ np.sum(end.points**2, axis=1) + d * (4 / n) ** 2 / 12]
+    mesh = solve(model, mu, [0, 1], Lagrangian(nodes=1))
+    moments.append(mesh.node_weight.values @ np.sum(mesh.node[-1].values ** 2, axis=1))
+    full = mu.masses.ravel() > 0
+    x = simulate(model, mu.grid.points[full], [0, 1], weights=mu.masses.ravel()[full]).position[-1].values
+    moments.append(mu.masses.ravel()[full] @ np.sum(x**2, axis=1))
+    errors = np.sqrt(factor * np.array(moments)) / radius - 1
+    assert (np.abs(errors) < bounds).all()

@@ -8,6 +8,7 @@ from user_fields import Prescribed
 
 from meanfield import WENO, FiniteVolume, Grid, Upwind
 from meanfield.schemes import finite_volume
+from meanfield.schemes.fluxes import keep_positive
 from meanfield.schemes.reconstruction import LIMITERS
 from meanfield.schemes.steps import Span
 
@@ -48,3 +49,11 @@ def test_fluxes_by_slabs_are_those_of_the_whole(scheme, dim, monkeypatch):
     slabs = scheme.attempt(model, span, grid, masses)
     assert slabs.h == whole.h
     np.testing.assert_allclose(slabs.masses, whole.masses, atol=1e-15)
+
+
+def test_a_mass_below_zero_by_rounding_loses_nothing_more():
+    """It was divided by the flux of no mass, 0: a warning, and the flux 0 · ∞."""
+    masses, fluxes = np.array([0.5, -1e-30, 0.5, -1e-30, 0.0]), [np.array([0.0, 0.0, 0.2, 0.0, 0.3, 0.0])]
+    with np.errstate(all="raise"):
+        keep_positive(fluxes, masses, 1.0, (None,))
+    np.testing.assert_array_equal(fluxes[0], [0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
