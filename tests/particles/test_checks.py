@@ -113,6 +113,7 @@ def test_real_numbers_of_any_type_become_float64(array):
         ([np.ma.masked_array([1.0, 2.0], [False, True]), [3.0, 4.0]], "masked"),
         ([[[1.0]], (np.ma.masked_array([[1.0]], [[True]]))], "masked"),
         ([1.0, np.ma.masked], "masked"),
+        ([[1.0, 2.0], [3.0, np.ma.masked]], "masked"),
         (Fraction(10**400), "too large"),
         (Decimal("sNaN"), "NaN"),
         (Refuses(), "no number today"),

@@ -22,6 +22,7 @@ def test_dataset_and_text(tmp_path):
     ds = found.to_dataset()
     assert ds.distance.dims == ("time",)
     assert ds.attention_rank.values[-1] == found.limit_set.rank
+    assert ds.attrs["limit_set"] == str(found.limit_set)
     assert all("long_name" in ds[name].attrs and ds[name].attrs["units"] == "1" for name in ds.variables)
     write_netcdf(ds, tmp_path / "certificate.nc")
     with xr.open_dataset(tmp_path / "certificate.nc") as read:

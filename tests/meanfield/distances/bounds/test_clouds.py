@@ -48,3 +48,11 @@ def test_axes_of_very_different_length_share_the_unit_of_the_longest():
     assert 0.5 <= 2e200 / pair.unit <= 2.0
     assert np.isfinite(pair.x.points).all()
     assert np.isfinite(pair.diameter2)
+
+
+def test_an_offset_along_one_axis_alone_is_taken_off():
+    x, y = np.random.default_rng(0).normal(size=(2, 20, 2)) + np.array([2.0**40, 0.0])
+    pair = as_pair(*(as_atoms(EmpiricalMeasure(points), "mu") for points in (x, y)))
+    apart = x[:, None] - y
+    np.testing.assert_array_equal(pair.unit * (pair.x.points[:, None] - pair.y.points), apart)
+    assert max(np.abs(pair.x.points).max(), np.abs(pair.y.points).max()) <= 2
