@@ -43,6 +43,10 @@ def test_cells_of_a_solution():
 @pytest.mark.parametrize("ds", [RUN, SOLUTION])
 def test_a_time_is_right_up_to_rounding_and_no_further(ds):
     np.testing.assert_array_equal(measure_at(ds, 0.1 + 0.2).points, measure_at(ds, 0.3).points)
+    # Relative to the time, or to 1 where it is smaller.
+    assert measure_at(ds, 0.3 + 0.9e-12).points.shape == measure_at(ds, 0.3).points.shape
+    with pytest.raises(InvalidInput, match="was not saved"):
+        measure_at(ds, 0.3 + 1.1e-12)
     with pytest.raises(InvalidInput, match=r"time = 0.25 was not saved; the nearest saved time is 0.3"):
         measure_at(ds, 0.25)
 

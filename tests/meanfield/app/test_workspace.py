@@ -3,10 +3,11 @@
 import os
 import stat
 
+import matplotlib.pyplot as plt
 import pytest
 
 from meanfield.app import workspace
-from meanfield.app.workspace import prepare_folder, replace_file
+from meanfield.app.workspace import Workspace, prepare_folder, replace_file
 from particles.errors import StoreError
 
 SOURCE = "# seed used: 1\ntitle = 'λ'\n"
@@ -85,3 +86,15 @@ def test_a_file_is_replaced_as_a_whole(tmp_path, monkeypatch):
         replace_file(path, "new")
     assert path.read_text(encoding="utf-8") == "old λ\n"
     assert stat.S_ISREG(os.stat(path).st_mode)
+
+
+def test_pictures_are_written_and_closed(tmp_path):
+    space = Workspace("title", "about", None, tmp_path, None, False, print)
+    before = plt.get_fignums()
+    with space.picture("one", (2, 2)) as (figure, path):
+        figure.add_subplot()
+    assert path.stat().st_size > 100
+    with pytest.raises(Kill), space.picture("two", (2, 2)):
+        raise Kill
+    assert not (tmp_path / "two.png").exists()
+    assert plt.get_fignums() == before

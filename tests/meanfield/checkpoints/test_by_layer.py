@@ -64,3 +64,12 @@ def test_one_token_and_equal_tokens(opened):
 def test_what_is_no_network_is_refused(opened):
     with pytest.raises(InvalidInput, match=r"must be a Network, got Checkpoint"):
         checkpoints.clustering_by_layer(opened, opened.embed([1]))
+
+
+def test_tokens_are_in_one_cluster_within_half_a_radian(opened):
+    """The documented angle: two tokens a little closer are one cluster, a little farther two."""
+    d = opened.network().dim
+    for angle, count in ((0.49, 1), (0.51, 2)):
+        x = np.zeros((2, d))
+        x[:, 0], x[1, 0], x[1, 1] = 1.0, np.cos(angle), np.sin(angle)
+        assert checkpoints.clustering_by_layer(opened.network(), x).cluster_count[0] == count
