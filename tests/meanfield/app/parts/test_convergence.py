@@ -60,6 +60,11 @@ def test_the_table_has_the_seeds_the_sampling_error_and_the_errors_of_the_soluti
     # Of particles nothing is known unless it is stated.
     assert rows["error, space"] == ["", "not known", "not known"]
     assert rows["error, transport"] == ["", "0.0e+00", "0.0e+00"]
+    # Of the bounds on transport the widest counts.
+    widths = xr.zeros_like(ds["half_width"])
+    widths[dict.fromkeys(widths.dims, 0)] = 0.25
+    (wide,) = (row for row in _table(ds.assign(half_width=widths)).rows if row[0] == "error, transport")
+    assert wide[2:] == ["2.5e-01", "0.0e+00"]
     assert all(len(row) == len(table.header) for row in table.rows)
 
 
