@@ -39,10 +39,11 @@ _SHADES = (
 )
 _LINE = "Blue line: the density, averaged over the cells of the grid. Orange dots: 400 particles, on the axis."
 _CURVES = (
-    "Pale dots: the distance of each seed. Dots and lines in colour: their root mean square at one time. Grey dotted "
-    "and dash-dotted: lines of the slopes that theory knows, drawn above the data since only their slope is known. "
-    "Black dashed: the law at finite N at t = 0, at its own height. Both axes are logarithmic."
+    "Pale dots: the distance of each seed. Dots and lines in colour: their root mean square at one time. Grey: lines "
+    "of the slopes that theory knows, drawn above the data since only their slope is known.{} Both axes are "
+    "logarithmic."
 )
+_FINITE = " Black dashed: the law at finite N at t = 0, at its own height."
 _TERMS = {
     "W2": "the Wasserstein distance: the root of the least mean square way that carries one measure to the other.",
     "slope": "of the logarithm of the root mean square distance against that of N, fitted to all sizes.",
@@ -135,7 +136,7 @@ class ConvergencePart(Part):
             "Convergence in the number of particles",
             text,
             table,
-            Picture(path, _CURVES),
+            Picture(path, _CURVES.format(_FINITE if np.isfinite(ds["theory_finite"]) else "")),
             formulas=[mathml.EMPIRICAL],
             terms=terms,
         )

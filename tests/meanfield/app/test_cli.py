@@ -41,6 +41,7 @@ def test_a_study_writes_datasets_pictures_and_a_report_and_ends_with_the_folder(
     for part in ("convergence", "stability", "limit"):
         assert re.search(rf"time of \[{part}\]\d+\.\d s: ", found.words)
     assert "Lagrangian(" in found.words
+    assert "Black dashed: the law at finite N at t = 0" in found.words
     assert any(line.startswith("slope") for line in printed)
     assert any(line.startswith("law at finite N") and "-0.500" in line for line in printed)
     assert "On an interval the expected square is known exactly: the law at finite N has the slope -0.500" in page
