@@ -23,7 +23,7 @@ PATIENCE = 6
 """Steps in which the error has to fall by a third, or no more are taken."""
 
 
-FEW, MENDED, MEND_ROUNDS = 0.1, 0.5, 8
+FEW, MENDED, MEND_ROUNDS = 0.05, 0.5, 8
 """Share of the cells that a step may empty for them to be raised again, and what the error must fall to by it."""
 
 
@@ -51,10 +51,10 @@ def newton(problem: Problem, state: State, tolerance: float, relative: float, mo
         gap = wanted(mass, problem.nu)
         # What an empty cell resists with: its mass against the height of a cell of that mass.
         floor = np.where(mass <= 0.0, np.maximum(problem.nu * n - diagonal, 0.0), 0.0)
-        for _ in range(12):
+        for attempt in range(12):
             # In proportion to the masses: anything larger would empty the light cells.
             shift = damping * problem.nu + floor
-            taken = _search(problem, state, solve(hessian, shift, gap), min(1.0, 4.0 * length))
+            taken = _search(problem, state, solve(hessian, shift, gap), min(1.0, 4.0 * length), mend=attempt == 0)
             if taken is not None:
                 break
             damping = max(30.0 * damping, 1e-10)
@@ -97,10 +97,13 @@ def wanted(mass: Array, nu: Array) -> Array:
     return gap
 
 
-def _search(problem: Problem, state: State, step: tuple[Array, Array], longest: float) -> tuple[State, float] | None:
+def _search(
+    problem: Problem, state: State, step: tuple[Array, Array], longest: float, *, mend: bool
+) -> tuple[State, float] | None:
     """The first of a few lengths that empties no cell and lowers Φ or the error of the masses enough.
 
-    Where it empties a few cells only, they are raised again, and the error tells whether the step is taken.
+    Where the whole step empties a few cells only, and `mend` is true, they are raised again, and the error tells
+    whether it is taken.
     """
     slope = float(np.einsum("n,n->", problem.nu - state.cells.mass, step[0]))
     least = 0.05 * np.minimum(state.cells.mass, problem.nu)
@@ -109,7 +112,7 @@ def _search(problem: Problem, state: State, step: tuple[Array, Array], longest: 
         high, low = add(*add(state.high, state.low, length * step[0]), length * step[1])
         tried = evaluate(problem, high, low, state.diagram)
         lacking = np.count_nonzero(tried.cells.mass < least)
-        if 0 < lacking <= FEW * len(least) and tried.error < MENDED * state.error:
+        if mend and length == 1.0 and 0 < lacking <= FEW * len(least) and tried.error < MENDED * state.error:
             mended = raise_lacking(problem, tried, rounds=MEND_ROUNDS)
             if mended.error < MENDED * state.error and not (mended.cells.mass < least).any():
                 return mended, length
