@@ -1,5 +1,7 @@
 """Bounds between two densities of the plane, against products of lines, where W₂² adds up, and translations."""
 
+from time import process_time
+
 import numpy as np
 import pytest
 
@@ -66,7 +68,11 @@ def test_named_pairs_on_a_coarse_grid(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["shift", "rotation", "two bumps", "clustered"])
-def test_named_pairs_within_one_percent(name):
-    bracket = wasserstein_bracket(*named_pairs(128)[name], "dual")
+@pytest.mark.parametrize(
+    ("name", "effort"), [("shift", "cheap"), ("rotation", "cheap"), ("two bumps", "cheap"), ("clustered", "dual")]
+)
+def test_named_pairs_within_one_percent(name, effort):
+    start = process_time()
+    bracket = wasserstein_bracket(*named_pairs(128)[name], effort)
     assert bracket.width <= 0.01 * bracket.upper
+    assert process_time() - start < 30.0
