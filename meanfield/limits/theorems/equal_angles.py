@@ -33,7 +33,7 @@ EQUAL = 1e-12
 def exit_time(n: int, beta: float, start: float, end: float, *, value: float = 1.0) -> tuple[float, float]:
     """Bounds on the time that n equiangular tokens take from the cosine `start` to `end`: sphere, V = λI, QᵀK = βI.
 
-    γ' = 2λ e^{βγ}(1 − γ)(1 + (n − 1)γ)/(e^β + (n − 1)e^{βγ}), section 6 of arXiv 2312.10794, so that with s = 1 − γ and
+    γ' = 2λ e^{βγ}(1 − γ)(1 + (n − 1)γ)/(e^β + (n − 1)e^{βγ}) (arXiv 2312.10794), so that with s = 1 − γ and
     a = n/(n − 1)
 
         2λn t = ∫ (e^{βs} + n − 1)(1/s + 1/(a − s)) ds    from 1 − end to 1 − start,
