@@ -21,6 +21,7 @@ from particles.checks import Array
 from particles.dataset import as_dataset, model_of, variable
 from particles.display import Shown
 from particles.errors import InvalidInput
+from particles.fields.spaces import Space
 from particles.measure import EmpiricalMeasure, Measure
 
 __all__ = ["DatasetMethods"]
@@ -73,7 +74,7 @@ class DatasetMethods(Shown):
         """
         return measure_at(self._ds, time)
 
-    def wasserstein(self, other: xr.Dataset | Measure, p: float = 2.0) -> xr.DataArray:
+    def wasserstein(self, other: xr.Dataset | Measure, p: float = 2.0, *, ground: Space | None = None) -> xr.DataArray:
         """W_p between this run and another at every time that both have saved, or to one measure at every saved time.
 
         Parameters
@@ -82,6 +83,8 @@ class DatasetMethods(Shown):
             Another run of simulate or solve, or one measure ν.
         p : float
             The order, 1 ≤ p < ∞.
+        ground : Space, optional
+            The space whose distance is meant: None for the circle or torus of the model, R^d where it has none.
 
         Returns
         -------
@@ -98,9 +101,10 @@ class DatasetMethods(Shown):
         times = _times(self._ds)
         if isinstance(other, xr.Dataset):
             times = _shared(times, _times(other))
-            values = [wasserstein(measure_at(self._ds, t), measure_at(other, t), p) for t in times.tolist()]
-        else:
-            values = [wasserstein(measure_at(self._ds, t), other, p) for t in times.tolist()]
+        others = (measure_at(other, t) if isinstance(other, xr.Dataset) else other for t in times.tolist())
+        measures = [measure_at(self._ds, t) for t in times.tolist()]
+        space = self.model.space if ground is None and measures[0].periods is not None else ground
+        values = [wasserstein(mu, nu, p, ground=space) for mu, nu in zip(measures, others, strict=True)]
         found = variable("time", values, f"Wasserstein distance of order {p:g}")
         return xr.DataArray(found, coords={"time": variable("time", times, "time")}, name="distance")
 

@@ -214,7 +214,7 @@ def resume(
         check_rows(path, head)
         call = config_of(saved) if model is None else _call_with(model, saved, head.memo)
         state = _state(call).restore(whole_states(saved).isel(time=-1).load(), call, head.memo["state"])
-        watched = Watched.anew(watch, planned(path), state.record(), whole_states(saved))
+        watched = Watched.anew(watch, planned(path), state.record(), saved)
         if more is not None and isinstance(path, Path) and isinstance(lock, Lock):
             watched.layout = extend(path, lock, more)
         recorder = ZarrRecorder.reopened(path, lock)

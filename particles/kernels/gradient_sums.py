@@ -114,10 +114,15 @@ def _add(f, radial, numbers, origin, z, r, mass, count, flat, values, out, i):  
     d = len(z)
     if radial:
         f(r.ctypes, numbers.ctypes, count, len(numbers), values.ctypes)
+        at_zero = 0.0
         for j in range(count):
-            values[j] = mass[j] * values[j] / r[j] if r[j] > 0.0 else 0.0
+            if r[j] > 0.0:
+                values[j] = mass[j] * values[j] / r[j]
+            else:
+                values[j] = 0.0
+                at_zero += mass[j]
         for c in range(d):
-            total = 0.0
+            total = at_zero * origin[c]
             for j in range(count):
                 total += values[j] * z[c, j]
             out[i, c] += total

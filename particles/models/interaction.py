@@ -55,8 +55,8 @@ class PairInteraction(AnyDimension):
     Raises
     ------
     InvalidInput
-        For a gradient that is not that of W (by differences at a dozen displacements), one that is not finite at the
-        origin without a declared value, functions of another shape.
+        For a gradient that is not that of W by differences at two dozen displacements, 1e-4 to 3.6 long; for one that
+        is not finite at the origin without a declared value; for functions of another shape.
     NotSupported
         For another space; a field of the sphere is PairInteraction(...).on_sphere().
     """

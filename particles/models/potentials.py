@@ -16,8 +16,8 @@ from particles.fields.field import VelocityField
 from particles.kernels.user_functions import field_block
 from particles.models.profiles import Profile, called
 
-RADII = 0.07 * 1.43 ** np.arange(12)
-"""Distances from the origin, 0.07 to 3.6, at which a gradient is compared with differences of its potential."""
+RADII = 1e-4 * 1.578 ** np.arange(24)
+"""Distances from the origin, 1e-4 to 3.6, at which a gradient is compared with differences of its potential."""
 
 STEPS = (1e-3, 1e-5, 1e-7)
 """Steps of the differences, relative to the distance: the best of them counts, as the function's own scale is not
@@ -123,7 +123,7 @@ def _origin(W: Profile | Function, grad: Function | None, at_origin: npt.ArrayLi
 
 
 def _compare(made: Potential, d: int, names: tuple[str, str]) -> None:
-    """Refuse a gradient that differs from central differences of W at a dozen displacements, where both are finite."""
+    """Refuse a gradient that differs from central differences of W at the displacements where both are finite."""
     turns = np.random.default_rng(1).standard_normal((len(RADII), d))
     z = RADII[:, None] * turns / np.linalg.norm(turns, axis=1, keepdims=True)
     stated, best = made.gradient(z), np.full(z.shape, np.inf)
@@ -135,7 +135,7 @@ def _compare(made: Potential, d: int, names: tuple[str, str]) -> None:
             best[:, k] = np.fmin(best[:, k], np.abs(slope - stated[:, k]))
     known = np.isfinite(best) & np.isfinite(stated) & np.isfinite(scale)
     if not known.any():
-        raise InvalidInput(f"{names[0]} and {names[1]} are both finite at no displacement from 0.07 to 3.6")
+        raise InvalidInput(f"{names[0]} and {names[1]} are both finite at no displacement from 1e-4 to 3.6")
     wrong = known & (best > AGREES * scale)
     if wrong.any():
         i, k = (int(n) for n in np.argwhere(wrong)[0])

@@ -166,9 +166,9 @@ class Powers(Formula):
 
     @property
     def collides(self) -> bool:  # type: ignore[override]
-        """Where the least exponent attracts, and is below 2."""
-        c, p = min(zip(self.strengths, self.exponents, strict=True), key=lambda term: term[1])
-        return c > 0 and p < 2
+        """Where the least exponent is below 2, and what has it attracts in all."""
+        least = min(self.exponents)
+        return least < 2 and sum(c for c, p in zip(self.strengths, self.exponents, strict=True) if p == least) > 0
 
     @staticmethod
     def w(r: Any, p: Any) -> Any:

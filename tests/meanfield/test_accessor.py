@@ -9,8 +9,9 @@ import xarray as xr
 
 from meanfield import Grid, Uniform, Upwind, limits, measure_at, solve, wasserstein
 from meanfield.analysis.frames import to_frame, to_original
-from particles import SelfAttention, simulate
+from particles import OnCircle, SelfAttention, simulate
 from particles.errors import InvalidInput
+from particles.fields.spaces import Euclidean
 
 I2 = np.eye(2)
 X = np.random.default_rng(0).uniform(-1, 1, size=(6, 2))
@@ -34,6 +35,14 @@ def test_distances_over_the_times_that_both_have_saved():
     to_start = RUN.meanfield.wasserstein(measure_at(RUN, 0.0), p=1)
     np.testing.assert_array_equal(to_start.time, RUN.time)
     assert to_start[0] == 0.0 < to_start[1] < to_start[2]
+
+
+def test_runs_on_a_circle_are_compared_on_it():
+    model = OnCircle(SelfAttention(np.eye(2), np.eye(2), np.eye(2)))
+    one, other = (simulate(model, np.array([[angle], [3.0]]), [0.0]) for angle in (0.01, 2 * np.pi - 0.01))
+    np.testing.assert_allclose(one.meanfield.wasserstein(other, 1.0), 0.01, rtol=1e-12)
+    straight = one.meanfield.wasserstein(other, 1.0, ground=Euclidean())
+    np.testing.assert_allclose(straight, (2 * np.pi - 3.01 + 2.99) / 2, rtol=1e-12)
 
 
 def test_runs_without_a_common_time_are_refused():

@@ -118,3 +118,13 @@ def test_refusals():
     with pytest.raises(InvalidInput, match="not the gradient of U"):
         Confinement(lambda x: np.sum(x * x, axis=1), np.copy, dim=2)
     assert PairInteraction(Cosine(1.0), space=Circle()).dim == 1
+
+
+def test_few_and_many_pairs_have_the_declared_gradient_at_the_origin():
+    x = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    field = PairInteraction(Powers(1.0, 1.0), at_origin=[0.5, -0.25], dim=2)
+    few = field.velocity(0.0, x, EmpiricalMeasure(x))
+    np.testing.assert_allclose(few[0], [(1 - 0.5) / 3, (1 + 0.25) / 3], rtol=1e-15)
+    for copies in (20, 200):
+        many = np.tile(x, (copies, 1))
+        np.testing.assert_allclose(field.velocity(0.0, many, EmpiricalMeasure(many))[:3], few, rtol=1e-13)

@@ -83,3 +83,12 @@ def test_which_fields_have_a_pair_potential():
         with pytest.raises(NotSupported):
             pair_potential(field)
     assert pair_potential(Same(Powers(1, 2), dim=1)).radial
+
+
+def test_a_wrong_gradient_of_a_narrow_potential_is_refused():
+    for width in (1e-3, 1.0, 1e3):
+        bump = lambda z, a=width: -np.exp(-np.sum(z**2, axis=1) / (2 * a**2))  # noqa: E731
+        slope = lambda z, a=width: z / a**2 * np.exp(-np.sum(z**2, axis=1, keepdims=True) / (2 * a**2))  # noqa: E731
+        PairInteraction(bump, slope, dim=2)
+        with pytest.raises(InvalidInput, match="is not the gradient"):
+            PairInteraction(bump, lambda z, right=slope: 1.01 * right(z), dim=2)

@@ -88,3 +88,10 @@ def test_refusals():
         called(lambda x: 1 / "a", "f", np.zeros(2), (2,))
     with pytest.raises(InvalidInput, match="shape"):
         called(np.sum, "f", np.zeros(2), (2,))
+
+
+def test_powers_collide_where_what_has_the_least_exponent_attracts_in_all():
+    assert Powers((1.0, 2.0), (1.0, 2.0)).collides
+    assert not Powers((1.0, -3.0), (1.0, 1.0)).collides
+    assert not Powers((1.0, -1.0), (2.0, 0.0)).collides
+    assert not Powers(1.0, 2.0).collides
