@@ -1,4 +1,4 @@
-"""What `import particles, meanfield` costs, and the first call in a fresh process with a filled cache.
+"""What `import particles, meanfield` costs, the first call in a fresh process with a filled cache, and small waits.
 
 Seconds of processor time, which other work on the machine does not change.
 
@@ -18,6 +18,26 @@ from particles.kernels.softmax import softmax_average
 x = np.zeros(({n}, {d}))
 t = clock()
 softmax_average(x, x, tolerance={tolerance})
+print(clock() - t)
+"""
+INDICATOR = """
+import numpy as np
+from meanfield import Grid
+def disc(x):
+    return (np.sum(x**2, axis=1) <= 1) / np.pi
+grid = Grid([(-1.5, 1.5)] * 2, (32, 32))
+t = clock()
+mu = grid.measure(disc)
+print(clock() - t)
+"""
+HYPOTHESES = """
+import numpy as np
+from meanfield import limits
+from particles import SelfAttention
+Q, K, V = np.random.default_rng(0).normal(size=(3, 384, 384)) / 384**0.5
+model = SelfAttention(Q, K, V)
+t = clock()
+limits.hypotheses(model)
 print(clock() - t)
 """
 
@@ -44,6 +64,8 @@ def main() -> None:
         call = FIRST_CALL.format(n=n, d=d, tolerance=tolerance)
         fresh(call)
         print(f"first call, {name:6}                {fresh(call):.3f} s")
+    print(f"indicator of a disc, 32^2         {fresh(INDICATOR):.3f} s")
+    print(f"hypotheses of a head, d = 384     {fresh(HYPOTHESES):.3f} s")
 
 
 if __name__ == "__main__":

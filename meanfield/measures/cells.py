@@ -20,7 +20,7 @@ Density = Callable[[Array], Array]
 Indices = npt.NDArray[np.intp]
 
 MAX_EVALUATIONS = 4 * 10**8
-BATCH = 2**21
+BATCH = 2**17
 
 WITNESSES = 2**18
 """Points, beside the nodes of the rules, at which a density is looked at for narrow peaks."""
@@ -124,13 +124,15 @@ def _rules(density: Density, low: Array, size: Array) -> tuple[Array, Array, Arr
         weight = outer([weights / 2] * dim).ravel()
         batch = max(1, BATCH // (len(points) * dim))
         for a in range(0, len(low), batch):
-            x = np.empty((len(low[a : a + batch]), len(points), dim))
-            # Axis by axis: the loop over the few components would be the innermost one.
+            some = slice(a, a + batch)
+            # Component by component, node by node: every loop, here and in most densities, runs along the boxes.
+            x = np.empty((dim, len(points), len(low[some])))
             for k in range(dim):
-                x[:, :, k] = low[a : a + batch, k, None] + points[:, k] * size[a : a + batch, k, None]
-            values = _values(density, x.reshape(-1, dim)).reshape(-1, len(points))
-            out[row, a : a + batch] = values @ weight
-            np.maximum(highest[a : a + batch], values.max(axis=1), out=highest[a : a + batch])
+                np.multiply.outer(points[:, k], size[some, k], out=x[k])
+                x[k] += low[some, k]
+            values = _values(density, x.reshape(dim, -1).T).reshape(len(points), -1)
+            out[row, some] = weight @ values
+            np.maximum(highest[some], values.max(axis=0), out=highest[some])
         out[row] *= size.prod(axis=1)
     return out[0], out[1], highest
 
@@ -150,14 +152,14 @@ class _Witnesses(NamedTuple):
         root = np.roots([1.0, *[0.0] * (d - 1), -1.0, -1.0])
         ratio = float(root[np.isreal(root) & (root.real > 1)].real[0])
         steps = np.arange(1, WITNESSES + 1)
-        x, places, where = np.empty((WITNESSES, d)), np.empty((WITNESSES, d)), []
+        x, places, where = np.empty((d, WITNESSES)), np.empty((WITNESSES, d)), []
         for k, e in enumerate(edges):
             place = (0.5 + steps * ratio ** -(k + 1)) % 1.0 * (len(e) - 1)
             cell = np.minimum(place.astype(np.intp), len(e) - 2)
             places[:, k] = place - cell
-            x[:, k] = e[cell] + places[:, k] * (e[cell + 1] - e[cell])
+            x[k] = e[cell] + places[:, k] * (e[cell + 1] - e[cell])
             where.append(cell)
-        return cls(places, _values(density, x), np.ravel_multi_index(where, tuple(len(e) - 1 for e in edges)))
+        return cls(places, _values(density, x.T), np.ravel_multi_index(where, tuple(len(e) - 1 for e in edges)))
 
     def above(self, boxes: _Boxes, highest: Array, share: float) -> Array:
         """For each box the mass that a witness far above its nodes stands for, 0 without one."""
@@ -168,12 +170,15 @@ class _Witnesses(NamedTuple):
         some = np.flatnonzero((peak[boxes.cell] > FAR * highest) & (peak[boxes.cell] * volume > share))
         if not some.size:
             return found
-        near = np.flatnonzero(np.isin(self.cells, boxes.cell[some]))
+        wanted_cells = np.zeros(len(peak), bool)
+        wanted_cells[boxes.cell[some]] = True
+        near = np.flatnonzero(wanted_cells[self.cells])
         places = np.minimum((self.places[near] * boxes.parts).astype(np.intp), boxes.parts - 1)
         known = _keys(self.cells[near], places, boxes.parts)
-        order = np.argsort(known, kind="stable")
-        known, first = np.unique(known[order], return_index=True)
-        largest = np.maximum.reduceat(self.values[near][order], first)
+        order = np.argsort(known)
+        known = known[order]
+        first = np.flatnonzero(np.diff(known, prepend=-1))
+        largest, known = np.maximum.reduceat(self.values[near][order], first), known[first]
         wanted = _keys(boxes.cell[some], boxes.place[some], boxes.parts)
         at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
         value = np.where(known[at] == wanted, largest[at], 0.0)

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meanfield import Grid
+from meanfield.measures import cells
 from particles import EmpiricalMeasure
 from particles.errors import InvalidInput
 
@@ -68,3 +69,18 @@ def test_a_peak_too_narrow_for_the_halvings_is_refused():
 
     with pytest.raises(InvalidInput, match="known only to"):
         Grid([(-6, 6)], 50).measure(density)
+
+
+def test_masses_do_not_depend_on_how_the_points_are_batched(monkeypatch):
+    def density(x):
+        sizes.append(len(x))
+        return np.exp(x[:, 0]) * (x[:, 0] + 2 * x[:, 1] ** 2 < 0.7)
+
+    sizes = []
+    edges = (np.linspace(-1, 1, 4), np.cumsum([0, 0.3, 0.5, 0.4]))
+    masses, error = cells.cell_integrals(density, edges)
+    assert max(sizes[1:]) <= cells.BATCH // 2  # The first call is that of the witnesses.
+    monkeypatch.setattr(cells, "BATCH", 3000)
+    few, error_of_few = cells.cell_integrals(density, edges)
+    np.testing.assert_allclose(few, masses, atol=1e-15)
+    assert error_of_few == pytest.approx(error, rel=1e-9)
