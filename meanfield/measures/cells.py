@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from meanfield.measures.gauss_legendre import gauss_legendre
 from particles.checks import Array, as_finite
 from particles.errors import InvalidInput, TooLarge
 
@@ -119,7 +120,7 @@ def _rules(density: Density, low: Array, size: Array) -> tuple[Array, Array, Arr
     """Integrals over boxes by the two rules, and the highest value at a node of either."""
     out, highest = np.empty((2, len(low))), np.zeros(len(low))
     dim = low.shape[1]
-    for row, (nodes, weights) in enumerate((CORNERS, np.polynomial.legendre.leggauss(5))):
+    for row, (nodes, weights) in enumerate((CORNERS, gauss_legendre(5))):
         points = np.stack(np.meshgrid(*[(nodes + 1) / 2] * dim, indexing="ij"), axis=-1).reshape(-1, dim)
         weight = outer([weights / 2] * dim).ravel()
         batch = max(1, BATCH // (len(points) * dim))

@@ -16,6 +16,7 @@ import numpy as np
 
 from meanfield.measures.cells import Edges, outer
 from meanfield.measures.discs import Ring
+from meanfield.measures.gauss_legendre import gauss_legendre
 from meanfield.measures.grid import Grid, GridMeasure, tensor_points
 from meanfield.measures.laws import Mixture, PointMasses, ProbabilityLaw, Product, Uniform
 from meanfield.measures.weighted_rules import cell_rules
@@ -316,7 +317,7 @@ def _cut(part: Part, counts: tuple[int, ...]) -> Patch:
 
 def _gauss(count: int) -> tuple[Array, Array]:
     """The nodes and weights of Gauss and Legendre on (0, 1)."""
-    places, weights = np.polynomial.legendre.leggauss(count)
+    places, weights = gauss_legendre(count)
     return (places + 1) / 2, weights / 2
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from meanfield.measures.cells import outer
+from meanfield.measures.gauss_legendre import gauss_legendre
 from meanfield.measures.grid import tensor_points
 from meanfield.measures.laws import Mixture, Normal, ProbabilityLaw, Product, Uniform
 from particles.checks import Array, as_times, as_weights, count
@@ -45,7 +46,7 @@ def gauss_nodes(law: ProbabilityLaw, n: int) -> EmpiricalMeasure:
 
 @_nodes.register
 def _(law: Uniform, n: int) -> EmpiricalMeasure:
-    nodes, weights = np.polynomial.legendre.leggauss(n)
+    nodes, weights = gauss_legendre(n)
     half, middle = np.diff(law.bounds)[:, 0] / 2, law.mean()
     points = tensor_points(tuple(m + h * nodes for m, h in zip(middle, half, strict=True)))
     return EmpiricalMeasure(points, outer([weights / 2] * law.dim).ravel())

@@ -22,6 +22,7 @@ import numpy as np
 
 from meanfield.measures.cells import Indices
 from meanfield.measures.flow_map import STENCIL, Stencils
+from meanfield.measures.gauss_legendre import gauss_legendre
 from meanfield.measures.grid import Grid
 from meanfield.measures.material import Patch
 from meanfield.measures.mesh import corners
@@ -205,7 +206,7 @@ class _Flow:
 
     def average(self, shift: Array, grid: Grid, rule: int) -> Array:
         """The masses of the grid's cells by a Gauss rule of the density."""
-        nodes, weights = np.polynomial.legendre.leggauss(rule)
+        nodes, weights = gauss_legendre(rule)
         lines = [(e[:-1, None] + np.diff(e)[:, None] * (nodes + 1) / 2).ravel() for e in grid.edges]
         counts = np.array([len(line) for line in lines])
         s, d = self.stencils, grid.dim

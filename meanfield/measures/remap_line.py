@@ -6,6 +6,7 @@ import numpy as np
 
 from meanfield.measures.cells import Indices
 from meanfield.measures.flow_map import STENCIL, Stencils
+from meanfield.measures.gauss_legendre import gauss_legendre
 from meanfield.measures.material import Patch
 from particles.checks import Array
 
@@ -29,7 +30,7 @@ def _mass_below(patch: Patch, x: Array, below: Array, at: Array) -> Array:
         left = images_on_line(middle, cell, stencils, x) <= at
         low, high = np.where(left, middle, low), np.where(left, high, middle)
     place = np.where(at <= x[0], 0.0, np.where(at >= x[-1], 1.0, (low + high) / 2))
-    nodes, weights = np.polynomial.legendre.leggauss(8)
+    nodes, weights = gauss_legendre(8)
     e = patch.edges[0]
     reference = e[cell, None] + np.diff(e)[cell, None] * place[:, None] * (nodes + 1) / 2
     part = patch.density(reference.reshape(-1, 1)).reshape(len(at), -1) @ weights / 2

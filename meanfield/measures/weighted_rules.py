@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from meanfield.measures.cells import outer
+from meanfield.measures.gauss_legendre import gauss_legendre
 from particles.checks import Array
 
 CONSTANT = 1e-12
@@ -77,7 +78,7 @@ def cell_rules(places: Array, weights: Array, masses: Array, count: int) -> tupl
     even = outer([weights] * d)
     total = masses.sum(axis=axes, keepdims=True)
     masses = np.where(total > 0, masses / np.where(total > 0, total, 1.0), even)
-    legendre, legendre_weights = np.polynomial.legendre.leggauss(count)
+    legendre, legendre_weights = gauss_legendre(count)
     constant = (np.abs(masses / even - 1) <= CONSTANT).all(axis=axes)
     nodes = np.empty((len(masses), count, d))
     shares = masses

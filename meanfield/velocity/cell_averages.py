@@ -16,6 +16,7 @@ from functools import reduce
 import numpy as np
 import numpy.typing as npt
 
+from meanfield.measures.gauss_legendre import gauss_legendre
 from meanfield.measures.grid import along, tensor_points
 from particles.checks import Array
 from particles.models.potentials import Potential
@@ -107,7 +108,7 @@ class _Faces:
     def _by_gauss(self, z: Array, nodes: int) -> Array:
         """Averages over the faces about z (m, d), each cut in halves along its axes: a kink at half a period is on the
         cut."""
-        x, weights = np.polynomial.legendre.leggauss(nodes)
+        x, weights = gauss_legendre(nodes)
         points = np.concatenate([x - 1, x + 1]) / 4
         total = np.zeros(len(z))
         for chosen in itertools.product(range(2 * nodes), repeat=len(self.across)):
@@ -154,7 +155,7 @@ def _piece(a: float, b: float) -> tuple[Array, Array]:
     if a == 0.0 or b == 0.0:
         x, w = _towards_zero()
         return x * (a + b), w * (b - a)
-    x, w = np.polynomial.legendre.leggauss(PIECE_NODES)
+    x, w = gauss_legendre(PIECE_NODES)
     return (a + b) / 2 + (b - a) / 2 * x, (b - a) / 2 * w
 
 
