@@ -29,14 +29,15 @@ def _mass_below(patch: Patch, x: Array, below: Array, at: Array) -> Array:
         middle = (low + high) / 2
         left = images_on_line(middle, cell, stencils, x) <= at
         low, high = np.where(left, middle, low), np.where(left, high, middle)
-    place = np.where(at <= x[0], 0.0, np.where(at >= x[-1], 1.0, (low + high) / 2))
+    place = (low + high) / 2
     nodes, weights = gauss_legendre(8)
     e = patch.edges[0]
     reference = e[cell, None] + np.diff(e)[cell, None] * place[:, None] * (nodes + 1) / 2
     part = patch.density(reference.reshape(-1, 1)).reshape(len(at), -1) @ weights / 2
     mass = below[cell] + patch.scale[cell] * part * place * np.diff(e)[cell]
     # Rounding must not let a point count more than the mass below the next vertex.
-    return np.asarray(np.clip(mass, below[cell], below[cell + 1]))
+    mass = np.clip(mass, below[cell], below[cell + 1])
+    return np.asarray(np.where(at <= x[0], 0.0, np.where(at >= x[-1], below[-1], mass)))
 
 
 def images_on_line(u: Array, cell: Indices, stencils: Stencils, x: Array) -> Array:

@@ -138,3 +138,15 @@ def test_usable_saves_are_those_whose_rounding_stays_below_the_spread():
     two = np.stack([np.array([[0.0, 0.0], [np.exp(2 * t), np.exp(t)]]) for t in times])
     found = _usable(np.diag([2.0, 1.0]), times, two, rescaled=False)
     np.testing.assert_array_equal(found, np.exp(times) <= limit)
+
+
+@pytest.mark.parametrize(("away", "observed"), [(0.009, True), (0.011, False)])
+def test_a_hundredth_of_the_spread_decides(away, observed):
+    """Two tokens that end at 0 and 1 and still were `away` from there at 3/4 of the run, 2 · away before."""
+    times = np.linspace(0.0, 8.0, 41)
+    off = away * np.where(times < 6.0, 2.0, np.where(times < 8.0, 1.0, 0.0))
+    z = np.stack([off, 1.0 - off], axis=1)[:, :, None]
+    z[0] = [[0.0], [1.0]]
+    seen = seen_subspaces(np.eye(1), np.ones(1), times, z, rescaled=True)
+    assert seen.observed == observed
+    assert ("above 0.01: run longer" in seen.reason) != observed

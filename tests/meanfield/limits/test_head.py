@@ -71,3 +71,12 @@ def test_factors_of_another_matrix_are_refused():
         limits.hypotheses(model, factors=(2 * np.ones((2, 1)), np.ones((1, 2))))
     with pytest.raises(InvalidInput, match="pair of matrices"):
         limits.hypotheses(model, factors=np.ones((2, 2)))
+
+
+@pytest.mark.parametrize(("share", "holds"), [(1.1, True), (0.9, None), (-0.9, None), (-1.1, False)])
+def test_a_smallest_eigenvalue_counts_above_a_hundred_roundings_of_sums_of_k_products(share, holds):
+    """diag(1, δ) with k = 2: a sum of k products is off by at most (k + 1) ε ‖Q‖ ‖K‖, and 100 times that is asked."""
+    delta = share * 100 * 3 * np.finfo(float).eps
+    checks = limits.hypotheses(SelfAttention(I2, np.diag([1.0, delta]), I2)).checks["3.1"]
+    definite = next(check for check in checks if "smallest eigenvalue" in check.needs)
+    assert definite.holds is holds

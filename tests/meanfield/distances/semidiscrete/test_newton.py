@@ -32,6 +32,15 @@ def test_few_steps_and_quadratic_convergence():
     assert one.error < 10 * 300 * near.error**2 + 1e-14
 
 
+def test_masses_of_six_decades_are_met_to_rounding():
+    """A dozen steps by bounded factors: the damping has to fall from each to the next."""
+    nu = 10.0 ** np.random.default_rng(1).uniform(-6, 0, 300)
+    p = problem(300)._replace(nu=nu / nu.sum())
+    found = newton(p, evaluate(p, *spread_out(p)), 1e-13, 0.0, 40)
+    assert found.state.error <= 1e-13
+    assert found.steps < 20
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_wanted_changes_add_up_to_nothing(seed):
     rng = np.random.default_rng(seed)

@@ -5,7 +5,7 @@ import pytest
 from oracles.precise import LongDouble, flow
 
 from meanfield.limits.enclosures.eigenspace import splitting
-from meanfield.limits.enclosures.persistence import persistence
+from meanfield.limits.enclosures.persistence import _bounds, _geometry, persistence
 from meanfield.limits.enclosures.series import system_of
 from meanfield.limits.head import Head
 
@@ -112,3 +112,21 @@ def test_a_tie_is_not_broken():
 def test_one_token_leads_itself():
     equation = system_of(Head(np.eye(2), np.eye(2), np.eye(2)), np.ones(1), 0.0)
     assert persistence(equation, whole(equation), 0.0, np.array([[0.3, 0.1]]), np.zeros(1)).motion < 1e-200
+
+
+def test_exponents_lose_the_radius_times_the_lengths_and_no_more():
+    """f falls by B (ρ L + h (ρ' + …)) with the radius: to first order linearly, and not at all without one."""
+    equation, x, _ = clusters(0)
+    split, still = whole(equation), np.zeros(len(x))
+    leaders = persistence(equation, split, 0.0, x, still).leaders
+    lost = []
+    for radius in (0.0, 1e-9, 1e-6, 1e-3):
+        near = np.full(len(x), radius)
+        g = _geometry(equation, x, x, near, leaders)
+        floor = _bounds(equation, split, g, leaders, near, 0.0)[2]
+        apart = leaders[:, None] != leaders[None, :]
+        lost.append(float(np.abs(floor - g.floor)[apart].max()))
+    size = equation.B_norm * np.abs(x).max() ** 2
+    assert lost[0] < 1e-12 * size
+    assert lost[2] / lost[1] == pytest.approx(1e3, rel=1e-2)
+    assert lost[3] / lost[2] == pytest.approx(1e3, rel=1e-2)
