@@ -34,7 +34,7 @@ class BilinearField(VelocityField):
     V_A(t) = e^{−tA} V e^{tA} for the value, less A z. A subclass gives `coupling`.
 
     Parameters: Q, K of shape (k, d), V of shape (d, d), constants or functions of t, scalars where d = 1;
-    A (d, d), constant. Refused: shapes that do not fit, NaN, a frame where V depends on t.
+    A (d, d), constant. Refused: shapes that do not fit, NaN, KᵀQ that underflows, a frame where V depends on t.
     """
 
     Q: Matrix
@@ -55,6 +55,8 @@ class BilinearField(VelocityField):
             raise InvalidInput(
                 f"Q and K must have one shape (k, d) with d = {len(V)} as in V, got Q {Q.shape}, K {K.shape}"
             )
+        if not (callable(self.Q) or callable(self.K)):
+            _check_underflow(Q, K)
         if self.A is not None:
             if callable(self.V):
                 raise NotSupported("a moving frame needs a constant V, got a function of t")
@@ -215,6 +217,20 @@ def row_softmax(scores: Array) -> Array:
     """Rows (..., m, n) of scores to rows e^{s_j} / Σ_k e^{s_k}, shifted by their maximum."""
     P = np.exp(scores - scores.max(axis=-1, keepdims=True))
     return np.asarray(P / P.sum(axis=-1, keepdims=True))
+
+
+def _check_underflow(Q: Array, K: Array) -> None:
+    """Refuse factors whose product KᵀQ is 0 or subnormal in float64 though it is not 0."""
+    largest_q, largest_k = np.abs(Q).max(initial=0.0), np.abs(K).max(initial=0.0)
+    if largest_q == 0 or largest_k == 0:
+        return
+    share = float(np.abs((K / largest_k).T @ (Q / largest_q)).max())
+    # Both factors are finite, so that only a product of the two can leave the range.
+    if 0 < share and np.log(share) + np.log(largest_q) + np.log(largest_k) < np.log(np.finfo(float).tiny):
+        raise InvalidInput(
+            f"KᵀQ underflows in float64: the entries of Q and K are at most {largest_q:g} and {largest_k:g}. "
+            "Move the scale into the tokens: Q/s, K/s and s x have the same scores"
+        )
 
 
 def _in_range(array: Array, t: float) -> Array:

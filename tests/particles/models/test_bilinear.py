@@ -117,3 +117,14 @@ def test_matrices_that_do_not_fit_are_refused_where_the_model_is_made(name, shap
     q, k, d = shapes
     with pytest.raises(InvalidInput, match=r"one shape \(k, d\) with d = "):
         FAMILY[name][0](np.ones(q), np.ones(k), np.eye(d))
+
+
+@pytest.mark.parametrize("name", ["softmax", "hardmax", "linear"])
+def test_factors_whose_product_underflows_are_refused(name):
+    """Hardmax does not depend on the scale of its scores: all equal to 0 they would be ties."""
+    make = FAMILY[name][0]
+    with pytest.raises(InvalidInput, match="underflows"):
+        make(np.full((1, 1), 1e-200), np.full((1, 1), 1e-200), np.eye(1))
+    make(np.full((1, 1), 1e-200), np.full((1, 1), 1e200), np.eye(1))
+    make(np.zeros((1, 1)), np.full((1, 1), 1e-200), np.eye(1))
+    make(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]]), np.eye(2))
