@@ -226,7 +226,7 @@ def _check_underflow(Q: Array, K: Array) -> None:
         return
     share = float(np.abs((K / largest_k).T @ (Q / largest_q)).max())
     # Both factors are finite, so that only a product of the two can leave the range.
-    if 0 < share and np.log(share) + np.log(largest_q) + np.log(largest_k) < np.log(np.finfo(float).tiny):
+    if share > 0 and np.log(share) + np.log(largest_q) + np.log(largest_k) < np.log(np.finfo(float).tiny):
         raise InvalidInput(
             f"KᵀQ underflows in float64: the entries of Q and K are at most {largest_q:g} and {largest_k:g}. "
             "Move the scale into the tokens: Q/s, K/s and s x have the same scores"
