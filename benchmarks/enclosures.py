@@ -6,6 +6,7 @@
 `shares` runs seeds 0, 1, … and gives the reasons for those that are not proved. `truth` compares radii and proved
 limits with an integration in long doubles (64 bits) by another Taylor method, tests/oracles/precise.py: an instance
 fails where the truth lies outside a radius, or a leader's rescaled token at phase time outside the bound on its limit.
+Every instance is told on stderr as it ends.
 """
 
 import sys
@@ -58,10 +59,13 @@ def share(d, n, product, seeds):
         found = limits.certify(ds, enclose=True)
         seconds.append(time.process_time() - start)
         counts[found.status] += 1
+        why = found.reason.partition("is not enclosed: ")[2]
         if found.status == "proved":
             radii.append(found.bound.max())
+            why = f"{radii[-1]:.1e}"
         else:
-            reasons[kind_of(found.reason.partition("is not enclosed: ")[2])] += 1
+            reasons[kind_of(why)] += 1
+        print(f"{d} {n} {product} seed {seed}: {found.status}, {why}, {seconds[-1]:.2f} s", file=sys.stderr, flush=True)
     why = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
     print(
         f"{d}  {n:3d}  {product:8s}  {seeds:4d}  {100 * counts['proved'] / seeds:5.1f} %  {np.median(radii):8.1e}  "
@@ -167,6 +171,11 @@ def truth(instances, first, size):
     for seed in range(first, first + instances):
         claim, right = judged(seed, size)
         counts[SORTS[seed % len(SORTS)], claim] += 1
+        print(
+            f"seed {seed} {SORTS[seed % len(SORTS)]}: {claim}, {'true' if right else 'FALSE'}",
+            file=sys.stderr,
+            flush=True,
+        )
         if not right:
             wrong.append((seed, claim))
             print("FALSE", seed, claim, flush=True)

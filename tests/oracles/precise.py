@@ -34,24 +34,28 @@ class Digits:
 
 def taylor(x, V, B, w, numbers):
     """Coefficients of t^k of the solution through x (n, d), and of the scores of the weights that were left out."""
-    X, S, E, Z, M = [x], [], [], [], []
-    leaders, kept = None, None
+    n, d = x.shape
+    X, image = (np.zeros((numbers.degree + 1, n, d), dtype=x.dtype) for _ in range(2))
+    S, E = (np.zeros((numbers.degree, n, n), dtype=x.dtype) for _ in range(2))
+    Z, M = np.zeros((numbers.degree, n, 1), dtype=x.dtype), np.zeros((numbers.degree, n, d), dtype=x.dtype)
+    orders = numbers.array(np.arange(float(numbers.degree)))
+    X[0] = x
     for k in range(numbers.degree):
-        S.append(sum(X[a] @ B.T @ X[k - a].T for a in range(k + 1)))
+        image[k] = X[k] @ B.T
+        S[k] = np.einsum("aic,ajc->ij", image[: k + 1], X[k::-1])
         if k == 0:
             leaders = S[0].argmax(axis=1)
             kept = S[0] - S[0].max(axis=1, keepdims=True) > 1.5 * numbers.negligible
-        S[k] = S[k] - S[k][np.arange(len(x)), leaders][:, None]
+        S[k] = S[k] - S[k][np.arange(n), leaders][:, None]
         if k == 0:
-            E.append(numbers.exp(S[0]) * kept)
+            E[0] = numbers.exp(S[0]) * kept
         else:
-            E.append(sum(a * S[a] * E[k - a] for a in range(1, k + 1)) / k)
-        weighted = [e * w for e in E]
-        Z.append(weighted[k].sum(axis=1)[:, None])
-        above = sum(weighted[a] @ X[k - a] for a in range(k + 1))
-        M.append((above - sum(Z[a] * M[k - a] for a in range(1, k + 1))) / Z[0])
-        X.append(M[k] @ V.T / (k + 1))
-    return X, [s[~kept] for s in S]
+            E[k] = np.einsum("a,aij,aij->ij", orders[1 : k + 1], S[1 : k + 1], E[k - 1 :: -1]) / k
+        Z[k] = (E[k] @ w)[:, None]
+        above = np.einsum("aij,ajc->ic", E[: k + 1] * w, X[k::-1])
+        M[k] = (above - (Z[1 : k + 1] * M[k - 1 :: -1]).sum(axis=0) if k else above) / Z[0]
+        X[k + 1] = M[k] @ V.T / (k + 1)
+    return X, S[:, ~kept]
 
 
 def flow(x0, V, B, w, times, numbers):
@@ -65,7 +69,7 @@ def flow(x0, V, B, w, times, numbers):
             # The last terms are the room that the series leaves; half of it, as the terms need not fall in order.
             step = (numbers.last * size / last) ** (numbers.array(1.0)[()] / (numbers.degree - 1)) / 2 if last else end
             step = min(step, end - now)
-            while dropped[0].size and largest(dropped, step) > numbers.negligible:
+            while dropped.size and largest(dropped, step) > numbers.negligible:
                 step = step / 2
             x = sum(c * step**k for k, c in reversed(list(enumerate(X))))
             now = now + step

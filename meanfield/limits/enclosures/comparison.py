@@ -124,7 +124,7 @@ def _moved_means(s: _Slabs, P: Array, apart: Array, tube: Array) -> Array:
 
 def _attention(system: System, s: _Slabs) -> Array:
     """Above the attention P_ij of every state, (S, n, n): its own weight at its most, all others at their least."""
-    off = up(s.swing + s.wander)
+    off = up(s.swing + s.wander + gamma(4) * np.abs(s.scores))
     # A token without mass attracts nobody, however large its score.
     most = np.where(system.w > 0.0, up(exp_up(s.scores + off) * np.maximum(system.w, TINY)), 0.0)
     most = up(most * (1 + system.w_error))

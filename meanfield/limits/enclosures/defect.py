@@ -22,6 +22,7 @@ import numpy as np
 
 from meanfield.limits.enclosures.outward import (
     EXPONENTIAL_ERROR,
+    down,
     exp_down,
     exp_up,
     expm1_up,
@@ -70,7 +71,8 @@ def defect(system: System, p: Series) -> Defect:
     above = np.einsum("bij,bij->ij", distance[1:], _tails(size)[DEGREE:0:-1])
     truncated = up(1 + system.w_error) * (above + weight_tail * reach)
     rounded = missed + (rounding + up(1 + system.w_error) * weight_error * reach) @ system.w
-    lowest = exp_down(p.scores[0] - up(swing + score_error)) @ system.w * (1 - 2 * system.w_error) * (1 - 1e-9)
+    below = up(swing + score_error + gamma(4) * np.abs(p.scores[0]))
+    lowest = down(down(exp_down(p.scores[0] - below)) @ system.w * (1 - 2 * system.w_error))
     factor = up(system.V_norm * abs(p.half))
     own = gamma(d + 8) * length_up(np.abs(p.mean) @ np.abs(system.V).T).sum(axis=0) * abs(p.half)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -112,7 +114,9 @@ def _weights(system: System, p: Series, swing: Array, score_error: Array) -> tup
     with np.errstate(over="ignore", invalid="ignore"):
         error = up(largest * (EXPONENTIAL_ERROR + expm1_up(score_error)) + rounding * grown)
         tail = up(left_out * grown)
-        anything = exp_up(up(p.scores[0] + swing + score_error + 1e-9))
+        # Scores are mostly negative: what rounds in the sum is added by its size.
+        highest = p.scores[0] + up(swing + score_error + gamma(4) * np.abs(p.scores[0]))
+        anything = up(exp_up(highest + gamma(4) * np.abs(highest)))
         keep = p.kept & (error + tail < anything)
     return (
         np.where(keep, p.weights, 0.0),

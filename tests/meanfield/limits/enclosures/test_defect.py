@@ -1,12 +1,14 @@
 """The defect is above what polynomials miss the equation by, measured in more digits at many points of a step."""
 
+import mpmath
 import numpy as np
 import pytest
 from enclosed import system
 from oracles.precise import LongDouble
 
-from meanfield.limits.enclosures.defect import defect
-from meanfield.limits.enclosures.series import series, step_length, value
+from meanfield.limits.enclosures.defect import _weights, defect
+from meanfield.limits.enclosures.series import series, step_length, system_of, value
+from meanfield.limits.head import Head
 
 
 def missed(equation, p, sigma):
@@ -51,3 +53,22 @@ def test_means_and_scores_are_bounded():
     scores = (at @ B.T)[:, None, :] * (at[None, :, :] - at[p.leaders][:, None, :])
     gap = np.abs((scores.sum(axis=2) - value(LongDouble.array(p.scores), 0.7)).astype(float))
     assert (gap <= found.score_error + 1e-15).all()
+
+
+@pytest.mark.parametrize("far", [8.0, 16.0, 24.0])
+def test_weights_without_a_polynomial_are_bounded_from_above(far):
+    """Of tokens at rest e^{s} is a number: the bound on a weight that is left out is no smaller."""
+    equation = system_of(Head(np.eye(1), np.eye(1), np.eye(1)), np.full(3, 1 / 3), 0.0)
+    p = series(equation, np.array([[far], [0.0], [-1.0]]), 0.0)
+    *_, tail = _weights(equation, p, np.zeros((3, 3)), np.zeros((3, 3)))
+    dropped = ~p.kept
+    assert dropped.sum() == 2
+    for bound, score in zip(tail[dropped], p.scores[0][dropped], strict=True):
+        assert mpmath.exp(score) <= bound <= mpmath.exp(score) * (1 + 1e-8)
+
+
+def test_a_row_whose_sum_is_lost_in_underflow_has_no_bound():
+    equation = system_of(Head(np.eye(1), np.eye(1), np.eye(1)), np.array([1e-320, 1.0]), 0.0)
+    found = defect(equation, series(equation, np.array([[40.0], [-1.0]]), 1e-3))
+    assert np.isinf(found.rate[0])
+    assert np.isfinite(found.rate[1])
