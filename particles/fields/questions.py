@@ -77,6 +77,24 @@ def _(field: Derived, n: int, tolerance: float) -> VelocityField:
     return field if inner is field.field else replace(field, field=inner)
 
 
+@singledispatch
+def with_exact_sums(field: VelocityField) -> VelocityField:
+    """The same field with sums exact to rounding, whatever its own may leave: a question that all fields can answer."""
+    return field
+
+
+@with_exact_sums.register
+def _(field: Sum) -> VelocityField:
+    terms = tuple(with_exact_sums(term) for term in field.summands)
+    return field if all(a is b for a, b in zip(terms, field.summands, strict=True)) else Sum(terms)
+
+
+@with_exact_sums.register
+def _(field: Derived) -> VelocityField:
+    inner = with_exact_sums(field.field)
+    return field if inner is field.field else replace(field, field=inner)
+
+
 @own_frame.register
 def _(field: Sum) -> Array:
     return reduce(add, (own_frame(term) for term in field.terms))

@@ -15,7 +15,7 @@ from particles.fields.compiled_sum import CompiledSum, registered_sum
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField
 from particles.fields.query import check_query
-from particles.fields.questions import attention_matrix, for_run, jacobian, score_matrix
+from particles.fields.questions import attention_matrix, for_run, jacobian, score_matrix, with_exact_sums
 from particles.kernels.loops.packed_sums import SOFTMAX
 from particles.kernels.softmax import choose_method, softmax_average
 from particles.measure import Measure
@@ -217,6 +217,11 @@ def _(field: SoftmaxField, t: float, x: Array, w: Array) -> Array:
 def _(field: SoftmaxField, n: int, tolerance: float) -> VelocityField:
     chosen = isinstance(field.tolerance, Automatic) and field._kernel(n, tolerance) == "tree"
     return replace(field, tolerance=tolerance) if chosen else field
+
+
+@with_exact_sums.register
+def _(field: SoftmaxField) -> VelocityField:
+    return field if field.tolerance is None else replace(field, tolerance=None)
 
 
 @registered_sum(SoftmaxField)

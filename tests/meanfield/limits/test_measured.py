@@ -6,6 +6,7 @@ import pytest
 from meanfield.limits.measured import FLOOR, assumption, measured_error
 from meanfield.limits.run import read_run
 from particles import Adaptive, Euler, LinearAttention, SelfAttention, simulate
+from particles.kernels import softmax
 
 I3 = np.eye(3)
 
@@ -29,3 +30,16 @@ def test_a_second_integration_that_ends_early_measures_nothing():
     run = simulate(LinearAttention(1.0, 1.0, 1.0), [1.0, 2.0], [0.0, 0.05, 0.15])
     late = run.assign_coords(time=[0.0, 0.05, 5.0])
     assert np.isinf(measured_error(read_run(late), 2))
+
+
+def test_what_the_sums_of_the_run_left_out_is_measured(monkeypatch):
+    """A second integration with the run's own sums agrees with it: both are off by what 0.3 allows."""
+    monkeypatch.setitem(softmax.TREE_FROM_PAIRS, 2, 1)
+    monkeypatch.setattr(softmax, "TREE_FROM_POINTS", 1)
+    angles = np.random.default_rng(0).uniform(-1.4, 1.4, size=513)
+    x0 = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    heads = [SelfAttention(np.eye(2), 3.0 * np.eye(2), np.eye(2), tolerance=t).on_sphere() for t in (0.3, None)]
+    coarse, exact = (simulate(head, x0, [0.0, 0.1], Adaptive(1e-10, 1e-12)) for head in heads)
+    gap = float(np.abs(coarse.position[-1] - exact.position[-1]).max())
+    assert gap > 1e-7
+    assert measured_error(read_run(coarse), 1) >= 9.0 * gap

@@ -17,7 +17,7 @@ from particles import (
 )
 from particles.errors import NotSupported
 from particles.fields.field import MovingFrame
-from particles.fields.questions import attention_matrix, for_run, jacobian, own_frame, score_matrix
+from particles.fields.questions import attention_matrix, for_run, jacobian, own_frame, score_matrix, with_exact_sums
 
 
 def test_the_frame_of_heads_is_the_sum_of_their_values():
@@ -148,3 +148,12 @@ def test_what_is_made_of_fields_leaves_the_accuracy_of_its_sums_to_the_run_too()
         assert "tree" in for_run(made, 10**5, 1e-10).summation(10**5)
         assert "tree" not in made.summation(10**5)
     assert for_run(Spin(), 10**5, 1e-10) == Spin()
+
+
+def test_exact_sums_replace_those_that_a_field_or_its_parts_allow():
+    Q, K, V = matrices(2, 2, seed=0)
+    loose, exact = SelfAttention(Q, K, V, tolerance=0.1), SelfAttention(Q, K, V, tolerance=None)
+    for made, same in ((loose, exact), (loose + exact, exact + exact), (loose.on_sphere(), exact.on_sphere())):
+        assert "tree" not in with_exact_sums(made).summation(10**5)
+        assert with_exact_sums(same) is same
+    assert with_exact_sums(Spin()) == Spin()
