@@ -13,7 +13,7 @@ from secrets import token_hex
 from typing import Any, cast
 
 from meanfield.studies.executors import AnyExecutor, Executors, maker
-from meanfield.studies.results import DONE, Outcome, Piece, as_pieces, failure, record
+from meanfield.studies.results import DONE, Outcome, Piece, Place, as_pieces, failure, record
 from particles.errors import LibraryError, NotSupported, RunStopped, StoreError
 from particles.kernels.threads import available_processors, threads
 
@@ -22,8 +22,6 @@ IN_FLIGHT = 4096
 
 TRIES = 2
 """Times that a task may end its worker while it runs alone; then it counts as failed."""
-
-Place = tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,9 @@ from particles.errors import InvalidInput, StoreError
 DONE, FAILED, OPEN = "done", "failed", "open"
 """The status of a task: it has a result, it has an error, it has not been run."""
 
+Place = tuple[int, ...]
+"""Where a task stands along the axes of its study."""
+
 LONGEST_MESSAGE = 2000
 """Characters of an error that are kept."""
 
@@ -38,13 +41,13 @@ class Piece:
 class Outcome:
     """How a task ended; `place` counts along the axes of the study."""
 
-    place: tuple[int, ...]
+    place: Place
     status: str
     message: str = ""
     pieces: Mapping[str, Piece] = field(default_factory=dict)
 
 
-def failure(place: tuple[int, ...], error: BaseException) -> Outcome:
+def failure(place: Place, error: BaseException) -> Outcome:
     """The outcome of a task that raised an error."""
     return Outcome(place, FAILED, f"{type(error).__name__}: {error}"[:LONGEST_MESSAGE])
 

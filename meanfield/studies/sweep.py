@@ -13,8 +13,8 @@ import numpy as np
 import xarray as xr
 
 from meanfield.studies.executors import Executors
-from meanfield.studies.perform import Place
-from meanfield.studies.tasks import run_all
+from meanfield.studies.results import Place
+from meanfield.studies.tasks import run_all, seeded
 from particles.checks import callable_name, flag, whole
 from particles.dataset import provenance
 from particles.errors import InvalidInput
@@ -130,7 +130,7 @@ def stream(seed: int, point: Sequence[int], s: int, *, common_random_numbers: bo
     places = [whole(place, "each place of point", 0) for place in point]
     seed, s = whole(seed, "seed", 0), whole(s, "s", 0)
     key = (s,) if flag(common_random_numbers, "common_random_numbers") else (*places, s)
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+    return seeded(seed, *key)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,8 +141,7 @@ class _Measured:
 
     def __call__(self, place: Place, parameters: Mapping[str, Any]) -> Any:
         given = {name: value for name, value in parameters.items() if name != "seed"}
-        rng = stream(self.seed, place[:-1], place[-1], common_random_numbers=self.common)
-        return self.measure(**given, rng=rng)
+        return self.measure(**given, rng=seeded(self.seed, *(place[-1:] if self.common else place)))
 
 
 def _axes(over: Mapping[str, Sequence[Any]]) -> dict[str, tuple[Any, ...]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,12 +10,13 @@ import numpy as np
 import xarray as xr
 
 from meanfield.studies.executors import Executors, as_executor
-from meanfield.studies.gather import agreeing, gathered
-from meanfield.studies.perform import Job, Place, Task, performed
-from meanfield.studies.results import DONE, Outcome
+from meanfield.studies.found import Found
+from meanfield.studies.gather import gathered
+from meanfield.studies.perform import Job, Task, performed
+from meanfield.studies.results import Place
 from meanfield.studies.task_store import TaskStore
 from particles.dataset import COMPLETED, variable
-from particles.errors import Interrupted, RunStopped, StoreError
+from particles.errors import Interrupted, RunStopped
 from particles.kernels.threads import threads
 from particles.progress import Progress, as_progress, progress_of
 
@@ -49,24 +48,24 @@ def run_all(
     try:
         if kept is not None and (finished := kept.finished()) is not None:
             return finished
-        outcomes = {} if kept is None else kept.outcomes()
-        places = itertools.product(*(range(len(values)) for values in axes.values()))
-        left = [place for place in places if place not in outcomes or outcomes[place].status != DONE]
-        tasks = (Task(p, {name: axes[name][i] for name, i in zip(axes, p, strict=True)}) for p in left)
-        total = math.prod(len(values) for values in axes.values())
+        found = Found(tuple(len(values) for values in axes.values()))
+        for outcome in () if kept is None else kept.outcomes():
+            found.add(outcome)
+        tasks = (Task(p, {name: axes[name][i] for name, i in zip(axes, p, strict=True)}) for p in found.left())
         job = Job(function, frozenset({*axes, "status", "message"}), None if kept is None else kept.folder)
         try:
-            with threads(1), progress_of(progress, label, "task", total, total - len(left)) as advance:
+            with threads(1), progress_of(progress, label, "task", found.total, found.done) as advance:
                 for outcome in performed(job, tasks, executor):
-                    outcomes[outcome.place] = outcome
+                    for known in [outcome] if kept is None else kept.known(outcome):
+                        found.add(known)
                     advance()
         except KeyboardInterrupt:
             reason = "interrupted: what is done is kept" if kept else "interrupted"
-            raise Interrupted(reason, dataset=_dataset(made, coordinates, _known(kept, outcomes), reason)) from None
-        outcomes = _known(kept, outcomes)
-        ds = _dataset(made, coordinates, outcomes, _status(total, outcomes))
+            raise Interrupted(reason, dataset=_dataset(made, coordinates, _all(kept, found), reason)) from None
+        _all(kept, found)
+        ds = _dataset(made, coordinates, found, _status(found))
         if kept is not None:
-            kept.finish(ds, outcomes.values())
+            kept.finish(ds, found)
         return ds
     finally:
         if kept is not None:
@@ -80,31 +79,21 @@ def complete(ds: xr.Dataset) -> xr.Dataset:
     return ds.drop_vars(["status", "message"])
 
 
-def _known(kept: TaskStore | None, outcomes: dict[Place, Outcome]) -> dict[Place, Outcome]:
-    """The outcomes with their results, which stand in the records where there is a store."""
-    if kept is None:
-        return agreeing(outcomes)
-    found = kept.outcomes()
-    lost = [place for place, outcome in outcomes.items() if outcome.status == DONE and place not in found]
-    if lost:
-        raise StoreError(
-            f"the records of {len(lost)} finished tasks are not in {kept.folder}: the workers write them, so the store "
-            "must be on a file system that they share with this process"
-        )
-    return agreeing(found)
+def _all(kept: TaskStore | None, found: Found) -> Found:
+    """All that is known, with what stands in records still; tasks whose results have other dims count as failed."""
+    if kept is not None:
+        kept.read_rest(found)
+    found.refuse_other_dims()
+    return found
 
 
-def _status(total: int, outcomes: Mapping[Place, Outcome]) -> str:
-    failed = [outcome for outcome in outcomes.values() if outcome.status != DONE]
-    if not failed:
-        return COMPLETED
-    return f"stopped: {len(failed)} of {total} tasks failed, the first: {failed[0].message}"
+def _status(found: Found) -> str:
+    failed, message = found.failed()
+    return f"stopped: {failed} of {found.total} tasks failed, the first: {message}" if failed else COMPLETED
 
 
-def _dataset(
-    made: xr.Dataset, coordinates: Mapping[str, xr.Variable], outcomes: Mapping[Place, Outcome], status: str
-) -> xr.Dataset:
-    results = gathered({name: found.values for name, found in coordinates.items()}, outcomes)
+def _dataset(made: xr.Dataset, coordinates: Mapping[str, xr.Variable], found: Found, status: str) -> xr.Dataset:
+    results = gathered(tuple(coordinates), found)
     ds = made.assign_coords(coordinates).assign(results.data_vars).assign_coords(results.coords)
     return ds.assign_attrs(status=status)
 

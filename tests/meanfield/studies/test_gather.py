@@ -2,28 +2,37 @@
 
 import numpy as np
 
-from meanfield.studies.gather import agreeing, gathered
+from meanfield.studies.found import Found
+from meanfield.studies.gather import gathered
 from meanfield.studies.results import DONE, FAILED, Outcome, Piece
 
-AXES = {"n": np.array([2, 3]), "seed": np.array([0])}
+AXES = ("n", "seed")
 
 
 def done(place, /, **pieces):
     return Outcome(place, DONE, "", pieces)
 
 
+def of(*outcomes):
+    found = Found((2, 1))
+    for outcome in outcomes:
+        found.add(outcome)
+    found.refuse_other_dims()
+    return gathered(AXES, found)
+
+
 def both(first, second):
-    return gathered(AXES, {(0, 0): done((0, 0), **first), (1, 0): done((1, 0), **second)})
+    return of(done((1, 0), **second), done((0, 0), **first))
 
 
 def test_whole_numbers_stay_whole_until_one_is_missing():
     one = {"x": Piece((), np.array(1))}
     assert both(one, one)["x"].dtype == np.int64
-    ds = gathered(AXES, {(0, 0): done((0, 0), **one), (1, 0): Outcome((1, 0), FAILED, "why")})
+    ds = of(done((0, 0), **one), Outcome((1, 0), FAILED, "why"))
     np.testing.assert_array_equal(ds["x"], [[1.0], [np.nan]])
     assert ds["status"].values.tolist() == [["done"], ["failed"]]
     assert ds["message"].values.tolist() == [[""], ["why"]]
-    assert gathered(AXES, {})["status"].values.tolist() == [["open"], ["open"]]
+    assert of()["status"].values.tolist() == [["open"], ["open"]]
 
 
 def test_a_ragged_array_is_padded_and_counted():
@@ -55,11 +64,7 @@ def test_a_coordinate_is_shared_where_it_is_the_same_and_a_variable_where_not():
 
 
 def test_another_number_of_axes_counts_as_failed_and_loses_no_other():
-    outcomes = {
-        (0, 0): done((0, 0), x=Piece((), np.array(1.0))),
-        (1, 0): done((1, 0), x=Piece(("x_index",), np.ones(2))),
-    }
-    ds = gathered(AXES, agreeing(outcomes))
+    ds = both({"x": Piece((), np.array(1.0))}, {"x": Piece(("x_index",), np.ones(2))})
     np.testing.assert_array_equal(ds["x"], [[1.0], [np.nan]])
     assert ds["status"].values.tolist() == [["done"], ["failed"]]
     assert "same number of axes" in str(ds["message"][1, 0].values)

@@ -1,10 +1,12 @@
 """The store of a study: few files, a killed driver, a second call, other calls, damage, links to nowhere."""
 
+import contextlib
 import signal
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,11 @@ import xarray as xr
 from user_measures import draw, fails_at_two, slow, tiny
 
 from meanfield.studies import sweep
-from particles.errors import StoreError
+from meanfield.studies.found import Found
+from meanfield.studies.results import DONE, Outcome, Piece, record
+from meanfield.studies.task_store import TaskStore
+from particles.dataset import provenance
+from particles.errors import Interrupted, StoreError
 from particles.files import Lock
 
 ROOT = Path(__file__).parents[3]
@@ -144,3 +150,60 @@ def test_a_damaged_record_is_a_task_that_runs_again(tmp_path, monkeypatch):
 def test_one_driver_at_a_time(tmp_path):
     with Lock((tmp_path / "s").resolve()), pytest.raises(StoreError, match="is being written by process"):
         sweep(tiny, {"k": [1]}, seeds=1, store=tmp_path / "s")
+
+
+def test_records_are_put_into_few_files_while_a_study_runs_and_a_second_call_reads_them(tmp_path, monkeypatch):
+    monkeypatch.setattr("meanfield.studies.task_store.LOOSE", 8)
+    monkeypatch.setattr("meanfield.studies.perform.IN_FLIGHT", 8)
+    store, call = tmp_path / "s.zarr", {"over": {"k": range(50)}, "seeds": 2}
+    most = 0
+
+    def watch(done, total):
+        nonlocal most
+        most = max(most, len(list((store / "tasks").glob("[0-9]*"))))
+        if done == 60:
+            raise KeyboardInterrupt
+
+    with ThreadPoolExecutor(4) as pool, pytest.raises(Interrupted) as caught:
+        sweep(tiny, **call, store=store, executor=pool, progress=watch)
+    assert most <= 16
+    assert len(list((store / "tasks").glob("batch-*"))) >= 4
+    assert (caught.value.dataset["status"] == "done").sum() >= 60
+    left = []
+    ds = sweep(tiny, **call, store=store, progress=lambda done, total: left.append(done))
+    assert len(left) <= 40
+    assert ds.drop_attrs().identical(sweep(tiny, **call).drop_attrs())
+
+
+def test_large_records_are_read_at_the_end_only(tmp_path, monkeypatch):
+    monkeypatch.setattr("meanfield.studies.task_store.LOOSE", 4)
+    monkeypatch.setattr("meanfield.studies.task_store.SMALL", 10)
+    ds = sweep(draw, {"beta": [1.0, 2.0], "n": [2, 3, 4]}, seeds=3, store=tmp_path / "s.zarr")
+    assert ds.drop_attrs().identical(sweep(draw, {"beta": [1.0, 2.0], "n": [2, 3, 4]}, seeds=3).drop_attrs())
+
+
+def test_a_record_that_is_read_before_its_worker_tells_of_it_is_not_lost(tmp_path):
+    made = provenance("studies.test", {}, "0")
+    with contextlib.closing(TaskStore.open(tmp_path / "s.zarr", made)) as kept:
+        found, outcome = Found((2,)), Outcome((1,), DONE, "", {"x": Piece((), np.array(1.0))})
+        (kept.folder / "1").write_bytes(record(outcome))
+        for known in kept.outcomes():
+            found.add(known)
+        assert list(kept.known(replace(outcome, pieces={}))) == []
+        kept.read_rest(found)
+        assert (1,) in found
+        list(kept.known(Outcome((0,), DONE)))
+        with pytest.raises(StoreError, match="records of 1 finished tasks are not in"):
+            kept.read_rest(found)
+
+
+def test_records_of_an_open_study_are_written_chunk_by_chunk(tmp_path, monkeypatch):
+    monkeypatch.setattr("meanfield.studies.task_store.CHUNK", 2000)
+    call = {"over": {"n": range(1, 12)}, "seeds": 2, "store": tmp_path / "s.zarr"}
+    assert sweep(fails_at_two, **call).attrs["status"].startswith("stopped: 2 of 22")
+    assert len(files(tmp_path / "s.zarr" / "tasks" / "records")) > 2
+    monkeypatch.setenv("FIXED", str(tmp_path))
+    calls = []
+    ds = sweep(fails_at_two, **call, progress=lambda done, total: calls.append(done))
+    assert calls == [21, 22]
+    assert ds.drop_attrs().identical(sweep(fails_at_two, call["over"], seeds=2).drop_attrs())
