@@ -27,7 +27,8 @@ class Hypotheses(Shown):
     ----------
     theorem : str, optional
         The most specific theorem that applies: of one head of R^d "2.1", "3.1", "4.2", "5.2" or "8.5" of arXiv
-        2305.05465; of other fields "equal angles", "open hemisphere", "causal order" or "hardmax leaders".
+        2305.05465; of other fields "equal angles", "open hemisphere", "causal order", "hardmax leaders"
+        or "leaders of rows".
     others : tuple of str
         Further ones that apply.
     undecided : tuple of str
@@ -99,8 +100,9 @@ def hypotheses(
     on G. A number within rounding of its threshold, or a relative gap below 1e-8, leaves the theorem undecided.
     Other fields: "open hemisphere", heads with V = λI, λ > 0, on the sphere, also sums of them; "equal angles", one
     such head with QᵀK = βI, for equiangular tokens; "causal order", causal attention with V = λI on the sphere;
-    "hardmax leaders", hardmax attention with V = λI. Anything else gets theorem None with the reason; so does a
-    subclass of SelfAttention, unless its body has `same_equation = True`.
+    "hardmax leaders", hardmax attention with V = λI; "leaders of rows", sums of heads and causal attention in R^d with
+    V = λI in each. Anything else gets theorem None with the reason; so does a subclass of SelfAttention, unless its
+    body has `same_equation = True`.
 
     Parameters
     ----------

@@ -207,7 +207,7 @@ class LimitCertificate(Shown):
         kinds = {kind: int(np.sum(self.limit_kind == kind)) for kind in KINDS}
         lines.append("  tokens: " + ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count))
         if self.known:
-            followed = "" if self.phase is None else f", {len(np.unique(self.leaders))} leader(s)"
+            followed = "" if self.phase is None else f", {len(np.unique(self.leaders[self.leaders >= 0]))} leader(s)"
             lines.append(f"  largest bound {self.bound.max():.3g}{followed}")
         lines += [f"  given that {assumption}" for assumption in self.assumptions]
         if isinstance(self.limit_set, BooleanMatrix):

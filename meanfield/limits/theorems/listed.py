@@ -12,13 +12,14 @@ from meanfield.limits.theorems.equal_angles import EqualAngles
 from meanfield.limits.theorems.hard_leaders import HardLeaders
 from meanfield.limits.theorems.open_hemisphere import OpenHemisphere
 from meanfield.limits.theorems.polytopes import PolytopeTimesG, PolytopeVertices
+from meanfield.limits.theorems.row_leaders import RowLeaders
 from meanfield.limits.theorems.statement import FieldTheorem, Theorem
 from meanfield.limits.theorems.three_hyperplanes import ThreeHyperplanes
 
 THEOREMS: tuple[Theorem, ...] = (BooleanLimit(), PolytopeVertices(), Collapse(), ThreeHyperplanes(), PolytopeTimesG())
 """Of one head of R^d, the most specific first: of several that apply to a run, the first one that covers its tokens."""
 
-FIELD_THEOREMS: tuple[FieldTheorem, ...] = (EqualAngles(), OpenHemisphere(), CausalOrder(), HardLeaders())
+FIELD_THEOREMS: tuple[FieldTheorem, ...] = (EqualAngles(), OpenHemisphere(), CausalOrder(), HardLeaders(), RowLeaders())
 """Of other fields, in the same order."""
 
 
