@@ -94,12 +94,12 @@ def mean_power(start: Array, end: Array, p: float) -> Array:
         return (start * start + start * end + end * end) / 3.0
     large, small = np.maximum(np.abs(start), np.abs(end)), np.minimum(np.abs(start), np.abs(end))
     # Same sign: (M^{p+1} − m^{p+1}) / ((p+1)(M − m)), written with t = 1 − m/M. Opposite signs: plus for minus.
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         t = (large - small) / large
         same = -np.expm1((p + 1.0) * np.log1p(-t)) / ((p + 1.0) * t)
         same = np.where(t > 0, large**p * same, large**p)
         ratio = small / large
-        opposite = large**p * (1.0 + ratio ** (p + 1.0)) / ((p + 1.0) * (1.0 + ratio))
+        opposite = large**p * (1.0 + ratio ** (p + 1.0)) / (p + 1.0) / (1.0 + ratio)
     return np.where(large == 0, 0.0, np.where(start * end >= 0, same, opposite))
 
 

@@ -88,8 +88,10 @@ def _centres(x: Array, w: Array, label: Labels) -> Array:
     mass = np.bincount(label, w, minlength=len(x))
     heads = np.where(mass[label] > 0, w, 1.0)
     total = np.bincount(label, heads, minlength=len(x))
-    sums = np.stack([np.bincount(label, heads * column, minlength=len(x)) for column in x.T], axis=1)
-    out: Array = (sums[label].T / total[label]).T
+    # From the first of each group, so that those at one place stay there to the last bit.
+    first = x[label]
+    sums = np.stack([np.bincount(label, heads * column, minlength=len(x)) for column in (x - first).T], axis=1)
+    out: Array = first + (sums[label].T / total[label]).T
     return out
 
 

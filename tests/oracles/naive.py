@@ -12,7 +12,7 @@ def attention_matrix(x, Q, K, w=None):
         scores = [float((Q @ x[i]) @ (K @ x[j])) for j in range(n)]
         # A token without mass may have the largest score, beside which all others underflow.
         top = max(score for score, mass in zip(scores, w, strict=True) if mass > 0)
-        row = [w[j] * np.exp(scores[j] - top) for j in range(n)]
+        row = [w[j] * np.exp(scores[j] - top) if w[j] > 0 else 0.0 for j in range(n)]
         for j in range(n):
             P[i, j] = row[j] / sum(row)
     return P

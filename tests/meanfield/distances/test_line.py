@@ -114,3 +114,11 @@ def test_the_plane_refuses_a_length_whose_square_is_nothing_beside_the_largest_o
     flat = [EmpiricalMeasure(np.column_stack((z, np.zeros(6)))) for z in (x, y)]
     with pytest.raises(NotConverged, match="leaves float64"):
         wasserstein(*flat, 1)
+
+
+@pytest.mark.parametrize("p", [1e3, 1e15, 1e308])
+def test_huge_orders_give_the_largest_distance(p):
+    """(∫ |u − 1/2|^p du)^{1/p} = (p + 1)^{−1/p} / 2 on [0, 1]."""
+    interval = density([0.0, 1.0, 2.0], [1.0, 0.0])
+    exact = 0.5 * np.exp(-np.log1p(p) / p)
+    assert wasserstein(interval, EmpiricalMeasure([0.5]), p) == pytest.approx(exact, rel=1e-13)

@@ -41,6 +41,16 @@ def test_fixed_steps_find_the_collapse_to_one_step(method):
     np.testing.assert_allclose(ds.meeting_time[-1], T, atol=0.0171)
 
 
+def test_tokens_that_start_at_one_place_stay_there_to_the_last_bit():
+    """A weighted mean of equal numbers, rounded, is another number for one draw in four."""
+    rng = np.random.default_rng(0)
+    for _ in range(8):
+        x0, w = np.tile(rng.normal(size=2), (6, 1)), rng.dirichlet(np.ones(6))
+        ds = simulate(PowerAttraction(1), x0, [0.0, 1.0], Euler(0.5), weights=w)
+        np.testing.assert_array_equal(ds.position, [x0, x0])
+        np.testing.assert_array_equal(ds.group, 0)
+
+
 @pytest.mark.parametrize(("n", "chi", "radius"), [(2, 1.0, 1.0), (3, 0.7, 2.0), (8, 2.0, 0.5)])
 def test_polygons_under_the_logarithm_collapse_at_their_time(n, chi, radius):
     angles = 2 * np.pi * np.arange(n) / n
