@@ -81,7 +81,8 @@ def seen_subspaces(V: Array, eigenvalues: np.ndarray, times: Array, positions: A
     """
     L, N = positive_part(V, eigenvalues)
     y = positions @ L.T
-    usable = _usable(N, times, y, rescaled)
+    # No time is left where e^{−tV} leaves float64 from the first one on; no direction where V is denormal.
+    usable = _usable(N, times, y, rescaled) if y.size else np.zeros(len(times), dtype=bool)
     if not usable.any():
         return Seen(None, np.full((len(times), positions.shape[1]), np.nan), False, "no saved time is usable")
     end = len(times) if usable.all() else int(np.argmin(usable))

@@ -33,19 +33,22 @@ class Digits:
 
 
 def taylor(x, V, B, w, numbers):
-    """Coefficients of t^k of the solution through x (n, d), and of the scores of the weights that were left out."""
+    """Coefficients of t^k of the solution through x (n, d), and of the logarithms of the weights that were left out."""
     n, d = x.shape
     X, image = (np.zeros((numbers.degree + 1, n, d), dtype=x.dtype) for _ in range(2))
     S, E = (np.zeros((numbers.degree, n, n), dtype=x.dtype) for _ in range(2))
     Z, M = np.zeros((numbers.degree, n, 1), dtype=x.dtype), np.zeros((numbers.degree, n, d), dtype=x.dtype)
     orders = numbers.array(np.arange(float(numbers.degree)))
+    with np.errstate(divide="ignore"):
+        log_w = numbers.array(np.log(w.astype(float)))
     X[0] = x
     for k in range(numbers.degree):
         image[k] = X[k] @ B.T
         S[k] = np.einsum("aic,ajc->ij", image[: k + 1], X[k::-1])
         if k == 0:
-            leaders = S[0].argmax(axis=1)
-            kept = S[0] - S[0].max(axis=1, keepdims=True) > 1.5 * numbers.negligible
+            weighted = S[0] + log_w
+            leaders = weighted.argmax(axis=1)
+            kept = weighted - weighted.max(axis=1, keepdims=True) > 1.5 * numbers.negligible
         S[k] = S[k] - S[k][np.arange(n), leaders][:, None]
         if k == 0:
             E[0] = numbers.exp(S[0]) * kept
@@ -55,7 +58,8 @@ def taylor(x, V, B, w, numbers):
         above = np.einsum("aij,ajc->ic", E[: k + 1] * w, X[k::-1])
         M[k] = (above - (Z[1 : k + 1] * M[k - 1 :: -1]).sum(axis=0) if k else above) / Z[0]
         X[k + 1] = M[k] @ V.T / (k + 1)
-    return X, S[:, ~kept]
+    S[0] = S[0] + log_w - log_w[leaders][:, None]
+    return X, S[:, ~kept & (w > 0)]
 
 
 def flow(x0, V, B, w, times, numbers):

@@ -9,7 +9,7 @@ import numpy as np
 
 from meanfield.limits.enclosures.comparison import grown, growth
 from meanfield.limits.enclosures.defect import Defect, defect
-from meanfield.limits.enclosures.outward import gamma, length_up, up
+from meanfield.limits.enclosures.outward import TINY, gamma, length_up, up
 from meanfield.limits.enclosures.series import ACCURACY, DEGREE, Series, System, series, step_length, value
 from particles.checks import Array
 
@@ -66,7 +66,8 @@ def _step(system: System, tube: Tube, end: float) -> Tube:
     half = step_length(system, tube.centre, 0.5 * left)
     with np.errstate(over="ignore", invalid="ignore"):
         for _ in range(HALVINGS):
-            parts = max(1, int(np.ceil(left / (2.0 * half) * (1 - 1e-9))))
+            # Half of the smallest number is 0.
+            parts = max(1, int(np.ceil(left / (2.0 * max(half, TINY)) * (1 - 1e-9))))
             later = end if parts == 1 else tube.time + left / parts
             p, half = _polynomials(system, tube.centre, 0.5 * (later - tube.time))
             if p is None:
@@ -119,7 +120,7 @@ def _advanced(system: System, tube: Tube, p: Series, end: float) -> Tube | None:
     rounding, _ = _value_up(p, 1.0, centre)
     # The length of the step is a difference of two times that may be rounded, and |x_i'| ≤ ‖V‖ max_j |x_j|.
     size = float((length_up(centre) + reached + rounding).max())
-    rounding = up(rounding + 1.01 * gamma(2) * abs(p.half) * system.V_norm * size)
+    rounding = up(rounding + 1.01 * gamma(2) * (abs(p.half) + TINY) * system.V_norm * size)
     return Tube(
         time=end,
         centre=centre,

@@ -150,3 +150,16 @@ def test_a_hundredth_of_the_spread_decides(away, observed):
     seen = seen_subspaces(np.eye(1), np.ones(1), times, z, rescaled=True)
     assert seen.observed == observed
     assert ("above 0.01: run longer" in seen.reason) != observed
+
+
+def test_runs_without_a_usable_time_or_direction_conclude_nothing():
+    """e^{−tV} leaves float64 from the first time on; V is so small that no eigenvalue is told from 0."""
+    x0 = np.random.default_rng(0).uniform(-1.0, 1.0, size=(4, 2))
+    far = simulate(SelfAttention(np.eye(2), np.eye(2), np.diag([1.0, -1.0])), x0, [1e6, 1e6 + 2.0])
+    skew = np.array([[1.0, 0.4], [-0.3, 0.2]])
+    tiny = simulate(SelfAttention(skew, np.eye(2), 1.6e-310 * np.eye(2)), x0, [0.0, 100.0])
+    for run in (far, tiny):
+        found = limits.certify(run)
+        assert found.status == "undecided"
+        assert "no saved time is usable" in found.reason
+        assert str(found)

@@ -31,3 +31,13 @@ def test_an_open_tube_stays_open_with_its_reason(monkeypatch):
     assert [tube.time for tube in found] == [0.0, 0.5, 5.0, 6.0]
     assert found[-1].reason.startswith("3 steps end")
     assert np.isinf(found[-1].radius).all()
+
+
+def test_times_as_near_as_numbers_can_be():
+    """Half of the smallest number is 0: the step moves nothing, and its length is part of the radius."""
+    equation, x = system(3)
+    *_, last = tubes(equation, start(0.0, x), np.array([0.0, 5e-324, 1e-300, 1.0]))
+    assert last.closed
+    *_, plain = tubes(equation, start(0.0, x), np.array([0.0, 1.0]))
+    assert (np.linalg.norm(last.centre - plain.centre, axis=1) <= last.radius + plain.radius).all()
+    assert last.radius.max() < 2.0 * plain.radius.max()
