@@ -159,7 +159,7 @@ def largest_chunks(series: Series, shape: tuple[int, ...]) -> tuple[int, ...]:
 def write_head(path: Place, head: Head, attributes: Mapping[str, Any]) -> None:
     """Commit: replace the head atomically. `attributes` are those of the Dataset, for other readers of Zarr too."""
     shown = {**attributes, "status": status_text(head), "saved": head.saved}
-    commit = json.dumps(asdict(head))
+    commit = json.dumps(vars(head), default=asdict)
     attrs = shown | {"commit": commit, "checksum": _checksum(commit, attributes)}
     text = json.dumps({"attributes": attrs, "zarr_format": 3, "node_type": "group"})
     if isinstance(path, Path):
@@ -267,7 +267,7 @@ def reading(file: Place) -> Iterator[None]:
 def row_checksum(run: str, name: str, k: int, row: npt.NDArray[Any]) -> int:
     """The checksum of the k-th row of a variable of a run: it fits no other place and no other run."""
     found = blake2b(f"{run} {name} {k} ".encode(), digest_size=8)
-    found.update(np.ascontiguousarray(row).tobytes())
+    found.update(np.ascontiguousarray(row).data)
     return int.from_bytes(found.digest(), "little")
 
 
@@ -299,11 +299,15 @@ class CheckedRows(BackendArray):
     def _get(self, key: tuple[Any, ...]) -> Any:
         picked = [np.atleast_1d(np.arange(n)[k]) for n, k in zip(self.shape, key, strict=True)]
         wanted = picked[self._axis]
-        out = np.empty([len(places) for places in picked], self.dtype)
+        whole = [isinstance(k, slice) and k.indices(n) == (0, n, 1) for n, k in zip(self.shape, key, strict=True)]
+        out, arrays = np.empty([len(places) for places in picked], self.dtype), self._opened()
         for block in np.unique(wanted // self._rows):
             here = np.flatnonzero(wanted // self._rows == block)
-            picked[self._axis] = wanted[here] - block * self._rows
-            out[(slice(None),) * self._axis + (here,)] = self.read(int(block))[np.ix_(*picked)]
+            values = self._read(int(block), *arrays).take(wanted[here] - block * self._rows, self._axis)
+            for axis, places in enumerate(picked):
+                if axis != self._axis and not whole[axis]:
+                    values = values.take(places, axis)
+            out[(slice(None),) * self._axis + (here,)] = values
         return np.squeeze(out, tuple(i for i, k in enumerate(key) if isinstance(k, int | np.integer)))
 
     @property
@@ -320,20 +324,27 @@ class CheckedRows(BackendArray):
 
     def check(self) -> None:
         """Read all, and keep nothing."""
+        arrays = self._opened()
         for block in range(self.blocks):
-            self.read(block)
+            self._read(block, *arrays)
 
-    def read(self, block: int) -> npt.NDArray[Any]:
-        """The committed rows of a chunk, checked."""
-        head, _ = read_head(self._path)
-        if head.run != self._run:
+    def _check_run(self) -> None:
+        if read_head(self._path)[0].run != self._run:
             raise StoreError(f"{self._path} holds another run by now: what was opened there before is gone")
+
+    def _opened(self) -> tuple[Any, Any]:
+        self._check_run()
+        return stored_array(self._path, self._name), stored_array(self._path, f"{CHECKSUMS}/rows")
+
+    def _read(self, block: int, array: Any, checksums_of_all: Any) -> npt.NDArray[Any]:
+        """The committed rows of a chunk, checked."""
+        self._check_run()
         first, last = block * self._rows, min((block + 1) * self._rows, self.shape[self._axis])
         sums = self._path / CHECKSUMS / "rows" / "c" / str(first // CHECKED) / "0"
-        checksums = _values(self._path, f"{CHECKSUMS}/rows", (slice(first, last), self._column), sums)
+        checksums = _values(checksums_of_all, (slice(first, last), self._column), sums)
         file = self.file(block)
         before: tuple[Any, ...] = (slice(None),) * self._axis
-        values = _values(self._path, self._name, (*before, slice(first, last)), file)
+        values = _values(array, (*before, slice(first, last)), file)
         for k in range(first, last):
             row = values[(*before, k - first)]
             if row_checksum(self._run, self._name, k, row) != int(checksums[k - first]):
@@ -341,8 +352,7 @@ class CheckedRows(BackendArray):
         return values
 
 
-def _values(path: Place, name: str, place: tuple[Any, ...], file: Place) -> npt.NDArray[Any]:
-    array = stored_array(path, name)
+def _values(array: Any, place: tuple[Any, ...], file: Place) -> npt.NDArray[Any]:
     with reading(file):
         return np.asarray(array[place])
 

@@ -43,7 +43,7 @@ from particles.thinning import rows_of, thinned, widened, with_states
 if TYPE_CHECKING:
     from zarr.abc.store import Store
 
-IN_MEMORY = 2**28
+IN_MEMORY = 2**26
 """Bytes of a Dataset up to which it is read, and checked, when its store is opened; a larger one when it is used."""
 
 MARGIN = 2**20
@@ -230,7 +230,7 @@ def check_target(path: Place, *, overwrite: bool) -> None:
 def open_store(path: str | os.PathLike[str] | Store) -> xr.Dataset:
     """The Dataset in a store, cut to the times that were committed; works while the run goes on, and after a kill.
 
-    Up to 256 MiB it is read into memory and checked at once. A larger one is read when it is used, and checked then.
+    Up to 64 MiB it is read into memory and checked at once. A larger one is read when it is used, and checked then.
 
     Parameters
     ----------

@@ -186,6 +186,7 @@ PICKS = (
     {"particle": slice(1, 4), "component": [1]},
     {"run": 1, "time": slice(2, 7), "particle": [4, 0], "component": 0},
     {"time": slice(0, 0)},
+    {"particle": slice(None, None, -1)},
     {"time": np.arange(9) % 2 == 0},
 )
 
