@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
-from meanfield.distances.semidiscrete.levels import covariance_map
 from meanfield.distances.semidiscrete.parts import parts_of
 from meanfield.distances.semidiscrete.pieces import ConvexPieces
 from meanfield.distances.semidiscrete.solution import SemiDiscrete
 from meanfield.measures.grid import GridMeasure
 from particles.checks import Array
 from particles.measure import EmpiricalMeasure, Measure
+
+_WIDEN = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,3 +66,16 @@ class CellPath:
         out = np.empty((len(self.found.site), 3))
         out[self.found.cell] = self.spread
         return out
+
+
+def covariance_map(source: Array, target: Array) -> Array:
+    """The symmetric positive G with G S G = T, for covariances in the plane as rows (xx, xy, yy).
+
+    G = √(τ/σ) M / √det M with M = adj(S)/σ + T/τ, σ² = det S, τ² = det T (the geometric mean of S⁻¹ and T in closed
+    form). Flat covariances are widened a little.
+    """
+    s, t = (m + _WIDEN * (m[:, :1] + m[:, 2:] + 1e-300) * np.array([1.0, 0.0, 1.0]) for m in (source, target))
+    sigma, tau = (np.sqrt(np.maximum(m[:, 0] * m[:, 2] - m[:, 1] ** 2, 1e-300))[:, None] for m in (s, t))
+    mean = np.stack([s[:, 2], -s[:, 1], s[:, 0]], axis=1) / sigma + t / tau
+    size = np.sqrt(np.maximum(mean[:, 0] * mean[:, 2] - mean[:, 1] ** 2, 1e-300))[:, None]
+    return np.asarray(np.sqrt(tau / sigma) * mean / size)

@@ -1,7 +1,5 @@
-"""Where Newton's method begins: potentials carried from few groups of sites to all of them, level by level.
-
-−b is the convex conjugate of the largest function, so ∇(−b)(y) is the place of the cell: x̄ for a group with cell
-centroid x̄. Within the group b is continued to second order with the map between the covariances of sites and cell.
+"""Where Newton's method begins: potentials carried from few groups of sites to all of them, level by level; else from
+cells of affine images or ranks of the sites; else along a path of densities.
 """
 
 from __future__ import annotations
@@ -17,36 +15,14 @@ from meanfield.distances.semidiscrete.boxes import Index, build
 from meanfield.distances.semidiscrete.dual_function import Problem, State, add, evaluate, measured
 from meanfield.distances.semidiscrete.envelope import LEAF
 from meanfield.distances.semidiscrete.groups import nested
+from meanfield.distances.semidiscrete.halves import Level, Potentials, group, split
 from meanfield.distances.semidiscrete.newton import in_strides, newton
 from meanfield.distances.semidiscrete.pieces import PieceTree
 from meanfield.distances.semidiscrete.raising import LEAST, raise_lacking
 from particles.checks import Array
 from particles.kernels.compiling import compiled
 
-COARSEST, GROWTH = 32, 4
-"""Groups up to which every level of the tree is taken, and how many times as many the next set has after that."""
-
-DEEPEST = 40
-"""Levels of the tree: where clusters lie at many distances, a level may part one site from all others."""
-
 _COARSE_RELATIVE, _COARSE_STEPS = 0.2, 30
-_WIDEN = 1e-6
-_NEAR = 9
-
-REACH = 1.7
-"""Standard deviations of a cell beyond which the slope of its continuation grows slowly; a square ends at √3."""
-
-TAIL = 0.05
-"""Growth of that slope for each factor e of the distance: no two sites have the same."""
-
-
-class Level(NamedTuple):
-    """Groups of sites: means (k, 2), masses (k,), covariances (k, 3) as xx, xy, yy, and the places where they begin."""
-
-    y: Array
-    nu: Array
-    spread: Array
-    start: Index
 
 
 class Solved(NamedTuple):
@@ -61,24 +37,27 @@ class Solved(NamedTuple):
 def solve_levels(y: Array, nu: Array, pieces: PieceTree, box: Array, tolerance: float, most: int) -> Solved:
     """The dual solution for distinct sites y (n, 2) of masses nu > 0.
 
-    From cells of affine images of the sites, which serves clouds that fill their box, or of the ranks of their
-    coordinates, which serves clusters; else level by level.
+    Level by level; else from cells of affine images of the sites, which serves clouds that fill their box, or of the
+    ranks of their coordinates, which serves clusters; else along a path of densities.
     """
-    sites = Level(y, nu, np.zeros((len(y), 3)), np.arange(len(y)))
+    sites = Level(y, nu, np.arange(len(y)))
     problem, order = as_problem(sites, pieces, box)
-    begun = _begin(problem)
-    state, steps = _descend(problem, measured(problem, begun.diagram), tolerance, 0.0, most)
     good = max(GOOD, tolerance)
-    if state.error > good:
-        begun_by_levels, more = _by_levels(sites, pieces, box, tolerance, most)
+    state = None
+    begun, steps = _by_levels(sites, pieces, box, tolerance, most)
+    if begun is not None:
+        high, low = begun
+        state, more = _descend(problem, evaluate(problem, high[order], low[order]), tolerance, 0.0, most)
         steps += more
-        if begun_by_levels is not None:
-            high, low = begun_by_levels
-            other, more = _descend(problem, evaluate(problem, high[order], low[order]), tolerance, 0.0, most)
-            state, steps = (other if other.error < state.error else state), steps + more
-    if state.error > good:
-        other, more = _follow(problem, begun, tolerance, 0.0, most)
-        state, steps = (other if other.error < state.error else state), steps + more
+    if state is None or state.error > good:
+        start = _begin(problem)
+        for way in (_descend, _follow):
+            first = measured(problem, start.diagram) if way is _descend else start
+            other, more = way(problem, first, tolerance, 0.0, most)
+            state, steps = (other if state is None or other.error < state.error else state), steps + more
+            if state.error <= good:
+                break
+    assert state is not None
     return Solved(problem, state, steps, order)
 
 
@@ -100,36 +79,31 @@ def _by_levels(
     given: Level, pieces: PieceTree, box: Array, tolerance: float, most: int
 ) -> tuple[tuple[Array, Array] | None, int]:
     """b for all sites, continued from groups that were solved coarsely, or None where some were not; steps it took."""
-    first, starts = _thinned(*nested(given.y, list(range(DEEPEST))))
-    sites = Level(given.y[first], given.nu[first], given.spread, given.start)
-    levels = [_group(sites, start) for start in starts if len(start) < len(sites.y)] + [sites]
+    order, starts, ends = nested(given.y)
+    sites = Level(given.y[order], given.nu[order], given.start)
     total, steps = pieces.moments[0], 0
-    whole, cell = _group(sites, np.array([0])), Moments(total[None, 1:3], total[None, 3:] / total[0])
-    high, low = _continue(whole, levels[0], np.zeros(1), np.zeros(1), cell)
-    for level, finer in pairwise(levels):
-        problem, order = as_problem(level, pieces, box)
-        state, more = _descend(problem, evaluate(problem, high[order], low[order]), tolerance, _COARSE_RELATIVE, most)
+    level = group(sites, starts[0])
+    known = Potentials(np.zeros(1), np.zeros(1), total[None, 1:3], total[None, 3:] / total[0])
+    for begin, end in pairwise(ends):
+        for start in starts[begin + 1 : end + 1]:
+            finer = group(sites, start)
+            level, known = finer, split(level, finer, known)
+        if end == ends[-1]:
+            break
+        problem, place = as_problem(level, pieces, box)
+        begun = evaluate(problem, known.high[place], known.low[place])
+        state, more = _descend(problem, begun, tolerance, _COARSE_RELATIVE, most)
         if state.error > FAR:
             state, again = _follow(problem, _begin(problem), tolerance, _COARSE_RELATIVE, most)
             more += again
         steps += more
         if state.error > FAR:
             return None, steps
-        back = np.argsort(order)
-        cell = Moments(*(part[back] for part in _filled(problem, state)))
-        high, low = _continue(level, finer, state.high[back], state.low[back], cell)
-    back = np.argsort(first)
-    return (high[back], low[back]), steps
-
-
-def _thinned(order: Index, starts: list[Index]) -> tuple[Index, list[Index]]:
-    """Every set of groups up to COARSEST of them, then those of GROWTH times as many as the last one kept."""
-    kept: list[Index] = []
-    for start in starts:
-        wanted = len(kept[-1]) + 1 if kept and len(kept[-1]) < COARSEST else GROWTH * len(kept[-1]) if kept else 1
-        if len(start) >= wanted:
-            kept.append(start)
-    return order, kept
+        back = np.argsort(place)
+        centroid, spread = _filled(problem, state)
+        known = Potentials(state.high[back], state.low[back], centroid[back], spread[back])
+    back = np.argsort(order)
+    return (known.high[back], known.low[back]), steps
 
 
 def _descend(problem: Problem, begun: State, tolerance: float, relative: float, most: int) -> tuple[State, int]:
@@ -241,73 +215,6 @@ EMPTY = 1e-6
 
 FAR = 0.3
 """Error of the masses of groups from which nothing is continued."""
-
-
-class Moments(NamedTuple):
-    """Centroids (k, 2) and covariances (k, 3) of the cells of groups."""
-
-    centroid: Array
-    spread: Array
-
-
-def _group(sites: Level, start: Index) -> Level:
-    nu = np.add.reduceat(sites.nu, start)
-    label = np.repeat(np.arange(len(start)), np.diff(np.append(start, len(sites.nu))))
-    origin = sites.y[start]
-    share = sites.nu / nu[label]
-    mean = origin + np.add.reduceat(share[:, None] * (sites.y - origin[label]), start)
-    u, v = (sites.y - mean[label]).T
-    # Of the sites, not of the masses: light sites far out must find a place in the cell as well.
-    count = np.diff(np.append(start, len(sites.nu)))
-    spread = np.add.reduceat(np.stack([u * u, u * v, v * v], axis=1), start) / count[:, None]
-    return Level(mean, nu, spread, start)
-
-
-def _continue(groups: Level, finer: Level, high: Array, low: Array, cell: Moments) -> tuple[Array, Array]:
-    """b on finer groups: −max_c v_c, where v_c expands −b about group c, −b_c + ⟨x̄, δ⟩ + h(δ), δ the step from it.
-
-    h is ½⟨δ, Gδ⟩ with G the map between the covariances of group and cell, but along each eigenvector of G its slope
-    stops at a few standard deviations of the cell. Each v_c is convex, so −b is, and no cell of the finer level is
-    empty: it holds the slope of −b at its site.
-    """
-    slope, axes = np.linalg.eigh(_matrices(covariance_map(groups.spread, cell.spread)))
-    slope = np.maximum(slope, 1e-300)
-    reach = REACH * np.sqrt(np.maximum(np.einsum("nik,nij,njk->nk", axes, _matrices(cell.spread), axes), 0.0))
-    near = min(_NEAR, len(groups.y))
-    candidates = np.asarray(scipy.spatial.cKDTree(groups.y).query(finer.y, near)[1]).reshape(len(finer.y), near)
-    parent = np.searchsorted(groups.start, finer.start, side="right") - 1
-    best, value, rise = parent, np.full(len(finer.y), -np.inf), np.zeros(len(finer.y))
-    for c in (parent, *candidates.T):
-        step = finer.y - groups.y[c]
-        along = np.abs(np.einsum("nik,ni->nk", axes[c], step))
-        with np.errstate(over="ignore"):
-            bent = np.minimum(along, reach[c] / slope[c])
-        beyond = along - bent
-        with np.errstate(divide="ignore", invalid="ignore"):
-            extra = np.where(beyond > 0.0, along * np.log(along / np.maximum(bent, 1e-300)) - beyond, 0.0)
-        bend = np.einsum("nk->n", slope[c] * bent * (0.5 * bent + beyond + TAIL * extra))
-        up = np.einsum("nk,nk->n", cell.centroid[c], step) + bend
-        found = up - high[c] - low[c]
-        better = found > value
-        best, value, rise = np.where(better, c, best), np.where(better, found, value), np.where(better, up, rise)
-    return add(high[best], low[best], -rise)
-
-
-def _matrices(rows: Array) -> Array:
-    return np.stack([rows[:, 0], rows[:, 1], rows[:, 1], rows[:, 2]], axis=1).reshape(-1, 2, 2)
-
-
-def covariance_map(source: Array, target: Array) -> Array:
-    """The symmetric positive G with G S G = T, for covariances in the plane as rows (xx, xy, yy).
-
-    G = √(τ/σ) M / √det M with M = adj(S)/σ + T/τ, σ² = det S, τ² = det T (the geometric mean of S⁻¹ and T in closed
-    form). Flat covariances are widened a little.
-    """
-    s, t = (m + _WIDEN * (m[:, :1] + m[:, 2:] + 1e-300) * np.array([1.0, 0.0, 1.0]) for m in (source, target))
-    sigma, tau = (np.sqrt(np.maximum(m[:, 0] * m[:, 2] - m[:, 1] ** 2, 1e-300))[:, None] for m in (s, t))
-    mean = np.stack([s[:, 2], -s[:, 1], s[:, 0]], axis=1) / sigma + t / tau
-    size = np.sqrt(np.maximum(mean[:, 0] * mean[:, 2] - mean[:, 1] ** 2, 1e-300))[:, None]
-    return np.asarray(np.sqrt(tau / sigma) * mean / size)
 
 
 def _filled(problem: Problem, state: State) -> tuple[Array, Array]:

@@ -11,7 +11,8 @@ import scipy
 
 from meanfield.distances.semidiscrete.boxes import Index
 from meanfield.distances.semidiscrete.dual_function import Problem, State, add, evaluate
-from meanfield.distances.semidiscrete.levels import Level, Solved, as_problem, solve_levels
+from meanfield.distances.semidiscrete.halves import Level
+from meanfield.distances.semidiscrete.levels import Solved, as_problem, solve_levels
 from meanfield.distances.semidiscrete.newton import in_strides
 from meanfield.distances.semidiscrete.pieces import PieceTree
 from meanfield.distances.semidiscrete.raising import raise_lacking
@@ -36,7 +37,7 @@ def solve_tiers(y: Array, nu: Array, pieces: PieceTree, box: Array, tolerance: f
         if negligible:
             part = np.concatenate(lighter[k:])
         both = np.concatenate([kept, part])
-        sites = Level(y[both], nu[both] / nu[both].sum(), np.zeros((len(both), 3)), np.arange(len(both)))
+        sites = Level(y[both], nu[both] / nu[both].sum(), np.arange(len(both)))
         problem, order = as_problem(sites, pieces, box)
         new = np.flatnonzero(order >= len(kept))
         high, low = np.zeros(len(both)), np.zeros(len(both))

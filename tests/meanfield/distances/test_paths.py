@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from meanfield import Grid, GridMeasure, transport, wasserstein, wasserstein_bracket
-from meanfield.distances.paths import AtomPath
+from meanfield.distances.paths import AtomPath, covariance_map
 from meanfield.distances.semidiscrete.pieces import ConvexPieces, pieces_of_grid
 from particles.errors import InvalidInput
 from particles.measure import EmpiricalMeasure
@@ -88,3 +88,16 @@ def test_a_translation_between_densities_is_one_on_the_way():
     points = EmpiricalMeasure(middle.points, middle.weights)
     # The cells need not be the blocks: half the mean square of a block's width lies between, at most.
     assert wasserstein(found.at(0.5), points) < 1.5 * h
+
+
+def test_the_map_between_covariances():
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        a, b = (rng.standard_normal((2, 2)) for _ in range(2))
+        s, t = a @ a.T, b @ b.T
+        rows = [np.array([[m[0, 0], m[0, 1], m[1, 1]]]) for m in (s, t)]
+        xx, xy, yy = covariance_map(*rows)[0]
+        g = np.array([[xx, xy], [xy, yy]])
+        assert (np.linalg.eigvalsh(g) > 0).all()
+        # Flat covariances are widened by 1e-6 of their size.
+        np.testing.assert_allclose(g @ s @ g, t, atol=1e-3 * np.trace(t) * max(1.0, np.linalg.cond(s) * 1e-2))

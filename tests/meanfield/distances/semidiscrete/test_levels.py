@@ -1,4 +1,4 @@
-"""Where Newton's method begins: no cell of the box is empty, and the map of covariances is the one it is said to be."""
+"""Where Newton's method begins: no cell of the box is empty."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from meanfield.distances.semidiscrete.boxes import build
 from meanfield.distances.semidiscrete.dual_function import Problem, evaluate
 from meanfield.distances.semidiscrete.envelope import LEAF
-from meanfield.distances.semidiscrete.levels import by_ranks, covariance_map, spread_out
+from meanfield.distances.semidiscrete.levels import by_ranks, spread_out
 from meanfield.distances.semidiscrete.pieces import piece_tree, pieces_of_mesh
 
 
@@ -19,19 +19,6 @@ def test_spread_out_cells_all_hold_part_of_the_box(shift, flat):
     tree = build(y, LEAF)
     problem = Problem(tree, y[tree.order], np.full(60, 1 / 60), pieces, np.array([-1.0, -1.0, 1.0, 1.0]))
     assert (evaluate(problem, *spread_out(problem)).cells.mass > 0).all()
-
-
-def test_the_map_between_covariances():
-    rng = np.random.default_rng(1)
-    for _ in range(20):
-        a, b = (rng.standard_normal((2, 2)) for _ in range(2))
-        s, t = a @ a.T, b @ b.T
-        rows = [np.array([[m[0, 0], m[0, 1], m[1, 1]]]) for m in (s, t)]
-        xx, xy, yy = covariance_map(*rows)[0]
-        g = np.array([[xx, xy], [xy, yy]])
-        assert (np.linalg.eigvalsh(g) > 0).all()
-        # Flat covariances are widened by 1e-6 of their size.
-        np.testing.assert_allclose(g @ s @ g, t, atol=1e-3 * np.trace(t) * max(1.0, np.linalg.cond(s) * 1e-2))
 
 
 @pytest.mark.parametrize("spread", [1.0, 1e-4, 1e-8])

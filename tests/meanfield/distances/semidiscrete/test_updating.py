@@ -18,7 +18,7 @@ def problem(n, seed):
     density = pieces_of_grid(GridMeasure(Grid([(-1, 1), (-1, 1)], (9, 9)), masses / masses.sum()))
     y, nu = rng.uniform(-1, 1, (n, 2)), np.full(n, 1 / n)
     frame = _frame(y, nu, density)
-    level = Level((y - frame.centre) * (frame.unit / frame.scale), nu, np.zeros((n, 3)), np.arange(n))
+    level = Level((y - frame.centre) * (frame.unit / frame.scale), nu, np.arange(n))
     return as_problem(level, *_pieces(density, frame))[0]
 
 
