@@ -34,8 +34,9 @@ class PairInteraction(AnyDimension):
     W is a profile, `Powers((1, -1), (2, 0))` for r²/2 − log r say, or a function of displacements z (m, d) with its
     gradient. Numba compiles what it can: particles cost O(n²) calls of machine code, O(n) neighbours within a reach;
     what it cannot compile is called with arrays of bounded size. On a uniform grid the field is a convolution with the
-    averages of ∇W over cells, O(M log M) for M cells (meanfield/velocity/convolution.py); on a moving mesh the nodes
-    are particles. Along a period displacements are taken to the nearest image.
+    averages of ∇W over cells, O(M log M) for M cells (meanfield/velocity/convolution.py), for functions with a reach
+    a sum over pairs of cells; on a moving mesh the nodes are particles. Along a period displacements are taken to the
+    nearest image.
 
     Parameters
     ----------
@@ -124,9 +125,12 @@ def _gradient(field: PairInteraction, many: bool) -> Gradient:
 
 @pair_potential.register
 def _(field: PairInteraction) -> Potential:
-    if type(field) is PairInteraction or vars(type(field)).get("same_equation") is True:
-        return potential_of(field)
-    raise NotSupported(f"{type(field).__name__} may have changed the equation of PairInteraction")
+    if type(field) is not PairInteraction and vars(type(field)).get("same_equation") is not True:
+        raise NotSupported(f"{type(field).__name__} may have changed the equation of PairInteraction")
+    made = potential_of(field)
+    if field.reach is not None and not made.radial:
+        raise NotSupported("∇W cut off at a distance is no gradient, unless W is a profile")
+    return replace(made, reach=field.reach)
 
 
 @dataclass(frozen=True, eq=False)

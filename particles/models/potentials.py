@@ -31,11 +31,12 @@ Function = Callable[[Any], Any]
 
 @dataclass(frozen=True, eq=False)
 class Potential:
-    """W and ∇W at displacements z (m, d); `origin` (d,) is ∇W(0)."""
+    """W and ∇W at displacements z (m, d); `origin` (d,) is ∇W(0). Beyond a `reach` a profile is constant."""
 
     W: Profile | Function
     grad: Function | None
     origin: Array
+    reach: float | None = None
 
     @property
     def radial(self) -> bool:
@@ -45,13 +46,17 @@ class Potential:
     @property
     def kinks(self) -> tuple[float, ...]:
         """Distances from the origin at which ∇W jumps, as far as they are known."""
-        return self.W.kinks if isinstance(self.W, Profile) else ()
+        kinks = self.W.kinks if isinstance(self.W, Profile) else ()
+        if self.reach is None or any(np.isclose(self.reach, kink, rtol=1e-9, atol=0.0) for kink in kinks):
+            return kinks
+        return (*kinks, self.reach)
 
     def value(self, z: Array) -> Array:
         """W, (m,)."""
         if isinstance(self.W, Profile):
             with np.errstate(all="ignore"):
-                return self.W.value(np.linalg.norm(z, axis=1))
+                r = np.linalg.norm(z, axis=1)
+                return self.W.value(r if self.reach is None else np.minimum(r, self.reach))
         return called(self.W, "W", z, (len(z),))
 
     def gradient(self, z: Array) -> Array:
@@ -60,6 +65,8 @@ class Potential:
         if isinstance(self.W, Profile):
             with np.errstate(all="ignore"):
                 raw = self.W.slope(r)[:, None] * z / r[:, None]
+            if self.reach is not None:
+                raw[r > self.reach] = 0.0
         else:
             raw = called(self.grad, "grad", z, z.shape)  # type: ignore[arg-type]
         return np.where(r[:, None] > 0, raw, self.origin)

@@ -11,7 +11,19 @@ from meanfield.measures.grid import Cells
 from meanfield.velocity.cell_averages import averaged_gradient
 from meanfield.velocity.convolution import convolved
 from meanfield.velocity.on_grid import cell_velocity, face_velocities
-from particles import Circle, Confinement, Cosine, LogAttraction, PairInteraction, PowerAttraction, Powers, Torus
+from particles import (
+    BoundedConfidence,
+    Circle,
+    Confinement,
+    Cosine,
+    EmpiricalMeasure,
+    LogAttraction,
+    PairInteraction,
+    PowerAttraction,
+    Powers,
+    Radial,
+    Torus,
+)
 from particles.models.potentials import pair_potential
 
 LOG = PairInteraction(Powers((1, -1), (2, 0)), at_origin=0.0, dim=2)
@@ -49,6 +61,41 @@ def test_the_convolution_is_the_double_sum(field, grid):
         np.testing.assert_allclose(got, direct(field, axes, mu, k, periods), atol=1e-13)
     for k, got in enumerate(cell_velocity(field, 0.0, mu)):
         np.testing.assert_allclose(got, direct(field, grid.centres, mu, k, periods), atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    "profile", [Cosine(1.0), Powers(1, 3), BoundedConfidence(2.0), Radial(lambda r: r**2, lambda r: 2 * r, 2.0)]
+)
+def test_a_reach_cuts_the_field_of_a_grid_too(profile):
+    """On the line a cell [a, b] pulls with (w(|x − a|) − w(|x − b|))/(b − a), w constant beyond the reach."""
+    grid, reach = Grid([(-3, 3)], 24), 0.7
+    mu = Cells(grid, masses(24))
+    ends = profile.value(np.minimum(np.abs(grid.centres[0][:, None] - grid.edges[0]), reach))
+    exact = np.diff(ends, axis=1) @ mu.masses / 0.25
+    found = cell_velocity(PairInteraction(profile, reach=reach, dim=1), 0.0, mu)[0]
+    np.testing.assert_allclose(found, exact, atol=1e-14)
+
+
+def test_a_reach_in_the_plane_is_that_of_many_atoms():
+    grid = Grid([(-1, 1), (-1, 2)], (5, 6))
+    mu, cut = Cells(grid, masses((5, 6))), 16
+    field = PairInteraction(Cosine(1.0), reach=0.9, dim=2)
+    fine = Grid(grid.bounds, (5 * cut, 6 * cut))
+    atoms = EmpiricalMeasure(fine.points, (np.repeat(np.repeat(mu.masses, cut, 0), cut, 1) / cut**2).ravel())
+    expected = field.velocity(0.0, mu.points, atoms)
+    found = np.stack([part.ravel() for part in cell_velocity(field, 0.0, mu)], axis=1)
+    np.testing.assert_allclose(found, expected, atol=0.005 * np.abs(expected).max())
+
+
+def test_functions_with_a_reach_go_point_by_point():
+    """A gradient cut off at a distance is none, so that averages of W are not to be had."""
+    grid = Grid([(-3, 3)], 24)
+    mu = Cells(grid, masses(24))
+    field = PairInteraction(lambda z: (z**2).sum(axis=1) / 2, lambda z: z, reach=0.7, dim=1)
+    np.testing.assert_array_equal(cell_velocity(field, 0.0, mu)[0], field.velocity(0.0, mu.points, mu)[:, 0])
+    for x, v in zip(mu.points[:, 0], cell_velocity(field, 0.0, mu)[0], strict=True):
+        near = np.abs(x - mu.points[:, 0]) <= 0.7
+        assert v == pytest.approx(-(x - mu.points[near, 0]) @ mu.weights[near], abs=1e-14)
 
 
 def test_points_that_are_not_the_grids_and_uneven_grids_go_point_by_point():
