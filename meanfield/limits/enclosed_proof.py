@@ -64,14 +64,14 @@ class EnclosedProof:
         return self.persistence.motion if self.splitting.whole else drift(self.phase, self.error)
 
 
-def system_of_run(run: Run, head: Head) -> tuple[System, Tube]:
-    """The equation of the distinct tokens of a run, and where they start, exactly.
+def distinct_tokens(run: Run) -> tuple[Array, float, Tube]:
+    """The masses (n,) of the distinct tokens of a run, their relative error, and where they start, exactly.
 
     Refused: a rescaled run that is not saved from t = 0, as its tokens in the original frame are rounded; more than
     MOST_PAIRS pairs.
     """
     mass, representative = run.merged
-    n, d = len(run.distinct), head.dim
+    n, d = len(run.distinct), run.positions.shape[2]
     if run.rescaled and run.times[0] != 0.0:
         raise NotSupported("a rescaled run is enclosed from t = 0 on: save that time too, or run in the original frame")
     if n * n * d > MOST_PAIRS:
@@ -80,16 +80,16 @@ def system_of_run(run: Run, head: Head) -> tuple[System, Tube]:
         )
     copies = int(np.bincount(representative).max())
     w_error = float(gamma(copies)) if copies > 1 else 0.0
-    system = system_of(head, mass[run.distinct], w_error)
-    return system, start(float(run.times[0]), run.positions[0][run.distinct])
+    return mass[run.distinct], w_error, start(float(run.times[0]), run.positions[0][run.distinct])
 
 
 def prove_enclosed(run: Run, head: Head, block: LeadingBlock) -> tuple[EnclosedProof | None, str]:
     """The best proof over the saved times, or None and what stands in the way."""
     try:
-        system, first = system_of_run(run, head)
+        w, w_error, first = distinct_tokens(run)
     except (NotSupported, TooLarge) as error:
         return None, str(error)
+    system = system_of(head, w, w_error)
     split = splitting(head.V, block)
     if isinstance(split, str):
         return None, split

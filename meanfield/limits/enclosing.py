@@ -7,28 +7,32 @@ from collections.abc import Iterator
 import numpy as np
 import xarray as xr
 
-from meanfield.limits.enclosed_proof import system_of_run
+from meanfield.limits.enclosed_proof import distinct_tokens
+from meanfield.limits.enclosures.linear import linear_system_of
+from meanfield.limits.enclosures.series import Equation, system_of
 from meanfield.limits.enclosures.tube import Tube, tubes
-from meanfield.limits.head import head_of
-from meanfield.limits.run import read_run
+from meanfield.limits.head import Head, head_of
+from meanfield.limits.run import Run, read_run
 from particles.checks import Array, default_error_state
 from particles.dataset import REFERENCES, source, variable
+from particles.models.relatives import LinearAttention
 
 
 @default_error_state()
 def enclose(ds: xr.Dataset) -> xr.Dataset:
-    """Where the exact solution of (1.1) from the first saved tokens of the run `ds` is proved to be at its saved times.
+    """Where the exact solution from the first saved tokens of the run `ds` is proved to be at its saved times.
 
-    |x_i(t) − centre_i| ≤ radius_i, original frame, for the matrices and tokens that are stored, taken as exact numbers,
-    with the rounding, the exponential and the integration all bounded (docs/proofs.md). Only the first tokens of the
-    run count, not how it went on. The radius grows at most as the Jacobian lets errors grow, token by token; where it
-    has become too large for the bounds on the next step it is infinite from then on.
+    |x_i(t) − centre_i| ≤ radius_i for the solution of (1.1), or of linear attention, original frame, for the matrices
+    and tokens that are stored, taken as exact numbers, with the rounding, the exponential and the integration all
+    bounded (docs/proofs.md). Only the first tokens of the run count, not how it went on. The radius grows at most as
+    the Jacobian lets errors grow, token by token; where it has become too large for the bounds on the next step it is
+    infinite from then on.
 
     Parameters
     ----------
     ds : Dataset
         One run of simulate with one softmax head of constant Q, K, V, in the original frame, or rescaled and saved from
-        t = 0.
+        t = 0; or with LinearAttention in the original frame.
 
     Returns
     -------
@@ -46,9 +50,8 @@ def enclose(ds: xr.Dataset) -> xr.Dataset:
         For more tokens than polynomials for all pairs are held of, n² d above 500 000.
     """
     run = read_run(ds)
-    head = head_of(run.model)
-    system, first = system_of_run(run, head)
-    found = list(tubes(system, first, run.times))
+    equation, first = _equation(run)
+    found = list(tubes(equation, first, run.times))
     place = np.searchsorted(run.distinct, run.merged[1])
     n, d = run.positions.shape[1:]
     data = {
@@ -66,6 +69,18 @@ def enclose(ds: xr.Dataset) -> xr.Dataset:
     }
     attributes = {"frame": "original", "reason": found[-1].reason, "source": source(), "references": REFERENCES}
     return xr.Dataset(data, coords, attributes)
+
+
+def _equation(run: Run) -> tuple[Equation, Tube]:
+    """What moves the tokens of a run, and where they start."""
+    model = run.model
+    if type(model) is LinearAttention and model.constant and model.frame is None:
+        head = Head(np.asarray(model.Q), np.asarray(model.K), np.asarray(model.V))
+        w, w_error, first = distinct_tokens(run)
+        return linear_system_of(head, w, w_error), first
+    head = head_of(model)
+    w, w_error, first = distinct_tokens(run)
+    return system_of(head, w, w_error), first
 
 
 def _at(dims: str | tuple[str, ...], values: Iterator[Array | float], meaning: str) -> xr.Variable:

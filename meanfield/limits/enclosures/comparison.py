@@ -12,10 +12,11 @@ and ‖I + u vᵀ‖₂ = (ω + √(ω² + 4 + 4α))/2 with α = ⟨u, v⟩, ω 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import singledispatch
 
 import numpy as np
 
-from meanfield.limits.enclosures.defect import Defect
+from meanfield.limits.enclosures.defect import Defect, Missed
 from meanfield.limits.enclosures.outward import (
     TINY,
     down,
@@ -27,7 +28,7 @@ from meanfield.limits.enclosures.outward import (
     spectral_norm_up,
     up,
 )
-from meanfield.limits.enclosures.series import DEGREE, Series, System
+from meanfield.limits.enclosures.series import DEGREE, Equation, Polynomials, Series, System
 from particles.checks import Array
 
 TERMS = 30
@@ -51,8 +52,14 @@ class _Slabs:
     wander: Array
 
 
-def growth(system: System, p: Series, bounds: Defect, tube: Array, parts: int) -> Array:
+@singledispatch
+def growth(equation: Equation, p: Polynomials, bounds: Missed, tube: Array, parts: int) -> Array:
     """C (parts, n, n) in each part of a step, for dσ, for every state within tube (n,) of the polynomials."""
+    raise NotImplementedError(type(equation).__name__)
+
+
+@growth.register
+def _(system: System, p: Series, bounds: Defect, tube: Array, parts: int) -> Array:
     s = _slabs(system, p, bounds, tube, parts)
     P = _attention(system, s)
     n, d = p.x.shape[1:]

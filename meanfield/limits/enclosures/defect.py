@@ -17,6 +17,7 @@ Weights whose polynomial is worse than nothing are taken as anything between 0 a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import singledispatch
 
 import numpy as np
 
@@ -30,30 +31,42 @@ from meanfield.limits.enclosures.outward import (
     length_up,
     up,
 )
-from meanfield.limits.enclosures.series import DEGREE, Series, System
+from meanfield.limits.enclosures.series import DEGREE, Equation, Polynomials, Series, System
 from particles.checks import Array
 
 _ORDERS = np.arange(DEGREE + 1.0)
 
 
 @dataclass(frozen=True, eq=False)
-class Defect:
-    """Bounds over one step: `rate` (n,) on |dp_i/dσ − η X_i(p)|, `left_out` (n,) what a smaller step mends.
+class Missed:
+    """Bounds over one step: `rate` (n,) on |dp_i/dσ − η X_i(p)|, `left_out` (n,) what a smaller step mends."""
+
+    rate: Array
+    left_out: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Defect(Missed):
+    """Those of (1.1), with what they are made of.
 
     `swing` (n, n) is Γ, `score_error` (n, n) bounds |s_ij − ŝ_ij|, `mean_error` (n,) |m_i − q_i|; `apart`
     (D+1, n, n, d) is p_j − q_i to rounding.
     """
 
-    rate: Array
-    left_out: Array
     swing: Array
     score_error: Array
     mean_error: Array
     apart: Array
 
 
-def defect(system: System, p: Series) -> Defect:
+@singledispatch
+def defect(equation: Equation, p: Polynomials) -> Missed:
     """The defect of the polynomials `p`."""
+    raise NotImplementedError(type(equation).__name__)
+
+
+@defect.register
+def _(system: System, p: Series) -> Defect:
     score_error = _score_error(system, p)
     swing = up(np.abs(p.scores[1:]).sum(axis=0))
     weights, weight_error, weight_tail = _weights(system, p, swing, score_error)

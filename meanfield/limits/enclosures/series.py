@@ -1,8 +1,10 @@
-"""Taylor polynomials of a trajectory of (1.1), in float64: candidates, of which nothing is claimed here."""
+"""Taylor polynomials of a trajectory, of (1.1) here, in float64: candidates, of which nothing is claimed."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import singledispatch
 
 import numpy as np
 
@@ -20,8 +22,16 @@ ACCURACY = 1e-17
 """Size of the first term left out, relative to the tokens, that a step aims at."""
 
 
+class Equation(ABC):
+    """What moves tokens: `series`, `step_length`, `defect` and `growth` dispatch on its type."""
+
+    @abstractmethod
+    def fastest(self, size: float) -> float:
+        """Above |x_i'| of all tokens where |x_j| ≤ `size` for those with mass."""
+
+
 @dataclass(frozen=True, eq=False)
-class System:
+class System(Equation):
     """The equation x_i' = V m_i, m_i = Σ_j w_j e^{⟨Bx_i, x_j⟩} x_j / Σ_j w_j e^{⟨Bx_i, x_j⟩}.
 
     V (d, d) and w (n,) are exact up to the relative error `w_error`; B (d, d) is KᵀQ up to `B_error` entry by entry.
@@ -38,6 +48,10 @@ class System:
     B_gap: float
     scale: float | None
 
+    def fastest(self, size: float) -> float:
+        """|x_i'| ≤ ‖V‖ max_j |x_j|."""
+        return float(up(self.V_norm * size))
+
 
 def system_of(head: Head, w: Array, w_error: float) -> System:
     """The equation of a head with masses w (n,) that are right within the relative error `w_error`."""
@@ -50,16 +64,22 @@ def system_of(head: Head, w: Array, w_error: float) -> System:
 
 
 @dataclass(frozen=True, eq=False)
-class Series:
-    """Polynomials in σ ∈ [−1, 1] over a step of half-length η about its middle, coefficients along the first axis.
-
-    `x` (D+1, n, d) the tokens; `mean` (D, n, d) with x' ≈ η V mean; `leaders` (n,) the token whose score is taken from
-    each row; `apart` (D+1, n, n, d) the differences x_j − x_l; `scores` (D+1, n, n) for ⟨Bx_i, x_j − x_l⟩, and
-    `weights` (D+1, n, n) for their exponentials, 0 where `kept` (n, n) is false.
-    """
+class Polynomials:
+    """Tokens `x` (D+1, n, d) as polynomials in σ ∈ [−1, 1] over a step of half-length η, `half`, about its middle."""
 
     half: float
     x: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Series(Polynomials):
+    """Those of (1.1), with what they are made of, coefficients along the first axis.
+
+    `mean` (D, n, d) with x' ≈ η V mean; `leaders` (n,) the token whose score is taken from each row; `apart`
+    (D+1, n, n, d) the differences x_j − x_l; `scores` (D+1, n, n) for ⟨Bx_i, x_j − x_l⟩, and `weights` (D+1, n, n) for
+    their exponentials, 0 where `kept` (n, n) is false.
+    """
+
     mean: Array
     leaders: np.ndarray
     apart: Array
@@ -76,8 +96,14 @@ def value(coefficients: Array, sigma: float) -> Array:
     return out
 
 
-def series(system: System, x: Array, half: float) -> Series:
+@singledispatch
+def series(equation: Equation, x: Array, half: float) -> Polynomials:
     """The Taylor polynomials in σ of the solution that passes through x (n, d) at σ = 0, where dt = η dσ."""
+    raise NotImplementedError(type(equation).__name__)
+
+
+@series.register
+def _(system: System, x: Array, half: float) -> Series:
     n, d = x.shape
     X, Q = np.zeros((DEGREE + 1, n, d)), np.zeros((DEGREE, n, d))
     apart = np.zeros((DEGREE + 1, n, n, d))
@@ -117,8 +143,15 @@ def shrunk(coefficients: Array, factor: float) -> Array:
     return np.asarray(coefficients * powers.reshape(-1, *[1] * (coefficients.ndim - 1)))
 
 
-def step_length(system: System, x: Array, longest: float) -> float:
-    """A half-length η over which polynomials of this degree resolve every weight that counts, at most `longest`.
+@singledispatch
+def step_length(equation: Equation, x: Array, longest: float) -> float:
+    """A half-length η over which polynomials of this degree give the solution through x (n, d), `longest` at most."""
+    raise NotImplementedError(type(equation).__name__)
+
+
+@step_length.register
+def _(system: System, x: Array, longest: float) -> float:
+    """Every weight that counts is resolved.
 
     With a rate g of a score and its value s ≤ 0 the weight is e^{s+ηg} at most, and its polynomial leaves out about
     (ηg)^{D+1}/(D+1)! of that, if less; their sums over each row, times the distances, are to be below ACCURACY of |x|.

@@ -1,4 +1,4 @@
-"""The tube: the exact solution of (1.1) from given tokens lies within a proved radius of computed ones."""
+"""The tube: the exact solution from given tokens lies within a proved radius of computed ones."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from meanfield.limits.enclosures.comparison import grown, growth
-from meanfield.limits.enclosures.defect import Defect, defect
+from meanfield.limits.enclosures.defect import Missed, defect
 from meanfield.limits.enclosures.outward import TINY, gamma, length_up, up
-from meanfield.limits.enclosures.series import ACCURACY, DEGREE, Series, System, series, step_length, value
+from meanfield.limits.enclosures.series import ACCURACY, DEGREE, Equation, Polynomials, series, step_length, value
 from particles.checks import Array
 
 MOST_STEPS = 4000
@@ -49,30 +49,30 @@ def start(time: float, x: Array) -> Tube:
     return Tube(time, x, zero, zero, zero, 0)
 
 
-def tubes(system: System, first: Tube, times: Array) -> Iterator[Tube]:
+def tubes(equation: Equation, first: Tube, times: Array) -> Iterator[Tube]:
     """The enclosure at each of `times`, ascending, from that at the first; it stays open once it is."""
     tube = first
     for t in times:
         while tube.closed and tube.time < t:
-            tube = _step(system, tube, float(t))
+            tube = _step(equation, tube, float(t))
         yield tube if tube.closed else replace(tube, time=float(t))
 
 
-def _step(system: System, tube: Tube, end: float) -> Tube:
+def _step(equation: Equation, tube: Tube, end: float) -> Tube:
     """One step towards `end`, shortened until its defect is rounding and the errors in it stay in their tube."""
     if tube.steps >= MOST_STEPS:
         return _open(tube, f"{MOST_STEPS} steps end at t = {tube.time:g}")
     left = end - tube.time
-    half = step_length(system, tube.centre, 0.5 * left)
+    half = step_length(equation, tube.centre, 0.5 * left)
     with np.errstate(over="ignore", invalid="ignore"):
         for _ in range(HALVINGS):
             # Half of the smallest number is 0.
             parts = max(1, int(np.ceil(left / (2.0 * max(half, TINY)) * (1 - 1e-9))))
             later = end if parts == 1 else tube.time + left / parts
-            p, half = _polynomials(system, tube.centre, 0.5 * (later - tube.time))
+            p, half = _polynomials(equation, tube.centre, 0.5 * (later - tube.time))
             if p is None:
                 continue
-            found = _advanced(system, tube, p, later)
+            found = _advanced(equation, tube, p, later)
             if found is not None:
                 return found
             half *= 0.5
@@ -83,18 +83,18 @@ def _open(tube: Tube, reason: str) -> Tube:
     return replace(tube, radius=np.full(len(tube.radius), np.inf), reason=reason)
 
 
-def _polynomials(system: System, x: Array, half: float) -> tuple[Series | None, float]:
+def _polynomials(equation: Equation, x: Array, half: float) -> tuple[Polynomials | None, float]:
     """The polynomials about the middle of a step from x, or a shorter step where their last terms are too large."""
-    before = series(system, x, half)
+    before = series(equation, x, half)
     factor = _fitting(before)
     if factor < 0.8:
         return None, half * max(factor, 0.25)
-    p = series(system, value(before.x, 1.0), half)
+    p = series(equation, value(before.x, 1.0), half)
     factor = _fitting(p)
     return (p, half) if factor >= 0.8 else (None, half * max(factor, 0.25))
 
 
-def _fitting(p: Series) -> float:
+def _fitting(p: Polynomials) -> float:
     """The factor by which a step is to change so that its last terms are ACCURACY of the tokens."""
     lengths = np.linalg.norm(p.x[[0, -2, -1]], axis=2).max(axis=1)
     if not np.isfinite(lengths).all():
@@ -103,24 +103,24 @@ def _fitting(p: Series) -> float:
     return float(min(1.0, (ACCURACY * lengths[0] / max(last, 1e-300)) ** (1.0 / DEGREE)))
 
 
-def _advanced(system: System, tube: Tube, p: Series, end: float) -> Tube | None:
+def _advanced(equation: Equation, tube: Tube, p: Polynomials, end: float) -> Tube | None:
     """The tube at the end of the step; None where the defect or the tube calls for a shorter one."""
     jump, _ = _value_up(p, -1.0, tube.centre)
     begin = up(tube.radius + jump)
-    bounds = defect(system, p)
+    bounds = defect(equation, p)
     if not np.isfinite(bounds.rate).all():
         return None
     size = float(np.linalg.norm(p.x[0], axis=1).max())
     if bounds.left_out.max() > 1e-14 * size and bounds.left_out.max() > 0.1 * bounds.rate.max():
         return None
-    reached = _within(system, p, bounds, begin)
+    reached = _within(equation, p, bounds, begin)
     if reached is None:
         return None
     centre = value(p.x, 1.0)
     rounding, _ = _value_up(p, 1.0, centre)
-    # The length of the step is a difference of two times that may be rounded, and |x_i'| ≤ ‖V‖ max_j |x_j|.
+    # The length of the step is a difference of two times that may be rounded.
     size = float((length_up(centre) + reached + rounding).max())
-    rounding = up(rounding + 1.01 * gamma(2) * (abs(p.half) + TINY) * system.V_norm * size)
+    rounding = up(rounding + 1.01 * gamma(2) * (abs(p.half) + TINY) * equation.fastest(size))
     return Tube(
         time=end,
         centre=centre,
@@ -131,12 +131,12 @@ def _advanced(system: System, tube: Tube, p: Series, end: float) -> Tube | None:
     )
 
 
-def _within(system: System, p: Series, bounds: Defect, begin: Array) -> Array | None:
+def _within(equation: Equation, p: Polynomials, bounds: Missed, begin: Array) -> Array | None:
     """The radius at the end of the step, proved to be one all along it: the errors never reach the tube's wall."""
     for parts in PARTS:
         wall = up(begin + 2.0 * bounds.rate)
         for _ in range(TRIES):
-            reached = grown(growth(system, p, bounds, wall, parts), begin, bounds.rate)
+            reached = grown(growth(equation, p, bounds, wall, parts), begin, bounds.rate)
             if not np.isfinite(reached).all():
                 break
             if (reached < wall).all():
@@ -145,7 +145,7 @@ def _within(system: System, p: Series, bounds: Defect, begin: Array) -> Array | 
     return None
 
 
-def _value_up(p: Series, sigma: float, x: Array) -> tuple[Array, Array]:
+def _value_up(p: Polynomials, sigma: float, x: Array) -> tuple[Array, Array]:
     """Above |p_i(σ) − x_i| (n,) for σ = ±1, and the value: Horner's rule rounds the coefficient k in k + 2 sums."""
     at = value(p.x, sigma)
     orders = np.arange(DEGREE + 1.0)

@@ -6,7 +6,7 @@ import pytest
 from oracles.precise import Digits, LongDouble, flow
 
 from meanfield import limits
-from particles import LinearAttention, SelfAttention, simulate
+from particles import HardmaxAttention, LinearAttention, SelfAttention, simulate
 from particles.errors import InvalidInput, NotSupported, TooLarge
 
 TIMES = np.linspace(0.0, 2.5, 6)
@@ -94,6 +94,65 @@ def test_axes_keep_their_symmetry(d):
         assert below < t < above
 
 
+TRIANGLE = np.array([[1.0, -1.0, 0.0], [0.0, 1.0, -1.0], [-1.0, 0.0, 1.0]])
+TETRAHEDRON = np.array([[1.0, 1.0, 1.0], [1.0, -1.0, -1.0], [-1.0, 1.0, -1.0], [-1.0, -1.0, 1.0]])
+
+
+@pytest.mark.parametrize("corners", [TRIANGLE, np.vstack([TRIANGLE, -TRIANGLE]), TETRAHEDRON])
+def test_regular_polygons_stay_so(corners):
+    """Corners with whole coordinates: x = a c, s_0 a' = a Σ_j s_j e^{a² s_j} / Σ_j e^{a² s_j}, s_j = ⟨c_0, c_j⟩."""
+    mpmath.mp.dps = 30
+    found = limits.enclose(simulate(SelfAttention(np.eye(3), np.eye(3), np.eye(3)), 0.5 * corners, TIMES[:3]))
+    s = [int(v) for v in corners @ corners[0]]
+
+    def slowness(a):
+        weights = [mpmath.exp(a * a * v) for v in s]
+        return s[0] * sum(weights) / (a * sum(v * w for v, w in zip(s, weights, strict=True)))
+
+    for k, t in enumerate(TIMES[1:3], start=1):
+        centre, radius = found.centre.values[k], found.radius.values[k].max()
+        assert radius < 1e-11
+        size = float((centre * corners).sum() / (corners**2).sum())
+        assert np.linalg.norm(centre - size * corners, axis=1).max() <= 2.0 * radius
+        below, above = (
+            mpmath.quad(slowness, mpmath.linspace(0.5, mpmath.mpf(size) + sign * radius, 3)) for sign in (-1, 1)
+        )
+        assert below < t < above
+
+
+def exact_linear(x0, w, t, sign):
+    """x(t) = (1 − 2 s t M)^{−1/2} x(0) for V = s I, Q = K = I, in 40 digits; M the second moments at 0."""
+    mpmath.mp.dps = 40
+    x = mpmath.matrix(x0.tolist())
+    M = x.T * mpmath.diag([mpmath.mpf(float(v)) for v in w]) * x
+    values, vectors = mpmath.eigsy(mpmath.eye(M.rows) - 2 * sign * mpmath.mpf(float(t)) * M)
+    root = vectors * mpmath.diag([1 / mpmath.sqrt(v) for v in values]) * vectors.T
+    return np.array((x * root).tolist(), dtype=object)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_linear_attention_follows_its_closed_form(d, sign):
+    rng = np.random.default_rng(d)
+    x0, weights = rng.uniform(-1.0, 1.0, size=(5, d)), rng.dirichlet(np.ones(5))
+    largest = np.linalg.eigvalsh((x0.T * weights) @ x0)[-1]
+    ends = np.linspace(0.0, 0.4 / largest if sign > 0 else 3.0, 4)
+    run = simulate(LinearAttention(np.eye(d), np.eye(d), sign * np.eye(d)), x0, ends, weights=weights)
+    found = limits.enclose(run)
+    for k, t in enumerate(ends):
+        truth = exact_linear(x0, run.weight.values, t, sign)
+        gap = ((truth - found.centre.values[k]) ** 2).sum(axis=1) ** 0.5
+        assert (gap.astype(float) <= found.radius.values[k]).all()
+        assert found.radius.values[k].max() < 1e-8
+
+
+def test_linear_attention_is_open_beyond_its_blow_up():
+    """One token of length 1 blows up at t = 1/2."""
+    found = limits.enclose(simulate(LinearAttention(1.0, 1.0, 1.0), [1.0, 1.0], [0.0, 0.3, 0.45]))
+    assert np.isfinite(found.radius.values[1]).all()
+    assert abs(found.centre.values[1, 0, 0] - 0.4**-0.5) <= found.radius.values[1, 0] + 1e-15
+
+
 def test_what_limits_the_radius_is_told():
     x0 = np.random.default_rng(0).uniform(-1.0, 1.0, size=(20, 2))
     found = limits.enclose(simulate(SelfAttention(np.eye(2), np.eye(2), np.eye(2)), x0, [0.0, 1.0, 3.0, 9.0]))
@@ -126,8 +185,10 @@ def test_the_rescaled_frame_is_enclosed_in_the_original_one():
 
 
 def test_what_cannot_be_enclosed_is_refused():
+    with pytest.raises(NotSupported, match="HardmaxAttention"):
+        limits.enclose(simulate(HardmaxAttention(1.0, 1.0, 1.0), [0.1, 0.2], [0.0, 0.1]))
     with pytest.raises(NotSupported, match="LinearAttention"):
-        limits.enclose(simulate(LinearAttention(1.0, 1.0, 1.0), [0.1, 0.2], [0.0, 0.1]))
+        limits.enclose(simulate(LinearAttention(1.0, 1.0, 1.0).rescaled(), [0.1, 0.2], [0.0, 0.1]))
     with pytest.raises(TooLarge, match="800 tokens in dimension 1"):
         limits.enclose(simulate(SelfAttention(1.0, 1.0, 1.0), np.linspace(0, 1, 800), [0.0]))
     with pytest.raises(InvalidInput, match="one run"):
