@@ -44,7 +44,8 @@ def kernel_part(*, flags: set[str] | None = None) -> Callable[[Callable[..., Any
 
 
 def _options(flags: set[str] | None) -> dict[str, Any]:
-    return {"nogil": True, "error_model": "numpy", "fastmath": flags or False}
+    # No function of ours is handed to C: the wrapper for that would be one more copy of each part to optimise.
+    return {"nogil": True, "error_model": "numpy", "fastmath": flags or False, "no_cfunc_wrapper": True}
 
 
 def instruction(python: Callable[..., Any]) -> Callable[[Callable[..., Any]], Any]:

@@ -213,7 +213,8 @@ def visit(node, depth, queries, query_nodes, leaves, blocks, lists, kept, settin
                 for k in range(c.size):
                     bound += max(c[k] * low[listed[i], k], c[k] * high[listed[i], k]) * LOG2_E
                 shift = max(shift, bound)
-            tilt[0, 0] = c * LOG2_E
+            for k in range(c.size):
+                tilt[0, 0, k] = c[k] * LOG2_E
             degree = degrees[index]
             if certified(tilt, blocks, listed, count, shift, h, r, degree, epsilon, row, masses, remainders, sums[0]):
                 expand(tilt, blocks, listed, count, shift, r, degree, L, powers, row, masses)
@@ -251,7 +252,8 @@ def descend(first, stop, queries, query_nodes, leaves, blocks, settings, out):  
     )
     lists = np.empty((64, leaf_count), np.int32)
     kept = np.empty(64, np.int64)
-    lists[0] = np.arange(leaf_count)
+    for leaf in range(leaf_count):
+        lists[0, leaf] = leaf
     kept[0] = leaf_count
     stack, depths = np.empty(128, np.int64), np.empty(128, np.int64)
     for root in range(first, stop):

@@ -24,8 +24,14 @@ def differing(a, b):
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(small, tmp_path):
-    for name, seed, executor in (("a", 5, "processes"), ("b", 5, "threads"), ("c", 6, "threads")):
-        call = (small, "--out", tmp_path / name, "--seed", seed, "--executor", executor)
+    draws = tmp_path / "draws.toml"
+    draws.write_text(SMALL[: SMALL.index("[stability]")])
+    for name, file, seed, executor in (
+        ("a", small, 5, "processes"),
+        ("b", small, 5, "threads"),
+        ("c", draws, 6, "threads"),
+    ):
+        call = (file, "--out", tmp_path / name, "--seed", seed, "--executor", executor)
         assert run(*call, "--workers", 2 if executor == "processes" else 1) == 0
     a, b, c = (numbers(tmp_path / name) for name in "abc")
     assert a.keys() == b.keys()

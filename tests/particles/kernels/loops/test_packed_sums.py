@@ -5,14 +5,7 @@ import pytest
 from compiled_models import MODELS, tokens
 
 from particles.fields.compiled_sum import compiled_sum, pack
-from particles.kernels.compiling import compiled
-from particles.kernels.loops.packed_sums import make_room, set_velocity
-
-
-@compiled()
-def _velocity(packed, t, x, mass, bits, n, out):
-    room = make_room(mass.size, packed.form[3], packed.form[4])
-    set_velocity(packed, 0, t, x, mass, bits, n, mass.size, room, out, 8)
+from particles.kernels.loops.step_loop import Runs, advance_runs
 
 
 def velocity(model, t, x, w):
@@ -20,10 +13,13 @@ def velocity(model, t, x, w):
     places = np.minimum(np.arange(-(-n // 8) * 8), n - 1)
     with np.errstate(divide="ignore"):
         mass, bits = w[places], np.log2(w[places])
-    out = np.full(8 + d * len(places), np.nan)
+    start = np.ascontiguousarray(x.T[:, places]).reshape(1, -1)
+    # A run that is given a step to plan with and none to take: its field is evaluated once, at the start.
+    clock, state = np.array([[t, 1.0]]), np.zeros((1, 2), np.int64)
+    run = Runs(start, np.full_like(start, np.nan), clock, state, np.zeros(1, np.int64))
     sums = pack([compiled_sum(model.in_dimension(d))])
-    _velocity(sums, t, np.ascontiguousarray(x.T[:, places]).ravel(), mass, bits, n, out)
-    return out[8:].reshape(d, -1)[:, :n].T
+    advance_runs(run, sums, mass, bits, n, t + 1.0, np.array([1e-8, 1e-10, np.inf]), 0, 0, 1)
+    return run.velocity.reshape(d, -1)[:, :n].T
 
 
 @pytest.mark.parametrize("name", MODELS)
