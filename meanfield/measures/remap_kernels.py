@@ -190,7 +190,8 @@ def hits(vertices, shape, first, places, weights, count, lines, counts, target, 
                     if share > 0.0:
                         if found < len(target):
                             target[found], cells[found] = index, flat
-                            place[found, :d] = u
+                            for k in range(d):
+                                place[found, k] = u[k]
                             place[found, d] = share / abs(det)
                         found += 1
     return found
@@ -206,4 +207,5 @@ def images(vertices, shape, first, places, weights, count, at, out):  # type: ig
         cell[0], cell[1], cell[2] = flat // (shape[1] * shape[2]), flat // shape[2] % shape[1], flat % shape[2]
         for j in range(at.shape[1]):
             image(at[flat, j], cell, first, places, weights, count, vertices, value, slope, x, jacobian)
-            out[flat, j, :] = x
+            for k in range(d):
+                out[flat, j, k] = x[k]
