@@ -234,7 +234,8 @@ def _cells(  # type: ignore[no-untyped-def]
             if al[k] >= 0:
                 if total == len(found):
                     wider = np.empty(2 * total, np.intp)
-                    wider[:total] = found
+                    for place in range(total):
+                        wider[place] = found[place]
                     found = wider
                 found[total] = al[k]
                 total += 1
