@@ -11,12 +11,13 @@ from typing import Any, Literal, get_args
 import numpy as np
 import xarray as xr
 
-from particles.checks import Array
+from particles.checks import Array, Periods
 from particles.encoding import DATA, FORMAT, Encoder, decode
-from particles.errors import InvalidInput, NotSupported, StoreError
+from particles.errors import InvalidInput, LibraryError, NotSupported, StoreError
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField
 from particles.fields.questions import own_frame
+from particles.fields.spaces import Torus
 from particles.installation import DISTRIBUTION, __version__
 
 REFERENCES = (
@@ -178,6 +179,20 @@ def model_of(ds: xr.Dataset) -> Any:
     if not isinstance(model, VelocityField | DiscreteMap):
         raise StoreError(f"the model in the config of this Dataset is {model!r}, no field or map: it is damaged")
     return model
+
+
+def periods_of(ds: xr.Dataset, d: int) -> Periods | None:
+    """The periods of d axes of the space of the model; None where it has none, or where the model is not known here."""
+    try:
+        return tuple(model_of(ds).space.axis_periods(d))
+    except (LibraryError, AttributeError):
+        return None
+
+
+def torus_of(ds: xr.Dataset, d: int) -> Torus | None:
+    """The circle or torus that the d coordinates of a Dataset go round; None for any other space or unknown model."""
+    periods = [period for period in periods_of(ds, d) or () if period is not None]
+    return Torus(tuple(periods)) if len(periods) == d else None
 
 
 def runs_of(ds: xr.Dataset) -> Iterator[xr.Dataset]:

@@ -12,9 +12,10 @@ import scipy
 import xarray as xr
 
 from particles.checks import Array, callable_name, hold, positive, whole
-from particles.dataset import Layout, Series, model_of, variable
+from particles.dataset import Layout, Series, model_of, torus_of, variable
 from particles.errors import InvalidInput, LibraryError
 from particles.fields.field import VelocityField
+from particles.fields.spaces import Torus
 from particles.thinning import whole_states
 
 Observables = Mapping[str, Callable[[xr.Dataset], Any]]
@@ -30,6 +31,8 @@ Stop = Callable[[float, xr.Dataset], Any]
 @dataclass(frozen=True)
 class ClusterCount:
     """A stop condition: at most `k` clusters in every run, tokens closer than `distance` being neighbours.
+
+    On a circle or torus distances go round it, where the model is one that a file can hold.
 
     Parameters
     ----------
@@ -56,10 +59,12 @@ class ClusterCount:
         if "position" not in ds:
             raise InvalidInput("ClusterCount counts tokens, and the run has no `position`: give a function of (t, ds)")
         runs = ds["position"].isel(time=0).values
-        return all(self._count(x) <= self.k for x in (runs[None] if runs.ndim == 2 else runs))
+        torus = torus_of(ds, runs.shape[-1])
+        return all(self._count(x, torus) <= self.k for x in (runs[None] if runs.ndim == 2 else runs))
 
-    def _count(self, x: Array) -> int:
-        tree = scipy.spatial.cKDTree(x)
+    def _count(self, x: Array, torus: Torus | None) -> int:
+        points, box = (x, None) if torus is None else (torus.project(x), torus.periods)
+        tree = scipy.spatial.cKDTree(points, boxsize=box)
         neighbours = tree.sparse_distance_matrix(tree, self.distance, output_type="coo_matrix")
         # Distances of 0 are entries too; their places count, not their values.
         neighbours.data[:] = 1.0

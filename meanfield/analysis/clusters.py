@@ -15,7 +15,7 @@ from scipy.spatial.distance import cdist
 from meanfield.analysis.ensembles import over_runs
 from meanfield.measures.polytope import hull
 from particles.checks import Array, as_generator, as_points, count, positive, whole
-from particles.dataset import as_dataset, model_of, variable
+from particles.dataset import as_dataset, model_of, torus_of, variable
 from particles.errors import InvalidInput, NotSupported
 from particles.fields.field import VelocityField
 from particles.fields.questions import attention_matrix
@@ -64,10 +64,11 @@ def attention_entropy(ds: xr.Dataset, head: int = 0) -> xr.DataArray:
 def clusters(ds: xr.Dataset, *, distance: float | None = None, angle: float | None = None) -> xr.DataArray:
     """Cluster labels, dims (time, particle): connected components of the graph joining tokens closer than a threshold.
 
-    Exactly one of `distance` (Euclidean, in the frame of the Dataset) and `angle` (radians at the origin; a token at
-    the origin joins no other) is given. Labels count from 0 in order of first appearance.
+    Exactly one of `distance` (Euclidean, in the frame of the Dataset; round a circle or torus that the model lives on)
+    and `angle` (radians at the origin; a token at the origin joins no other) is given. Labels count from 0 in order of
+    first appearance.
     """
-    linked = _link(distance, angle)
+    linked = _link(ds, distance, angle)
     return _of_positions(
         ds, lambda x: connected_components(linked(x), directed=False)[1], ("particle",), "cluster label of a particle"
     )
@@ -75,7 +76,7 @@ def clusters(ds: xr.Dataset, *, distance: float | None = None, angle: float | No
 
 def cluster_count(ds: xr.Dataset, *, distance: float | None = None, angle: float | None = None) -> xr.DataArray:
     """The number of clusters of `clusters`, dims (time,)."""
-    linked = _link(distance, angle)
+    linked = _link(ds, distance, angle)
     return _of_positions(
         ds,
         lambda x: connected_components(linked(x), directed=False)[0],
@@ -107,7 +108,7 @@ def simplex_statistics(ds: xr.Dataset, *, distance: float | None = None, angle: 
     standard deviation of their pairwise cosines; `simplex_gap`: mean |cos + 1/(K−1)|, 0 for a regular simplex.
     NaN where there are fewer than two clusters.
     """
-    linked = _link(distance, angle)
+    linked = _link(ds, distance, angle)
     names = {
         "cluster_count": "number of clusters K",
         "within_between": "variability within clusters over that between them, tr(Σ_W Σ_B⁺)/K",
@@ -223,12 +224,13 @@ def _entropy(p: Array, axis: int = -1) -> Array:
         return np.asarray(-np.sum(np.where(p > 0.0, p * np.log(p), 0.0), axis=axis))
 
 
-def _link(distance: float | None, angle: float | None) -> Callable[[Array], np.ndarray]:
+def _link(ds: xr.Dataset, distance: float | None, angle: float | None) -> Callable[[Array], np.ndarray]:
     if (distance is None) == (angle is None):
         raise InvalidInput("give exactly one of distance (Euclidean) and angle (radians)")
     if distance is not None:
         radius = positive(distance, "distance")
-        return lambda x: cdist(x, x) <= radius
+        torus = torus_of(ds, as_dataset(ds).sizes.get("component", 1))
+        return lambda x: (cdist(x, x) if torus is None else torus.distance(x[:, None], x)) <= radius
     assert angle is not None
     width = positive(angle, "angle")
 

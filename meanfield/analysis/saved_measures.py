@@ -7,9 +7,9 @@ import xarray as xr
 
 from meanfield.measures.grid import GridMeasure
 from meanfield.solve import saved_measure
-from particles.checks import Periods, default_error_state, number
-from particles.dataset import as_dataset, model_of
-from particles.errors import InvalidInput, LibraryError
+from particles.checks import default_error_state, number
+from particles.dataset import as_dataset, periods_of
+from particles.errors import InvalidInput
 from particles.measure import EmpiricalMeasure
 from particles.thinning import check_all_tokens
 
@@ -53,17 +53,9 @@ def measure_at(ds: xr.Dataset, time: float) -> EmpiricalMeasure | GridMeasure:
         )
     if "position" not in ds:
         mu = saved_measure(ds, k)
-        return GridMeasure(mu.grid, mu.masses, periods=_periods(ds, mu.dim))
+        return GridMeasure(mu.grid, mu.masses, periods=periods_of(ds, mu.dim))
     if "run" in ds["position"].dims:
         raise InvalidInput(f"the Dataset has {ds.sizes['run']} runs: take one, ds.isel(run=0), or a loop over them")
     check_all_tokens(ds)
     points = ds["position"].isel(time=k).values
-    return EmpiricalMeasure(points, ds["weight"].values, periods=_periods(ds, points.shape[1]))
-
-
-def _periods(ds: xr.Dataset, d: int) -> Periods | None:
-    """The periods of the space of the model; None where it has none, or where the model is not known here."""
-    try:
-        return tuple(model_of(ds).space.axis_periods(d))
-    except (LibraryError, AttributeError):
-        return None
+    return EmpiricalMeasure(points, ds["weight"].values, periods=periods_of(ds, points.shape[1]))

@@ -9,11 +9,15 @@ from meanfield.analysis.diagnostics import mean
 from particles import (
     RK4,
     Adaptive,
+    Circle,
     ClusterCount,
+    Cosine,
     Diffusion,
     EulerMaruyama,
+    PairInteraction,
     SelfAttention,
     SteadyState,
+    Torus,
     resume,
     simulate,
 )
@@ -102,6 +106,20 @@ def test_a_steady_state_and_few_clusters_are_conditions():
     model = SelfAttention(0.0, 0.0, -1.0)
     assert simulate(model, runs, [0.0, 0.1], stop=ClusterCount(2, 1.5)).sizes["time"] == 1
     assert simulate(model, runs, [0.0, 0.1], stop=ClusterCount(1, 1.5)).sizes["time"] == 2
+
+
+@pytest.mark.parametrize("turn", [0.0, 1.0, np.pi])
+def test_clusters_go_round_a_circle(turn):
+    """Kuramoto's equation does not know where the angles begin to be counted: no answer may."""
+    kuramoto = PairInteraction(Cosine(1.0), space=Circle())
+    x0 = np.mod(np.array([[0.3], [-0.3]]) + turn, 2 * np.pi)
+    ds = simulate(kuramoto, x0, np.linspace(0, 4, 9), RK4(0.1), stop=ClusterCount(1, 0.1))
+    # tan(θ/2) falls like e^{−t} for the angle θ = 0.6 between two: 0.1 at t = 1.82.
+    assert ds.time[-1] == 2.0
+    torus = PairInteraction(Cosine(0.0), space=Torus((2 * np.pi, 5.0)))
+    pair = np.column_stack([x0, [4.99, 0.01]])
+    assert simulate(torus, pair, [0.0, 1.0], RK4(1.0), stop=ClusterCount(1, 0.61)).sizes["time"] == 1
+    assert simulate(torus, pair, [0.0, 1.0], RK4(1.0), stop=ClusterCount(1, 0.6)).sizes["time"] == 2
 
 
 def test_what_an_observer_raises_ends_the_run_with_what_it_had():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from meanfield.analysis import clusters as clustering
-from particles import Euler, SelfAttention, Vicsek, simulate
+from particles import Circle, Cosine, Euler, PairInteraction, SelfAttention, Vicsek, simulate
 from particles.errors import InvalidInput, NotSupported
 
 
@@ -49,6 +49,14 @@ def test_extremes_of_effective_rank_and_entropy():
     apart = run(np.array([[30.0, 0.0], [-30.0, 0.0]]), (0.0, 0.1))
     np.testing.assert_allclose(clustering.effective_rank(apart), 2.0)
     np.testing.assert_allclose(clustering.attention_entropy(apart), 0.0, atol=1e-12)
+
+
+@pytest.mark.parametrize("turn", [0.0, 1.0, 3.1])
+def test_clusters_of_a_circle_do_not_know_where_its_angles_begin(turn):
+    angles = np.mod(np.array([[0.1], [-0.1], [2.0], [2.2]]) + turn, 2 * np.pi)
+    ds = run(angles, [0.0], PairInteraction(Cosine(0.0), space=Circle()))
+    np.testing.assert_array_equal(clustering.clusters(ds, distance=0.3)[0], [0, 0, 1, 1])
+    assert clustering.cluster_count(ds, distance=0.1) == 4
 
 
 def test_clusters_by_distance_and_angle():
