@@ -7,13 +7,18 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from meanfield.data import data_folder
 from particles.catalogue import catalogue
 from particles.errors import InvalidInput, LibraryError, StoreError
 from particles.installation import DISTRIBUTION, __version__
+
+if TYPE_CHECKING:
+    from meanfield.studies.executors import Executors
 
 CLOSED_PIPE = 141
 """Exit status where the reader of the output went away: 128 and the number of SIGPIPE, as of other commands."""
@@ -65,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     figure.add_argument("--out", type=Path, help="a new folder for the pictures (default: figures-NNN here)")
     figure.add_argument("--format", default="png", help="png, pdf or svg (default: png)")
     figure.add_argument("--dpi", type=int, default=150, help="dots per inch (default: 150)")
+    figure.add_argument("--executor", help="processes, or dask://HOST:PORT (default: one after the other, here)")
+    figure.add_argument("--workers", type=int, help="processes (default: one for each core)")
     figure.set_defaults(run=_figure)
     models = commands.add_parser("models", help="list every model with one line each")
     models.set_defaults(run=_models)
@@ -133,13 +140,23 @@ def _figure(options: argparse.Namespace) -> int:
     if os.path.lexists(folder):
         raise StoreError(f"the output folder {folder} exists: name another")
     try:
-        draw(options.which, folder, options.as_published, show=_show, kind=options.format, dpi=options.dpi)
+        with _drawers(options.executor, options.workers) as executor:
+            given = {"kind": options.format, "dpi": options.dpi, "executor": executor}
+            draw(options.which, folder, options.as_published, show=_show, **given)
     except (LibraryError, BrokenPipeError):
         raise
     except OSError as error:
         raise StoreError(f"cannot draw into {folder}: {error}") from error
     print(f"\nPictures, animations and captions are in\n{folder.resolve()}")
     return 0
+
+
+def _drawers(name: str | None, workers: int | None) -> AbstractContextManager[Executors | None]:
+    from meanfield.studies.executors import named_executor
+
+    if name == "threads":
+        raise InvalidInput("figures are drawn in one thread of a process: --executor processes, or dask://HOST:PORT")
+    return nullcontext() if name is None else named_executor(name, workers)
 
 
 def _show(text: str) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from PIL import Image
@@ -16,7 +17,9 @@ from meanfield.figures.panels import figure_with
 from meanfield.figures.paper import NAMES, Drawn, figure, leaders_panel, token_panel
 from meanfield.figures.runs import exact, published
 from meanfield.pages.page import heading, image, page, paragraph
+from meanfield.studies.executors import AnyExecutor, Executors, maker
 from particles.checks import one_of
+from particles.errors import NotSupported
 
 MOVING = ("1", "4", "5", "6", "7", "8", "12", "13")
 FRAMES = 31
@@ -33,6 +36,9 @@ class Entry:
     png: bytes
 
 
+_Drawn = tuple[Entry, list[Path]]
+
+
 def draw(
     which: str,
     out: str | Path,
@@ -41,34 +47,56 @@ def draw(
     *,
     kind: str = "png",
     dpi: int = 150,
+    executor: Executors | None = None,
 ) -> list[Path]:
     """Draw one figure ("1" to "13", "table1") or "all" into the folder `out`, made if missing; returns the files.
 
     Each gives figure_N of the `kind` "png", "pdf" or "svg", figure_N.txt (its caption), and figure_N.gif where tokens
     move; `dpi` is for what is no vector. `as_published` adds figure_N_as_published.* computed as the scripts did. "all"
     also writes index.html with everything side by side. `show` receives the files of each figure as soon as they are
-    there.
+    there. Figures are tasks of `executor`, whose workers see the folder; None draws them here, one after the other.
+    Matplotlib draws in one thread of a process.
     """
     chosen = NAMES if one_of(which, (*NAMES, "all"), "figure") == "all" else (which,)
     one_of(kind, KINDS, "format")
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
-    rows: list[list[Entry]] = []
-    for name in chosen:
-        both = as_published and name not in ("2", "9", "table1")
-        rows.append([])
-        for scripts in (False, True) if both else (False,):
-            entry, fresh = _draw_one(name, folder, as_published=scripts, kind=kind, dpi=dpi)
-            show("\n".join(map(str, fresh)))
-            written += fresh
-            rows[-1].append(entry)
+    rows: dict[str, list[Entry]] = {name: [] for name in chosen}
+    both = [name for name in chosen if as_published and name not in ("2", "9", "table1")]
+    wanted = [(name, scripts) for name in chosen for scripts in ((False, True) if name in both else (False,))]
+    tasks = [(name, folder.resolve() if executor else folder, scripts, kind, dpi) for name, scripts in wanted]
+    for task, (entry, fresh) in zip(tasks, _all(tasks, executor), strict=True):
+        show("\n".join(map(str, fresh)))
+        written += fresh
+        rows[task[0]].append(entry)
     if which == "all":
-        written.append(_page(folder, rows))
+        written.append(_page(folder, list(rows.values())))
     return written
 
 
-def _draw_one(name: str, folder: Path, *, as_published: bool, kind: str, dpi: int) -> tuple[Entry, list[Path]]:
+def _all(tasks: Sequence[tuple[str, Path, bool, str, int]], executor: Executors | None) -> Iterator[_Drawn]:
+    """Every figure in order, drawn here or by workers."""
+    if executor is None:
+        yield from (_draw_one(*task) for task in tasks)
+        return
+    make = maker(executor)
+    pool = cast(AnyExecutor, executor) if make is None else make()
+    futures = [pool.submit(_draw_one, *task) for task in tasks]
+    try:
+        yield from (future.result() for future in futures)
+    except BrokenExecutor as error:
+        raise NotSupported(
+            f"a worker process ended before its figure was drawn ({error}): give fewer workers, or none"
+        ) from error
+    finally:
+        for future in futures:
+            future.cancel()
+        if make is not None and isinstance(pool, Executor):
+            pool.shutdown()
+
+
+def _draw_one(name: str, folder: Path, as_published: bool, kind: str, dpi: int) -> _Drawn:
     stem = ("" if name == "table1" else "figure_") + name + ("_as_published" if as_published else "")
     drawn: Drawn = figure(name, as_published)
     picture, caption = folder / f"{stem}.{kind}", folder / f"{stem}.txt"

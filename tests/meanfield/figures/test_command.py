@@ -1,5 +1,7 @@
 """Pictures, captions and animations in a new folder."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from hostile import is_inert
 from PIL import Image
@@ -23,6 +25,20 @@ def test_command_writes_picture_caption_and_animation(tmp_path):
     moving = command.animate(6, tmp_path / "six.gif", frames=3)
     with Image.open(moving) as picture:
         assert picture.n_frames == 3
+
+
+def test_workers_draw_the_same_figures(tmp_path):
+    here = command.draw("9", tmp_path / "here")
+    with ThreadPoolExecutor(1) as pool:
+        there = command.draw("9", tmp_path / "there", executor=pool)
+    assert [path.name for path in there] == [path.name for path in here]
+    assert all(a.read_bytes() == b.read_bytes() for a, b in zip(here, there, strict=True))
+    assert command.draw("9", tmp_path / "made", executor=lambda: ThreadPoolExecutor(1))[0].exists()
+
+
+def test_threads_of_the_command_line_draw_no_figures(tmp_path, capsys):
+    assert main(["figure", "9", "--out", str(tmp_path / "nine"), "--executor", "threads"]) == 2
+    assert "one thread of a process" in capsys.readouterr().err
 
 
 def test_the_command_line_draws(tmp_path, capsys):

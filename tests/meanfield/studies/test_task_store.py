@@ -101,9 +101,18 @@ def kill_a_driver(tmp_path, tasks, after, executor):
     return store
 
 
+DASK = '__import__("distributed").Client(n_workers=2, threads_per_worker=1, dashboard_address=None).get_executor()'
+LOKY = '__import__("loky").get_reusable_executor(2)'
+
+
 @pytest.mark.parametrize(
     ("tasks", "after", "executor"),
-    [(12, 4, "None"), pytest.param(300, 100, "processes(2)", marks=pytest.mark.slow)],
+    [
+        (12, 4, "None"),
+        pytest.param(300, 100, "processes(2)", marks=pytest.mark.slow, id="300-processes"),
+        pytest.param(300, 100, DASK, marks=pytest.mark.slow, id="300-dask"),
+        pytest.param(300, 100, LOKY, marks=pytest.mark.slow, id="300-loky"),
+    ],
 )
 def test_a_killed_driver_and_a_second_call_give_the_undisturbed_result(tmp_path, tasks, after, executor):
     store = kill_a_driver(tmp_path, tasks, after, executor)
