@@ -1,6 +1,6 @@
 """Proofs about the exact solution: the share of clouds whose limits are proved with nothing assumed, and false ones.
 
-    python benchmarks/enclosures.py shares [SEEDS] [N ...]      V = I, QᵀK = I or random definite, uniform on [−1, 1]^d
+    python benchmarks/enclosures.py shares [SEEDS] [N] [D]            V = I, QᵀK = I or random definite, uniform
     python benchmarks/enclosures.py truth [INSTANCES] [FIRST] [N]    near-ties, scales 1e-6 … 1e3, all kinds of V, n ≤ N
 
 `shares` runs seeds 0, 1, … and gives the reasons for those that are not proved. `truth` compares radii and proved
@@ -74,10 +74,11 @@ def share(d, n, product, seeds):
     )
 
 
-def shares(seeds, sizes):
+def shares(seeds=200, *only):
+    """Of all n and d, or of one n, or of one of both."""
     print("d    n  QᵀK       seeds  proved  bound     s (median, largest)  not proved")
-    for n in sizes or (10, 20, 40):
-        for d in SIZES:
+    for n in only[:1] or (10, 20, 40):
+        for d in only[1:] or SIZES:
             for product in ("I", "definite"):
                 if n in SIZES[d]:
                     share(d, n, product, seeds)
@@ -190,4 +191,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["truth"]:
         truth(*(arguments + [200, 0, SMALL][len(arguments) :]))
     else:
-        shares(arguments[0] if arguments else 200, arguments[1:])
+        shares(*arguments)

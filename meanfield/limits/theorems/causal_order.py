@@ -22,14 +22,14 @@ class CausalOrder(FieldTheorem):
 
     For a token k with ⟨x_1, x_k⟩ = q no term of Σ_{j ≤ k} P_kj (⟨x_1, x_j⟩ − ⟨x_k, x_j⟩ q) is negative, and that of
     j = 1 is P_k1 (1 − q²) ≥ p (1 − q²), p = w_1 e^{−‖B‖r}, r the largest |x_j − x_1|. So tan(θ/2), cos θ = q, falls at
-    least like e^{−λpt}. That the others follow from almost every initial state is Karagodin, Polyanskiy, Rigollet,
-    Clustering in causal attention masking, arXiv 2411.04990; here it is decided for the state at hand.
+    least like e^{−λpt}. Karagodin, Polyanskiy, Rigollet, Clustering in causal attention masking, arXiv 2411.04990, have
+    one cluster in the end for any Q and K and V = I; here it is decided for the state at hand, by the lines above.
     """
 
     name = "causal order"
     statement = (
         "causal attention with V = λI on the sphere: the first token stays, tokens of its hemisphere tend to it "
-        "(arXiv 2411.04990)"
+        "(proved here for the dynamics of arXiv 2411.04990)"
     )
 
     def checks(self, model: VelocityField | DiscreteMap) -> tuple[Check, ...]:

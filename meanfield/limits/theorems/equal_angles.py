@@ -33,8 +33,8 @@ EQUAL = 1e-12
 def exit_time(n: int, beta: float, start: float, end: float, *, value: float = 1.0) -> tuple[float, float]:
     """Bounds on the time that n equiangular tokens take from the cosine `start` to `end`: sphere, V = λI, QᵀK = βI.
 
-    γ' = 2λ e^{βγ}(1 − γ)(1 + (n − 1)γ)/(e^β + (n − 1)e^{βγ}) (arXiv 2312.10794), so that with s = 1 − γ and
-    a = n/(n − 1)
+    γ' = 2λ e^{βγ}(1 − γ)(1 + (n − 1)γ)/(e^β + (n − 1)e^{βγ}), as the derivative of one inner product of
+    tokens of arXiv 2312.10794 shows, so that with s = 1 − γ and a = n/(n − 1)
 
         2λn t = ∫ (e^{βs} + n − 1)(1/s + 1/(a − s)) ds    from 1 − end to 1 − start,
 
@@ -122,7 +122,10 @@ class EqualAngles(FieldTheorem):
     """n tokens of equal weights with equal inner products γ > −1/(n − 1), V = λI and QᵀK = βI: γ grows to 1."""
 
     name = "equal angles"
-    statement = "equiangular tokens on the sphere, V = λI, QᵀK = βI: they tend to their common mean (arXiv 2312.10794)"
+    statement = (
+        "equiangular tokens on the sphere, V = λI, QᵀK = βI: they tend to their common mean (proved here for the "
+        "dynamics of arXiv 2312.10794)"
+    )
 
     def checks(self, model: VelocityField | DiscreteMap) -> tuple[Check, ...]:
         """One head, V = λI, λ > 0, QᵀK = βI, β ≥ 0."""

@@ -26,13 +26,14 @@ class HardLeaders(FieldTheorem):
 
     Row i keeps its leader l if u² ⟨B(y_l + s d_i), y_l − y_m − s d_j⟩ > 0 for all s = 1/u in (0, 1] and every j with
     another leader m, and −u ⟨By_l, d_j⟩ − ⟨Bd_i, d_j⟩ > 0 for every j ≠ l of its own: the exponents of `phase`, for all
-    states within the error. Discrete time: Alcalde, Fantuzzi, Zuazua, Clustering in pure-attention hardmax
-    transformers, arXiv 2407.01602.
+    states within the error. Leaders of such tokens in discrete time and with normalisation: Alcalde, Fantuzzi, Zuazua,
+    Clustering in pure-attention hardmax transformers and its role in sentiment analysis, arXiv 2407.01602.
     """
 
     name = "hardmax leaders"
     statement = (
-        "hardmax attention, V = λI: rescaled tokens tend to leaders that are found in finite time (arXiv 2407.01602)"
+        "hardmax attention, V = λI: rescaled tokens tend to leaders that are found in finite time (proved here; "
+        "arXiv 2407.01602 has leaders in discrete time)"
     )
 
     def checks(self, model: VelocityField | DiscreteMap) -> tuple[Check, ...]:

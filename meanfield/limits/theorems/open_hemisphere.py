@@ -55,7 +55,10 @@ class OpenHemisphere(FieldTheorem):
     """
 
     name = "open hemisphere"
-    statement = "V = λI on the sphere: tokens in an open hemisphere tend to one point (cone collapse, arXiv 2312.10794)"
+    statement = (
+        "V = λI on the sphere: tokens in an open hemisphere tend to one point (proved here for the dynamics of arXiv "
+        "2312.10794 and any Q and K)"
+    )
 
     def checks(self, model: VelocityField | DiscreteMap) -> tuple[Check, ...]:
         """V = λI, λ > 0, of every head."""
