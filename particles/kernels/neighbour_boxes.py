@@ -55,6 +55,8 @@ def places(made: Boxes, x: Array) -> npt.NDArray[np.int64]:
     period = made.period[:axes]
     turned = np.where(period > 0, np.mod(x[:, :axes], np.where(period > 0, period, 1.0)), x[:, :axes])
     place = np.floor((turned - made.low) / made.width)
-    # The upper end belongs to the last box; a point that is further out than a box sees nothing.
-    place = np.where((place == made.shape) & (turned - made.low <= made.width * made.shape), made.shape - 1, place)
+    # The upper end belongs to the last box, also where the widths add up to less by rounding; a point that is further
+    # out than a box sees nothing.
+    inside = turned - made.low <= made.width * made.shape * SLACK
+    place = np.where((place == made.shape) & inside, made.shape - 1, place)
     return np.asarray(np.clip(place, -2, made.shape + 1), dtype=np.int64)

@@ -31,6 +31,18 @@ def test_every_point_stands_in_one_box_in_order_of_the_boxes():
         assert (np.ravel_multi_index(tuple(places(made, y[mine]).T), tuple(made.shape)) == box).all()
 
 
+def test_the_upper_end_stands_in_the_last_box_whatever_the_widths_add_up_to():
+    """k boxes of width w/k, rounded, may end before w: for one cloud in fifty here."""
+    rng, short = np.random.default_rng(0), 0
+    for _ in range(200):
+        y = rng.normal(size=(100, 1))
+        made = boxes(y, 0.3, np.zeros(1))
+        short += bool(made.width[0] * made.shape[0] < y.max() - made.low[0])
+        assert places(made, y).max() == made.shape[0] - 1
+        assert made.start[-1] == 100
+    assert short > 0
+
+
 def test_one_box_without_a_reach_for_one_point_and_round_two_boxes():
     y = np.random.default_rng(1).random((50, 2))
     assert boxes(y, None, np.zeros(2)).shape.tolist() == [1, 1]
