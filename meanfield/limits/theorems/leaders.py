@@ -53,6 +53,8 @@ class LeaderTheorem(Theorem):
         """The limits, with a bound where a saved time is found from which the leaders provably stay."""
         run, block = run.in_range(head.V), head.block
         assert block is not None
+        if not len(run.times):
+            return nothing_known(run, "e^(−tV) leaves the range of float64 at every saved time", "rescaled")
         z = run.positions if run.rescaled else rescaled(head.V, block, run.times, run.positions)
         open_ended = ""
         if enclose:

@@ -56,3 +56,13 @@ def test_a_computed_zero_eigenvalue_gives_no_points():
 def test_a_run_has_settled_by_its_length_and_not_by_its_clock(times, settled):
     run, block = SimpleNamespace(times=np.array(times)), SimpleNamespace(value=1.0, complement=np.eye(2))
     assert _has_settled(run, np.eye(2)[None], block, np.zeros((1, 2))) is settled
+
+
+@pytest.mark.parametrize("enclose", [False, True])
+def test_runs_that_begin_beyond_the_range_of_the_rescaled_frame_are_left_open(enclose):
+    x0 = np.random.default_rng(0).uniform(-1.0, 1.0, size=(3, 2))
+    late = simulate(SelfAttention(np.eye(2), np.eye(2), np.diag([1.0, -0.9])), x0, [1000.0, 1001.0])
+    found = limits.certify(late, enclose=enclose)
+    assert (found.theorem, found.status) == ("4.2", "undecided")
+    assert "every saved time" in found.reason
+    assert str(found)
