@@ -22,7 +22,10 @@ from meanfield.distances.semidiscrete.raising import LEAST, raise_lacking
 from particles.checks import Array
 from particles.kernels.compiling import compiled
 
-_COARSE_RELATIVE, _COARSE_STEPS = 0.2, 30
+COARSEST = 8
+"""Groups in the first level that is solved."""
+
+_COARSE_RELATIVE = 0.5
 
 
 class Solved(NamedTuple):
@@ -84,11 +87,12 @@ def _by_levels(
     total, steps = pieces.moments[0], 0
     level = group(sites, starts[0])
     known = Potentials(np.zeros(1), np.zeros(1), total[None, 1:3], total[None, 3:] / total[0])
-    for begin, end in pairwise(ends):
+    solved = [end for end in ends if end > 0 and len(starts[end]) >= min(COARSEST, len(sites.y))]
+    for begin, end in pairwise([0, *solved]):
         for start in starts[begin + 1 : end + 1]:
             finer = group(sites, start)
             level, known = finer, split(level, finer, known)
-        if end == ends[-1]:
+        if end == solved[-1]:
             break
         problem, place = as_problem(level, pieces, box)
         begun = evaluate(problem, known.high[place], known.low[place])
