@@ -14,6 +14,9 @@ from particles.models.attention import SoftmaxField
 
 _DENSE = 100
 
+_ENTRIES = 2**20
+"""Numbers in one block of rows of `covariances`."""
+
 MAX_UNKNOWNS = 1200
 """Largest n d for which the dense Jacobian is formed."""
 
@@ -32,8 +35,12 @@ def jacobian(model: VelocityField, t: float, x: npt.ArrayLike, w: npt.ArrayLike)
         P = field.coupling(t, x, x, w)
         centred = x[None, :, :] - (P @ x)[:, None, :]
         blocks[np.arange(n), :, np.arange(n), :] += V @ covariances(P, x) @ B
-        blocks += np.einsum("ij,kl->ikjl", P, V)
-        blocks += np.einsum("ij,ijk,il->ikjl", P, centred @ V.T, x @ B.T)
+        moved = np.ascontiguousarray((P[:, :, None] * (centred @ V.T)).transpose(0, 2, 1))
+        seen = x @ B.T
+        # One column at a time: the last axis is too short for a loop over it.
+        for c in range(d):
+            blocks[..., c] += P[:, None, :] * V[None, :, None, c]
+            blocks[..., c] += moved * seen[:, None, None, c]
     if model.frame is not None:
         blocks[np.arange(n), :, np.arange(n), :] -= model.frame
     return blocks.reshape(n * d, n * d)
@@ -116,6 +123,9 @@ def covariances(P: npt.ArrayLike, x: npt.ArrayLike, y: npt.ArrayLike | None = No
     P = as_matrix(P, "P", shape=(None, len(x)))
     other = x if y is None else as_points(y, "y")
     out = np.empty((len(P), x.shape[1], other.shape[1]))
-    for i, p in enumerate(P):
-        out[i] = (p[:, None] * (x - p @ x)).T @ (other - p @ other)
+    at_once = max(1, _ENTRIES // max(x.size, other.size, 1))
+    for start in range(0, len(P), at_once):
+        p = P[start : start + at_once]
+        left = p[:, :, None] * (x - (p @ x)[:, None, :])
+        out[start : start + at_once] = left.transpose(0, 2, 1) @ (other - (p @ other)[:, None, :])
     return out

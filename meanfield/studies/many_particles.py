@@ -186,7 +186,14 @@ def convergence(
     made = provenance("studies.convergence", _call(job) | axes | {"reference": known.digest()}, str(seed))
     found = complete(
         run_all(
-            _Distances(job), axes, made, label="convergence in N", store=store, executor=executor, progress=progress
+            _Distances(job),
+            axes,
+            made,
+            label="convergence in N",
+            store=store,
+            executor=executor,
+            progress=progress,
+            backwards=True,
         )
     )
     return _dataset(job, found, np.array(sizes))

@@ -35,12 +35,14 @@ def run_all(
     store: str | os.PathLike[str] | None = None,
     executor: Executors | None = None,
     progress: Progress = False,
+    backwards: bool = False,
 ) -> xr.Dataset:
     """function(place, parameters) for every point of `axes`, in the Dataset `made` of the call's provenance.
 
     `place` counts along the axes. The results are those of one thread, wherever they are computed. With a store every
     task leaves a record, and what an earlier call of the same provenance has done is not done again. Tasks that raise
-    an error have the status "failed" and stay open. Ctrl-C raises Interrupted with the Dataset so far.
+    an error have the status "failed" and stay open. Ctrl-C raises Interrupted with the Dataset so far. `backwards`
+    begins with the last point of the grid: where the last tasks take longest no worker waits for one at the end.
     """
     coordinates = {name: coordinate(name, values) for name, values in axes.items()}
     executor, progress = as_executor(executor), as_progress(progress)
