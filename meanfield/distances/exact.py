@@ -90,7 +90,7 @@ def wasserstein(
         warn_of_periods(PASS_GROUND, mu, nu)
     grids = [m for m in (mu, nu) if isinstance(m, GridMeasure)]
     if grids and grids[0].dim == 1:
-        return wasserstein_line(_quantile(mu, "mu"), _quantile(nu, "nu"), p)
+        return wasserstein_line(quantile(mu, "mu"), quantile(nu, "nu"), p)
     if any(isinstance(m, (GridMeasure, ConvexPieces)) for m in (mu, nu)):
         return root_of_bounds(semidiscrete(mu, nu, p).require())
     x, y = as_atoms(mu, "mu"), as_atoms(nu, "nu")
@@ -203,7 +203,8 @@ def cost_matrix(x: Array, y: Array, p: float) -> tuple[Array, float]:
     return cost, unit
 
 
-def _quantile(mu: Measure | GridMeasure, name: str) -> Quantile:
+def quantile(mu: Measure | GridMeasure, name: str) -> Quantile:
+    """The quantile function of a measure on the line."""
     if isinstance(mu, GridMeasure):
         require_same_dim(mu.dim, 1)
         return quantile_of_cells(mu.grid.edges[0], mu.masses)

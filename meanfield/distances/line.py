@@ -66,11 +66,14 @@ def wasserstein_line(mu: Quantile, nu: Quantile, p: float) -> float:
 def difference_of_quantiles(mu: Quantile, nu: Quantile) -> tuple[Array, Array, Array]:
     """F_μ⁻¹ − F_ν⁻¹ on the common refinement: its values at both ends of each piece, and the pieces' masses."""
     i, j, upper, mass = refine(mu.mass, nu.mass)
-    lower = upper - mass
-    ends_mu, ends_nu = _cumulative(mu.mass), _cumulative(nu.mass)
-    start = _value(mu, ends_mu, i, lower) - _value(nu, ends_nu, j, lower)
-    end = _value(mu, ends_mu, i, upper) - _value(nu, ends_nu, j, upper)
-    return start, end, mass
+    apart = places_of(mu, i, upper, mass) - places_of(nu, j, upper, mass)
+    return apart[:, 0], apart[:, 1], mass
+
+
+def places_of(q: Quantile, piece: Index, upper: Array, mass: Array) -> Array:
+    """The quantile function at both ends of parts of its pieces, masses `mass` up to the levels `upper`, (k, 2)."""
+    ends = _cumulative(q.mass)
+    return np.stack([_value(q, ends, piece, upper - mass), _value(q, ends, piece, upper)], axis=1)
 
 
 def refine(mass_mu: Array, mass_nu: Array) -> tuple[Index, Index, Array, Array]:

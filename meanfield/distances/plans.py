@@ -13,7 +13,16 @@ import xarray as xr
 from meanfield.distances.arguments import STRAIGHT, Atoms, as_atoms, as_order, require_same_dim, warn_of_periods
 from meanfield.distances.bounds.couplings import Coupling, corner
 from meanfield.distances.bracket import plane_densities, same_density, two_densities
-from meanfield.distances.exact import BYTES_PER_PAIR, PASS_GROUND, cost_matrix, ground_cost, root_of_cost, semidiscrete
+from meanfield.distances.exact import (
+    BYTES_PER_PAIR,
+    PASS_GROUND,
+    cost_matrix,
+    ground_cost,
+    quantile,
+    root_of_cost,
+    semidiscrete,
+)
+from meanfield.distances.line_plans import LinePath, plan_on_the_line
 from meanfield.distances.paths import AtomPath, CellPath
 from meanfield.distances.pot import optimal_plan
 from meanfield.distances.semidiscrete.pieces import ConvexPieces
@@ -37,7 +46,8 @@ class Transport(Frozen):
     potentials : f (n,), g (m,) with f_i + g_j ≤ d(x_i, y_j)^p, and equality where the plan has mass; −∞ at
         atoms of mass zero.
     source, target : x and y. Where one side is a density, its rows (or columns) are the power cells of the other side's
-        points: their centroids, their masses in the plan, and potential 0, the density's own being the c-transform.
+        points: their centroids, their masses in the plan, and potential 0, the density's own being the c-transform; on
+        the line they are pieces of its cells, with its own potential at their middles.
     order, ground : p, and the space whose distance d is meant, None for R^d.
     error : how far `distance` may be from W_p: 0 where it is exact up to rounding, half the width of a proved bracket
         between two densities, whose plan leads from the cells of one to the blocks of the other, their means in its
@@ -53,7 +63,7 @@ class Transport(Frozen):
     order: float
     ground: Space | None
     error: float
-    path: AtomPath | CellPath
+    path: AtomPath | CellPath | LinePath
 
     def __post_init__(self) -> None:
         """Make every array read-only: a changed entry would belie the distance."""
@@ -116,7 +126,10 @@ def transport(
     ground: Space | None = None,
     max_bytes: int = 2**30,
 ) -> Transport:
-    """An optimal plan for W_p(μ, ν): clouds in any dimension; in the plane a density with a cloud for p = 2.
+    """An optimal plan for W_p(μ, ν): clouds in any dimension; anything on the line; densities of the plane for p = 2.
+
+    On the line the rows (or columns) of a density are the pieces of its cells that go to one place, or evenly to one
+    piece of the other density, each at its middle; `.at(s)` is a density on a grid of cells of its own.
 
     Two densities of the plane, one at least on a grid, p = 2: a plan from power cells of one to the means of blocks of
     the other, its distance the middle of the bracket of `wasserstein_bracket`, `.error` half its width.
@@ -143,6 +156,9 @@ def transport(
     if any(isinstance(m, (GridMeasure, ConvexPieces)) for m in (mu, nu)):
         if not flat:
             raise NotSupported("plans of densities are Euclidean: use wasserstein(mu, nu, ground=...) for the distance")
+        if any(isinstance(m, GridMeasure) and m.dim == 1 for m in (mu, nu)):
+            found = plan_on_the_line(mu, nu, quantile(mu, "mu"), quantile(nu, "nu"), order)
+            return Transport(*found[:5], order, ground, 0.0, found.path)
         if order == 2.0 and plane_densities(mu, nu):
             return _between_densities(mu, nu)
         return _with_density(mu, nu, order)
