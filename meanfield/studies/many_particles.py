@@ -184,19 +184,17 @@ def convergence(
     )
     axes = {"size": tuple(sizes), "seed": tuple(range(max(job.counts)))}
     made = provenance("studies.convergence", _call(job) | axes | {"reference": known.digest()}, str(seed))
-    found = complete(
-        run_all(
-            _Distances(job),
-            axes,
-            made,
-            label="convergence in N",
-            store=store,
-            executor=executor,
-            progress=progress,
-            backwards=True,
-        )
+    found = run_all(
+        _Distances(job),
+        axes,
+        made,
+        label="convergence",
+        store=store,
+        executor=executor,
+        progress=progress,
+        backwards=True,
     )
-    return _dataset(job, found, np.array(sizes))
+    return _dataset(job, complete(found), np.array(sizes))
 
 
 def _limit_set(certificate: LimitCertificate, reference: xr.Dataset) -> LimitSet:
