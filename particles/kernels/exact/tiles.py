@@ -23,16 +23,20 @@ BLOCK = 256
 
 
 @kernel_part(flags=SUMS)
-def _add_scores(queries, i, block, scores, row):  # type: ignore[no-untyped-def]
-    """Add the inner products of queries i and i + 1 with a block to two rows of scores, three coordinates at a time."""
+def _add_scores(queries, i, block, scores):  # type: ignore[no-untyped-def]
+    """Add the inner products of queries i … i + 3 with a block to four rows of scores, four coordinates at a time."""
     merged()
-    for c in range(0, queries.shape[1], 3):
-        p0, p1, p2 = queries[i, c], queries[i, c + 1], queries[i, c + 2]
-        q0, q1, q2 = queries[i + 1, c], queries[i + 1, c + 1], queries[i + 1, c + 2]
+    for c in range(0, queries.shape[1], 4):
+        a0, a1, a2, a3 = queries[i, c], queries[i, c + 1], queries[i, c + 2], queries[i, c + 3]
+        b0, b1, b2, b3 = queries[i + 1, c], queries[i + 1, c + 1], queries[i + 1, c + 2], queries[i + 1, c + 3]
+        p0, p1, p2, p3 = queries[i + 2, c], queries[i + 2, c + 1], queries[i + 2, c + 2], queries[i + 2, c + 3]
+        q0, q1, q2, q3 = queries[i + 3, c], queries[i + 3, c + 1], queries[i + 3, c + 2], queries[i + 3, c + 3]
         for j in range(scores.shape[1]):
-            z0, z1, z2 = block[1 + c, j], block[2 + c, j], block[3 + c, j]
-            scores[row, j] += p0 * z0 + p1 * z1 + p2 * z2
-            scores[row + 1, j] += q0 * z0 + q1 * z1 + q2 * z2
+            z0, z1, z2, z3 = block[1 + c, j], block[2 + c, j], block[3 + c, j], block[4 + c, j]
+            scores[0, j] += a0 * z0 + a1 * z1 + a2 * z2 + a3 * z3
+            scores[1, j] += b0 * z0 + b1 * z1 + b2 * z2 + b3 * z3
+            scores[2, j] += p0 * z0 + p1 * z1 + p2 * z2 + p3 * z3
+            scores[3, j] += q0 * z0 + q1 * z1 + q2 * z2 + q3 * z3
 
 
 @kernel_part(flags=SUMS)
@@ -61,14 +65,16 @@ def _exponentiate(scores, row, largest, total, i):  # type: ignore[no-untyped-de
 def attend_in_tiles(queries, blocks, mean, logsumexp, start, stop):  # type: ignore[no-untyped-def]
     """Fill `mean` (r, m, e) and `logsumexp` (r, m) for the tiles start ≤ tile < stop, counted run by run.
 
-    queries (r, 4⌈m/4⌉, 3⌈k/3⌉), padded with zeros; blocks (r, block, rows, length) with the values in the last e + 3
+    queries (r, 4⌈m/4⌉, 4⌈k/4⌉), padded with zeros; blocks (r, block, rows, length) with the values in the last e + 3
     rows, of which three are zero. Where scores overflow or no source has mass the log-sum-exp is ±∞ or NaN.
     """
     wide_vectors()
     m, e = mean.shape[1:]
     length, first_value = blocks.shape[3], blocks.shape[2] - 3 - e
     tiles = -(-m // TILE)
-    scores = np.empty((4, length), queries.dtype)
+    memory = np.empty(4 * length + 16, queries.dtype)
+    offset = (-memory.ctypes.data % 64) // memory.itemsize
+    scores = memory[offset : offset + 4 * length].reshape(4, length)
     largest, total = np.empty(TILE, queries.dtype), np.empty(TILE, queries.dtype)
     sums = np.empty((TILE, e + 3), queries.dtype)
     for tile in range(start, stop):
@@ -84,8 +90,7 @@ def attend_in_tiles(queries, blocks, mean, logsumexp, start, stop):  # type: ign
                 for row in range(4):
                     for j in range(length):
                         scores[row, j] = block[0, j]
-                _add_scores(own, begin + i, block, scores, 0)
-                _add_scores(own, begin + i + 2, block, scores, 2)
+                _add_scores(own, begin + i, block, scores)
                 for row in range(4):
                     factor = _exponentiate(scores, row, largest, total, i + row)
                     for c in range(e):
@@ -104,7 +109,7 @@ def tiled_average(
     """Mean (r, m, e), log-sum-exp (r, m), and whether all input was finite; arguments as in `direct_average`."""
     (runs, m, k), n = queries.shape, keys.shape[1]
     e = k if values is None else values.shape[2]
-    padded = np.zeros((runs, -(-m // 4) * 4, -(-k // 3) * 3), keys.dtype)
+    padded = np.zeros((runs, -(-m // 4) * 4, -(-k // 4) * 4), keys.dtype)
     padded[:, :m, :k] = queries
     blocks = empty_blocks(runs, n, 1 + k + (0 if values is None else e) + 3, keys.dtype, BLOCK)
     blocks[:, :, -3:] = 0
