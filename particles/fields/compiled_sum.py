@@ -91,7 +91,9 @@ def is_compiled_sum(field: VelocityField) -> bool:
 @registered_sum
 def _(field: Sum) -> CompiledSum:
     parts = [compiled_sum(term) for term in field.terms]
-    return replace(parts[0], terms=tuple(term for part in parts for term in part.terms))
+    # Noise has no velocity and no terms.
+    moving = next((part for part in parts if part.terms), parts[0])
+    return replace(moving, terms=tuple(term for part in parts for term in part.terms))
 
 
 @registered_sum
@@ -117,6 +119,8 @@ def pair_sum(dim: int | None, strength: float, profile: int, parameter: float) -
 def pack(sums: Sequence[CompiledSum]) -> Packed:
     """Several sums as the parameters of one kernel; raises NotSupported where they are not of one form."""
     first = sums[0]
+    if not first.terms:
+        raise NotSupported("there is no sum to compile")
     d, terms = first.dim, first.terms
     kinds = _kinds(first)
     frames = [np.zeros((d, d)) if s.frame is None else s.frame for s in sums]

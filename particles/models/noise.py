@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from particles.checks import Array, as_finite, as_matrix, frozen
 from particles.errors import InvalidInput, NotSupported
+from particles.fields.compiled_sum import CompiledSum, registered_sum
 from particles.fields.dimension import AnyDimension
 from particles.fields.query import check_query
 from particles.fields.spaces import Euclidean, Space, Torus
@@ -81,3 +82,8 @@ class Diffusion(AnyDimension):
         if isinstance(self.D, float):
             return self.D * np.eye(self.dim or 1)
         return self.D
+
+
+@registered_sum
+def _(field: Diffusion) -> CompiledSum:
+    return CompiledSum(())

@@ -10,7 +10,7 @@ import numpy as np
 from particles.checks import Array
 from particles.fields.field import VelocityField
 from particles.kernels.loops.dormand_prince import E3, E5, STAGES, A, B, C
-from particles.steppers.compiled_runs import MOST_TOKENS, Fields, carry, compiled_fields
+from particles.steppers.compiled_runs import Fields, carry, compiled_fields
 from particles.steppers.error_control import ErrorControlled, Slope, Trial
 from particles.steppers.method import Model
 from particles.steppers.state import Particles
@@ -73,10 +73,8 @@ class Adaptive(ErrorControlled):
         return replace(state, x=ends.x, memory=ends.planned)
 
     def _fields(self, model: VelocityField, n: int, runs: int) -> Fields | None:
-        """What compiled code needs; None for a method derived from this one, for collisions and for many tokens."""
-        if type(self) is not Adaptive or model.events or n > MOST_TOKENS:
-            return None
-        return compiled_fields(model, runs)
+        """What compiled code needs; None for a method derived from this one too."""
+        return compiled_fields(model, n, runs) if type(self) is Adaptive else None
 
     def trial(self, slope: Slope, t: float, h: float, x: Array, velocity: Array) -> Trial:
         """Twelve stages and the velocity at the end; the error is measured token by token, the largest counts."""

@@ -10,8 +10,11 @@ import numpy as np
 from particles.checks import Array, as_matrix
 from particles.errors import InvalidInput
 from particles.fields.field import VelocityField
+from particles.kernels.loops.step_loop import Rule
+from particles.steppers.compiled_runs import Kicks
 from particles.steppers.fixed_step import FixedStep
 from particles.steppers.method import Model
+from particles.steppers.runge_kutta import Euler, tableau
 from particles.steppers.state import Particles
 
 
@@ -43,6 +46,30 @@ class EulerMaruyama(FixedStep):
         if (D := model.diffusion(t)) is not None:
             _check_tensor(D, model.dim, t)
 
+    @property
+    def rule(self) -> Rule | None:
+        """Euler's, where `step` is as here."""
+        return tableau(Euler.nodes, Euler.stages, Euler.weights) if type(self).step is EulerMaruyama.step else None
+
+    def kicks(self, model: VelocityField, t0: float, h: float, state: Particles) -> Kicks | None:
+        """The noise of the steps, drawn as `step` draws it."""
+        if not model.noisy:
+            return None
+        root, shape = _Root(), state.x.shape[1:]
+
+        def drawn(rows: slice, first: int, count: int) -> Array:
+            found = [root.of(model, t0 + (first + i) * h) for i in range(count)]
+            noisy = [i for i, one in enumerate(found) if one is not None]
+            roots = np.zeros((count, shape[1], shape[1]))
+            noise = np.zeros((len(state.rngs[rows]), count, *shape))
+            for i in noisy:
+                roots[i] = found[i]
+            for run, rng in zip(noise, state.rngs[rows], strict=True):
+                run[noisy] = rng.standard_normal((len(noisy), *shape))
+            return np.asarray(np.sqrt(2 * h) * (noise @ roots.swapaxes(1, 2)))
+
+        return drawn
+
     def step(self, field: VelocityField, t: float, h: float, state: Particles) -> Array:
         """One step, each run with its own generator; without diffusion this is Euler's step."""
         moved = state.x + h * field.particle_velocity(t, state.x, state.w)
@@ -52,6 +79,22 @@ class EulerMaruyama(FixedStep):
         _check_tensor(D, state.x.shape[-1], t)
         noise = np.stack([rng.standard_normal(state.x.shape[1:]) for rng in state.rngs])
         return np.asarray(moved + np.sqrt(2 * h) * (noise @ _square_root(D).T))
+
+
+class _Root:
+    """The square root of a noise tensor, computed where the tensor changes."""
+
+    def __init__(self) -> None:
+        self._tensor: Array | None = None
+        self._root: Array | None = None
+
+    def of(self, model: VelocityField, t: float) -> Array | None:
+        """That at time t; None where there is no noise."""
+        D = model.diffusion(t)
+        if D is not None and (self._tensor is None or not np.array_equal(D, self._tensor)):
+            _check_tensor(D, model.dim, t)
+            self._tensor, self._root = np.array(D), _square_root(D)
+        return None if D is None else self._root
 
 
 def _square_root(D: Array) -> Array:

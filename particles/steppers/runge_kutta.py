@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import ClassVar
 
@@ -11,6 +12,8 @@ import numpy as np
 from particles.checks import Array
 from particles.errors import InvalidInput
 from particles.fields.field import VelocityField
+from particles.kernels.loops.step_loop import Rule
+from particles.kernels.loops.step_loop import rule as compiled_rule
 from particles.steppers.fixed_step import FixedStep, interval_parts
 from particles.steppers.method import Model, check_finite
 from particles.steppers.state import Particles
@@ -23,6 +26,14 @@ class RungeKutta(FixedStep):
     stages: ClassVar[tuple[tuple[float, ...], ...]]
     weights: ClassVar[tuple[float, ...]]
 
+    @property
+    def rule(self) -> Rule | None:
+        """The tableau, where it is explicit and `step` as here."""
+        explicit = all(len(row) in (0, s) for s, row in enumerate(self.stages)) and len(self.weights) == len(self.nodes)
+        if type(self).step is not RungeKutta.step or not explicit or len(self.stages) != len(self.nodes):
+            return None
+        return tableau(tuple(self.nodes), tuple(map(tuple, self.stages)), tuple(self.weights))
+
     def step(self, field: VelocityField, t: float, h: float, state: Particles) -> Array:
         """k_i = X(t + c_i h, x + h Σ_j a_ij k_j), then x + h Σ_i b_i k_i; the interaction anew at every stage."""
         slopes: list[Array] = []
@@ -32,6 +43,12 @@ class RungeKutta(FixedStep):
             check_finite(stage, t + node * h)
             slopes.append(field.particle_velocity(t + node * h, stage, state.w))
         return state.x + h * _combine(self.weights, slopes)
+
+
+@lru_cache(maxsize=16)
+def tableau(nodes: tuple[float, ...], stages: tuple[tuple[float, ...], ...], weights: tuple[float, ...]) -> Rule:
+    """The rule of compiled code."""
+    return compiled_rule([*stages, weights], nodes)
 
 
 def _combine(coefficients: tuple[float, ...], slopes: list[Array]) -> Array:

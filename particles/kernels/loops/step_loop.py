@@ -1,12 +1,14 @@
-"""Whole runs by DOP853 in compiled code: every run by steps of its own, one thread a run, bitwise as if alone.
+"""Whole runs in compiled code, by DOP853 with steps of their own or by equal steps, bitwise as if alone.
 
 The rules are those of particles/steppers/error_control.py and adaptive.py, word for word: the same first step, the same
-error estimate token by token, the same plan for the next step. One call carries every run over a number of steps, so
-that Python comes to hear an interruption; what a run needs to go on stands in `Runs`.
+error estimate token by token, the same plan for the next step; and those of fixed_step.py for equal steps. One thread
+carries a run. One call carries every run over a number of steps, so that Python comes to hear an interruption; what a
+run needs to go on stands in `Runs`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -30,33 +32,52 @@ from particles.kernels.loops.lanes import (
 )
 from particles.kernels.loops.packed_sums import EUCLIDEAN, aligned, make_room, set_projected, set_velocity
 
-LAST = STAGES
-"""Velocities of a step: those of the stages from 0 on, and the last at its end."""
-
 SAFETY, LEAST_FACTOR, MOST_FACTOR = 0.9, 0.2, 10.0
 """As in particles/steppers/error_control.py."""
 
 FRESH, RUNNING, ARRIVED, STUCK = range(4)
-"""States of a run: nothing evaluated yet; between two steps; at the end; asked for a step below its rounding."""
+"""States of a run: nothing evaluated yet; between two steps; at the end; asked for a step below its rounding, or an
+equal step led to what is not finite."""
 
 START, PROBE, STAGE, PROJECTED = range(4)
 """Why the field is evaluated: at the start; for the first step; for a step; after a step was brought onto its space."""
 
 
-def _rows(rows: list[Array]) -> tuple[npt.NDArray[np.int64], Array, npt.NDArray[np.int64]]:
-    """The entries of sparse rows: their places and values (row, entry), and how many each row has."""
-    places = np.zeros((len(rows), STAGES), dtype=np.int64)
-    values = np.zeros((len(rows), STAGES))
+class Rule(NamedTuple):
+    """An explicit tableau of s stages, and the steps by which it is taken.
+
+    places, values (row, s), counts (row,): the entries of its rows, those of the stages first, then that of the step
+    and of estimates of its error; nodes (s + 1,): the times of the stages and of the end, in units of the step.
+    steps (2,): the first time and the length of equal steps, 0 for a length chosen by the estimates of DOP853.
+    kicks (run, step, d N): what is added to each of the equal steps that are taken in a call, (0, 0, 0) for nothing.
+    """
+
+    places: npt.NDArray[np.int64]
+    values: Array
+    counts: npt.NDArray[np.int64]
+    nodes: Array
+    steps: Array
+    kicks: Array
+
+
+NO_KICKS = np.zeros((0, 0, 0))
+
+
+def rule(rows: Sequence[npt.ArrayLike], nodes: npt.ArrayLike) -> Rule:
+    """The rule of a tableau given by its rows, each as long as it needs to be, and its s nodes."""
+    nodes = np.asarray(nodes, dtype=np.float64)
+    places = np.zeros((len(rows), len(nodes)), dtype=np.int64)
+    values = np.zeros((len(rows), len(nodes)))
     counts = np.zeros(len(rows), dtype=np.int64)
     for r, row in enumerate(rows):
-        found = np.flatnonzero(row)
+        entries = np.asarray(row, dtype=np.float64)
+        found = np.flatnonzero(entries)
         counts[r] = len(found)
-        places[r, : len(found)], values[r, : len(found)] = found, row[found]
-    return places, values, counts
+        places[r, : len(found)], values[r, : len(found)] = found, entries[found]
+    return Rule(places, values, counts, np.concatenate([nodes, [1.0]]), np.zeros(2), NO_KICKS)
 
 
-PLACES, VALUES, COUNTS = _rows([*A, B, E5, E3])
-NODES = np.concatenate([C, [1.0]])
+DOP853 = rule([*A, B, E5[:STAGES], E3[:STAGES]], C)
 FIFTH, THIRD = STAGES + 1, STAGES + 2
 """Rows of the error estimates; row STAGES is the step itself."""
 
@@ -76,18 +97,18 @@ class Runs(NamedTuple):
 
 
 @kernel_part()
-def _set_combination(x, slopes, row, h, size, out):  # type: ignore[no-untyped-def]
+def _set_combination(rule, x, slopes, row, h, size, out):  # type: ignore[no-untyped-def]
     """out = x + h Σ_s a_s slopes[s], a the given row of coefficients."""
     merged()
     for i in range(0, size, WIDTH):
         total = each(0.0)
-        for e in range(COUNTS[row]):
-            total += VALUES[row, e] * load(slopes, PLACES[row, e] * size + i)
+        for e in range(rule.counts[row]):
+            total += rule.values[row, e] * load(slopes, rule.places[row, e] * size + i)
         store(out, i, load(x, i) + h * total)
 
 
 @kernel_part()
-def _error(x, moved, slopes, h, tolerances, N, d):  # type: ignore[no-untyped-def]
+def _error(rule, x, moved, slopes, h, tolerances, N, d):  # type: ignore[no-untyped-def]
     """The largest error of a token in units of its tolerance: (10.17) of Hairer, Nørsett, Wanner II.10."""
     merged()
     rtol, atol = tolerances[0], tolerances[1]
@@ -99,10 +120,10 @@ def _error(x, moved, slopes, h, tolerances, N, d):  # type: ignore[no-untyped-de
             at = c * N + i
             scale = atol + larger_of(magnitude(load(x, at)), magnitude(load(moved, at))) * rtol
             five = three = each(0.0)
-            for e in range(COUNTS[FIFTH]):
-                five += VALUES[FIFTH, e] * load(slopes, PLACES[FIFTH, e] * size + at)
-            for e in range(COUNTS[THIRD]):
-                three += VALUES[THIRD, e] * load(slopes, PLACES[THIRD, e] * size + at)
+            for e in range(rule.counts[FIFTH]):
+                five += rule.values[FIFTH, e] * load(slopes, rule.places[FIFTH, e] * size + at)
+            for e in range(rule.counts[THIRD]):
+                three += rule.values[THIRD, e] * load(slopes, rule.places[THIRD, e] * size + at)
             five = five / scale
             three = three / scale
             fifth += five * five
@@ -154,9 +175,19 @@ def _copy(size, source, first, out):  # type: ignore[no-untyped-def]
         store(out, i, load(source, first + i))
 
 
+@kernel_part()
+def _is_finite(size, x):  # type: ignore[no-untyped-def]
+    """Whether x[0], …, x[size − 1], a multiple of eight numbers, are finite."""
+    merged()
+    spoiled = each(0.0)
+    for i in range(0, size, WIDTH):
+        spoiled += load(x, i) * 0.0
+    return largest_lane(spoiled) == 0.0
+
+
 @compiled()
-def advance_runs(runs, packed, mass, bits, n, end, tolerances, budget, start, stop):  # type: ignore[no-untyped-def]
-    """Carry the runs start ≤ r < stop towards the time `end`, each over at most `budget` steps.
+def advance_runs(runs, rule, packed, mass, bits, n, end, tolerances, budget, start, stop):  # type: ignore[no-untyped-def]
+    """Carry the runs start ≤ r < stop towards the time `end`, each over at most `budget` steps, or so many equal ones.
 
     mass, bits (N,): weights and their logarithms to the base 2; tolerances (3,): rtol, atol and the longest step.
     """
@@ -164,26 +195,49 @@ def advance_runs(runs, packed, mass, bits, n, end, tolerances, budget, start, st
     N, size = mass.size, runs.x.shape[1]
     d = size // N
     room = make_room(N, packed.form[3], packed.form[4])
-    slopes, trial, scale = aligned((LAST + 1) * size), aligned(size), np.zeros(2)
+    last, equal = rule.nodes.size - 1, rule.steps[1] > 0
+    slopes, trial, scale = aligned((last + 1) * size), aligned(size), np.zeros(2)
     for r in range(start, stop):
         if runs.state[r, 0] > RUNNING:
             continue
         x, v, t, planned = runs.x[r], runs.velocity[r], runs.clock[r, 0], runs.clock[r, 1]
         phase, row, steps, rejected = START, 0, 0, False
         h = wanted = shortest = target = speed = 0.0
-        evaluate = runs.state[r, 0] == FRESH
+        evaluate = equal or runs.state[r, 0] == FRESH
+        if equal:
+            phase, h = STAGE, rule.steps[1]
+            t = rule.steps[0] + runs.state[r, 1] * h
         # The field is evaluated in one place, because machine code of its own would round otherwise than merged code.
         while True:
             if evaluate:
                 # Row 0 has no coefficients: x itself. The Euler prediction takes the row of stage 1, which has one.
-                _set_combination(x, slopes, row, 1.0 / VALUES[1, 0] * h if phase == PROBE else h, size, trial)
-                moment = t + (1.0 if phase == PROBE else NODES[row]) * h
+                length = 1.0 / rule.values[1, 0] * h if phase == PROBE else h
+                _set_combination(rule, x, slopes, row, length, size, trial)
+                if equal:
+                    if row == last:
+                        for i in range(0, size if len(rule.kicks) else 0, WIDTH):
+                            store(trial, i, load(trial, i) + load(rule.kicks[r, steps], i))
+                        if packed.form[0] != EUCLIDEAN:
+                            set_projected(packed.form[0], trial, N, d)
+                    if not _is_finite(size, trial):
+                        runs.state[r, 0] = STUCK
+                        break
+                    if row == last:
+                        _copy(size, trial, 0, x)
+                        steps += 1
+                        t = rule.steps[0] + (runs.state[r, 1] + steps) * h
+                        row = 0
+                        if steps == budget:
+                            runs.state[r, 0] = RUNNING
+                            break
+                        continue
+                moment = t + (1.0 if phase == PROBE else rule.nodes[row]) * h
                 set_velocity(packed, runs.field[r], moment, trial, mass, bits, n, N, room, slopes, row * size)
-                if phase == STAGE and row < LAST:
+                if phase == STAGE and row < last:
                     row += 1
                     continue
                 if phase == STAGE:
-                    error = _error(x, trial, slopes, h, tolerances, N, d)
+                    error = _error(rule, x, trial, slopes, h, tolerances, N, d)
                     if not error < 1:
                         factor = _factor(error)
                         h *= factor if factor > LEAST_FACTOR else LEAST_FACTOR

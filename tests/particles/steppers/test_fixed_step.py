@@ -2,11 +2,23 @@
 
 import numpy as np
 import pytest
+from compiled_models import MODELS, tokens
 from user_fields import Spin
 from user_methods import ImplicitMidpoint, Kutta3
 
-from particles import Euler, PowerAttraction, SelfAttention, VelocityField, simulate
+from particles import (
+    RK4,
+    Diffusion,
+    Euler,
+    EulerMaruyama,
+    LinearAttention,
+    PowerAttraction,
+    SelfAttention,
+    VelocityField,
+    simulate,
+)
 from particles.errors import RunStopped
+from particles.fields.compiled_sum import CompiledSum, registered_sum
 from particles.steppers.fixed_step import interval_parts
 
 X = np.array([[1.0, 0.5], [0.2, -0.3]])
@@ -66,3 +78,95 @@ def test_a_position_that_overflows_is_reported_at_the_end_of_its_step():
     with pytest.raises(RunStopped) as caught:
         simulate(Push(), [[1.65e308]], [3.0, 3.0 + 4e7], Euler(1e7))
     assert caught.value.time == 3.0 + 2e7
+
+
+class Rk4InPython(RK4):
+    """The same steps by the loop in Python: a derived step may be another."""
+
+    def step(self, field, t, h, state):
+        return super().step(field, t, h, state)
+
+
+class NoisyInPython(EulerMaruyama):
+    """The same for noise."""
+
+    def step(self, field, t, h, state):
+        return super().step(field, t, h, state)
+
+
+def noisy(name):
+    """A model of compiled_models.py with noise, where noise can be added."""
+    model, noise = MODELS[name], Diffusion(0.1)
+    if "sphere" in name:
+        return (model.field + noise).on_sphere()
+    return (model.field + noise).on_circle() if "circle" in name else model + noise
+
+
+def both(model, name, n, method, other, **options):
+    x, w = tokens(name, n, runs=2)
+    found = [simulate(model, x, [0.0, 0.1, 0.4], one, weights=w, **options) for one in (method, other)]
+    assert found[0].attrs["summation"] == "compiled" != found[1].attrs.get("summation")
+    return [ds.position.values for ds in found]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_compiled_steps_are_those_of_the_loop_in_python(name):
+    """Largest difference of all models, relative to one and the largest coordinate: 1.2e-15."""
+    for n in (1, 11):
+        compiled, python = both(MODELS[name], name, n, RK4(0.1), Rk4InPython(0.1))
+        assert np.abs(compiled - python).max() < 1e-14 * (1 + np.abs(python).max())
+    if MODELS[name].frame is None:
+        compiled, python = both(noisy(name), name, 11, EulerMaruyama(0.1), NoisyInPython(0.1), rng=3)
+        assert np.abs(compiled - python).max() < 1e-14 * (1 + np.abs(python).max())
+
+
+@pytest.mark.parametrize("method", [Kutta3(0.05), Euler(0.05), EulerMaruyama(0.05)], ids=lambda m: type(m).__name__)
+def test_neither_the_length_of_a_call_nor_other_runs_change_a_run(method, monkeypatch):
+    x, w = tokens("sphere", 9, runs=5)
+    model, times = noisy("sphere") if method.random else MODELS["sphere"], [0.0, 0.5, 2.0]
+    whole = simulate(model, x, times, method, weights=w, rng=7)
+    assert whole.attrs["summation"] == "compiled"
+    monkeypatch.setattr("particles.steppers.compiled_runs._parts", lambda *sizes: (2, 3, 1))
+    np.testing.assert_array_equal(simulate(model, x, times, method, weights=w, rng=7).position, whole.position)
+    if not method.random:
+        np.testing.assert_array_equal(simulate(model, x[3], times, method, weights=w).position, whole.position[3])
+
+
+class Pulse(Diffusion):
+    """Noise from t = 0.13 to t = 0.31, growing."""
+
+    def diffusion(self, t):
+        return (1 + t) * super().diffusion(t) if 0.13 < t < 0.31 else None
+
+
+registered_sum(Pulse, lambda field: CompiledSum(()))
+
+
+def test_noise_that_comes_and_goes_takes_the_same_random_numbers():
+    compiled, python = both(
+        MODELS["attention"] + Pulse(0.2), "attention", 5, EulerMaruyama(0.02), NoisyInPython(0.02), rng=2
+    )
+    assert np.abs(compiled - python).max() < 1e-14
+
+
+@pytest.mark.parametrize(("method", "other"), [(RK4(0.1), Rk4InPython(0.1)), (EulerMaruyama(0.1), NoisyInPython(0.1))])
+def test_a_run_that_blows_up_is_reported_as_by_the_loop_in_python(method, other):
+    """x' = x³ leaves float64 soon after t = 1/2 in run 1; with noise the random numbers are the same."""
+    model = LinearAttention(1.0, 1.0, 1.0) + Diffusion(1e-6) if method.random else LinearAttention(1.0, 1.0, 1.0)
+    x, stopped = np.array([[[0.5], [-0.5]], [[1.0], [-1.0]]]), []
+    for one in (method, other):
+        with pytest.raises(RunStopped, match="run=1") as caught:
+            simulate(model, x, [0.0, 0.2, 1.0, 40.0], one, rng=1)
+        stopped.append(caught.value)
+    assert str(stopped[0]) == str(stopped[1])
+    assert stopped[0].time == stopped[1].time
+    np.testing.assert_allclose(stopped[0].dataset.position, stopped[1].dataset.position, rtol=1e-12)
+
+
+def test_a_tableau_that_is_not_explicit_is_left_to_the_loop_in_python():
+    class Backward(Kutta3):
+        stages = ((1.0,), (0.5,), (-1.0, 2.0))
+
+    assert Kutta3(0.1).rule is not None
+    assert Backward(0.1).rule is None is ImplicitMidpoint(0.1).rule
+    assert Rk4InPython(0.1).rule is None
