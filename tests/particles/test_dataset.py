@@ -361,7 +361,7 @@ def test_the_kernel_that_was_chosen_is_on_record():
     rng = np.random.default_rng(0)
     short, long = SelfAttention(np.eye(2), np.eye(2), np.eye(2)), SelfAttention(*np.eye(40)[None].repeat(3, 0))
     allowed = SelfAttention(np.eye(2), np.eye(2), np.eye(2), tolerance=1e-6)
-    for model, n, expected in ((short, 5, "direct"), (long, 5, "tiles"), (short + short, 5, "direct")):
+    for model, n, expected in ((short, 5, "compiled"), (long, 5, "tiles"), (short + short, 600, "direct")):
         ds = simulate(model, rng.normal(size=(n, model.dim)), [0.0, 0.1], RK4(dt=0.1))
         assert ds.attrs["summation"] == expected
     assert allowed.summation(100) == "direct"
