@@ -72,6 +72,14 @@ registered_sum = _compiled_sum.register
 
 def compiled_sum(field: VelocityField) -> CompiledSum:
     """The velocity of a field as a compiled sum; raises NotSupported where it is none."""
+    found = _answer(field)
+    if not found.terms:
+        raise NotSupported("noise by itself has no velocity to be compiled")
+    return found
+
+
+def _answer(field: VelocityField) -> CompiledSum:
+    """The same, of no terms for noise."""
     answers, kind = _compiled_sum.registry, type(field)
     while vars(kind).get("same_equation") is True:
         kind = kind.__mro__[1]
@@ -90,8 +98,7 @@ def is_compiled_sum(field: VelocityField) -> bool:
 
 @registered_sum
 def _(field: Sum) -> CompiledSum:
-    parts = [compiled_sum(term) for term in field.terms]
-    # Noise has no velocity and no terms.
+    parts = [_answer(term) for term in field.terms]
     moving = next((part for part in parts if part.terms), parts[0])
     return replace(moving, terms=tuple(term for part in parts for term in part.terms))
 
@@ -119,8 +126,6 @@ def pair_sum(dim: int | None, strength: float, profile: int, parameter: float) -
 def pack(sums: Sequence[CompiledSum]) -> Packed:
     """Several sums as the parameters of one kernel; raises NotSupported where they are not of one form."""
     first = sums[0]
-    if not first.terms:
-        raise NotSupported("there is no sum to compile")
     d, terms = first.dim, first.terms
     kinds = _kinds(first)
     frames = [np.zeros((d, d)) if s.frame is None else s.frame for s in sums]

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from particles.checks import Array
 from particles.kernels.compiling import SUMS, compiled, kernel_part, merged
+from particles.kernels.exact.exponential import wide_vectors
 from particles.kernels.neighbour_boxes import boxes, places
 from particles.kernels.pairwise import require_range
 from particles.kernels.threads import spread, thread_count
@@ -160,15 +161,22 @@ def _box(b, place, i, shape, period):  # type: ignore[no-untyped-def]
 def _gather(x, i, sources, first, room, z, r, mass, count):  # type: ignore[no-untyped-def]
     """Put the sources first to first + room into the buffers behind `count`; returns how many are in them then."""
     merged()
-    for j in range(room):
-        r[count + j] = 0.0
-        mass[count + j] = sources.w[first + j]
+    # Slices, since loops over places that might be negative are not vectorised.
+    mass[count : count + room] = sources.w[first : first + room]
+    squared = r[count : count + room]
+    squared[:] = 0.0
     for c in range(len(z)):
-        for j in range(room):
-            gap = x[i, c] - sources.y[c, first + j]
-            gap -= sources.period[c] * np.rint(gap * sources.inverse[c])
-            z[c, count + j] = gap
-            r[count + j] += gap * gap
+        at, period, inverse = x[i, c], sources.period[c], sources.inverse[c]
+        y, gaps = sources.y[c, first : first + room], z[c, count : count + room]
+        if period > 0.0:
+            for j in range(room):
+                gap = at - y[j]
+                gaps[j] = gap = gap - period * np.rint(gap * inverse)
+                squared[j] += gap * gap
+        else:
+            for j in range(room):
+                gaps[j] = gap = at - y[j]
+                squared[j] += gap * gap
     kept = count + room
     if sources.squared < np.inf:
         kept = count
@@ -178,14 +186,16 @@ def _gather(x, i, sources, first, room, z, r, mass, count):  # type: ignore[no-u
                 for c in range(len(z)):
                     z[c, kept] = z[c, j]
                 kept += 1
-    for j in range(count, kept):
-        r[j] = np.sqrt(r[j])
+    distances = r[count:kept]
+    for j in range(len(distances)):
+        distances[j] = np.sqrt(distances[j])
     return kept
 
 
 @compiled(flags=SUMS)
 def add_gradients(f, radial, numbers, origin, targets, sources, start, stop, out):  # type: ignore[no-untyped-def]
     """Add Σ_j w_j ∇W(x_i − y_j) to out, rows start to stop."""
+    wide_vectors()
     x, shape = targets.x, sources.shape
     d = x.shape[1]
     z, r, mass = np.empty((d, BLOCK)), np.empty(BLOCK), np.empty(BLOCK)

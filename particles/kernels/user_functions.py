@@ -38,6 +38,17 @@ def profile_block(function: Callable[..., Any], parameters: bool) -> Any:
 
 
 @lru_cache(maxsize=64)
+def loop_block(function: Callable[..., Any]) -> Any:
+    """Machine code for f(r, p, out), which fills out (m,) from arguments r (m,) and parameters p."""
+    inner = _inner(function)
+
+    def block(r, p, m, k, out):  # type: ignore[no-untyped-def]
+        inner(carray(r, m), carray(p, k), carray(out, m))
+
+    return _compiled(block)
+
+
+@lru_cache(maxsize=64)
 def field_block(function: Callable[..., Any]) -> Any:
     """Machine code for f(z), z (m, d) to (m, d); None where Numba compiles none."""
     inner = _inner(function)

@@ -4,7 +4,7 @@ import numba
 import numpy as np
 import pytest
 
-from particles.kernels.user_functions import field_block, profile_block
+from particles.kernels.user_functions import field_block, loop_block, profile_block
 
 POINTER = ctypes.POINTER(ctypes.c_double)
 
@@ -21,6 +21,17 @@ def test_profiles_with_and_without_parameters():
     with_numbers = profile_block(lambda r, p: p[0] * np.exp(-r / p[1]), True)
     np.testing.assert_allclose(call(with_numbers, r, np.array([2.0, 0.5]), 7, 2, 7), 2 * np.exp(-r / 0.5), rtol=1e-15)
     np.testing.assert_allclose(call(profile_block(np.tanh, False), r, np.empty(0), 7, 0, 7), np.tanh(r), rtol=1e-15)
+
+
+def fill(r, p, out):
+    out[:] = p[0]
+    for i in range(len(r)):
+        out[i] += r[i] ** 2
+
+
+def test_a_loop_of_its_own_fills_the_values():
+    r = np.linspace(0.1, 2, 7)
+    np.testing.assert_array_equal(call(loop_block(fill), r, np.array([3.0]), 7, 1, 7), 3.0 + r**2)
 
 
 def test_a_function_that_is_compiled_already_is_taken_as_it_is():

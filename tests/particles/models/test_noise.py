@@ -1,6 +1,7 @@
 """Noise: the weak and strong order of Euler–Maruyama on interacting tokens, the sphere, Keller–Segel."""
 
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -33,8 +34,10 @@ class Path:
     def __init__(self, increments, every):
         self.parts = iter(increments.reshape(-1, every, *increments.shape[1:]).sum(axis=1) / np.sqrt(every))
 
+    bit_generator = SimpleNamespace(state=None)
+
     def standard_normal(self, shape):
-        return next(self.parts)
+        return np.stack([next(self.parts) for _ in range(shape[0])]) if len(shape) == 3 else next(self.parts)
 
 
 def ends(model, runs, T=0.8, finest=64, coarsest=8):

@@ -1,5 +1,6 @@
 """Profiles: derivatives against differences, what collides, what a file holds, what is refused."""
 
+import ctypes
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,16 @@ def test_the_slope_is_the_derivative(name):
     profile, r, h = PROFILES[name], np.array([0.1, 0.37, 0.8, 2.2]), 1e-6
     differences = (profile.value(r + h) - profile.value(r - h)) / (2 * h)
     np.testing.assert_allclose(profile.slope(r), differences, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["r²/2 − log r", "power", "riesz", "morse", "confidence"])
+def test_the_machine_code_is_the_slope(name):
+    profile, pointer = PROFILES[name], ctypes.POINTER(ctypes.c_double)
+    r, p = np.concatenate([np.geomspace(1e-3, 30, 37), [700.0, 1e4]]), profile.numbers
+    out = np.empty_like(r)
+    profile.code().ctypes(*(a.ctypes.data_as(pointer) for a in (r, p)), len(r), len(p), out.ctypes.data_as(pointer))
+    # The exponential is rounded with its argument.
+    np.testing.assert_allclose(out, profile.slope(r), rtol=2e-14, atol=1e-270)
 
 
 def test_powers_are_their_formula_and_zero_is_the_logarithm():
