@@ -12,7 +12,7 @@ import scipy
 import xarray as xr
 
 from particles.checks import Array, callable_name, hold, positive, whole
-from particles.dataset import Layout, Series, model_of, torus_of, variable
+from particles.dataset import Layout, Series, model_of, torus_of, unwritten, variable
 from particles.errors import InvalidInput, LibraryError
 from particles.fields.field import VelocityField
 from particles.fields.spaces import Torus
@@ -96,6 +96,11 @@ class SteadyState:
         """Whether it holds at one save."""
         if "position" not in ds:
             raise InvalidInput("SteadyState asks for tokens, and the run has no `position`: give a function of (t, ds)")
+        if lost := unwritten(ds):
+            raise InvalidInput(
+                f"SteadyState asks the config for the model, and none can hold {'; '.join(lost)}: give a function of "
+                "(t, ds), or the model as a profile or a frozen dataclass"
+            )
         model, runs = model_of(ds), ds["position"].isel(time=0).values
         if not isinstance(model, VelocityField):
             raise InvalidInput(f"SteadyState asks for velocities, and {type(model).__name__} is a map: give a function")

@@ -122,6 +122,12 @@ def test_clusters_go_round_a_circle(turn):
     assert simulate(torus, pair, [0.0, 1.0], RK4(1.0), stop=ClusterCount(1, 0.6)).sizes["time"] == 2
 
 
+def test_a_steady_state_of_a_model_that_no_config_holds_is_refused_by_name():
+    spring = PairInteraction(lambda z: (z**2).sum(axis=1) / 2, lambda z: z, dim=2)
+    with pytest.raises(RunStopped, match="SteadyState asks the config for the model, and none can hold model_W"):
+        simulate(spring, X, TIMES, stop=SteadyState(1e-3))
+
+
 def test_what_an_observer_raises_ends_the_run_with_what_it_had():
     def fails(t, ds):
         if t > 0.6:
