@@ -173,7 +173,7 @@ def resume(
         asked for at once (the store is copied for it, then replaced).
     model : VelocityField or DiscreteMap, optional
         The model of a run that was made with functions or classes that no file can hold: it is accepted where its
-        velocities at a few tokens, at the first and at the last save, are those that the store holds.
+        velocities at a few tokens and its noise, at the first and at the last save, are those that the store holds.
     progress : bool or function
         As for `simulate`.
     observables : mapping, optional
@@ -223,6 +223,14 @@ def resume(
         lock.release()
 
 
+def with_noise(velocities: Array, D: Array | None) -> Array:
+    """Velocities (..., m, d) and below them the rows of the diffusion tensor of the noise, where there is any."""
+    if D is None:
+        return velocities
+    rows = np.broadcast_to(D, (len(D), velocities.shape[-1]))
+    return np.concatenate([velocities, np.broadcast_to(rows, velocities.shape[:-2] + rows.shape)], axis=-2)
+
+
 def _state(call: Mapping[str, Any]) -> type[State]:
     if call["state"] not in _STATES:
         raise StoreError(f"the store holds a run of {call['function']}, which is not loaded: import meanfield first")
@@ -241,11 +249,18 @@ def _call_with(model: Model, saved: xr.Dataset, memo: Mapping[str, Any]) -> dict
         found = _state(call).restore(ds, call, memo["state"]).probe(t)
         expected = np.array(memo[place]) if own is None else _state(own).restore(ds, own, memo["state"]).probe(t)
         scale = SAME * np.max(np.abs(expected), initial=0.0, where=np.isfinite(expected))
-        if found.shape != expected.shape or not np.allclose(found, expected, rtol=0.0, atol=scale, equal_nan=True):
+        if found.shape != expected.shape:
             raise InvalidInput(
-                f"model is not the one of this run: at t = {t:g} it moves the first token by "
-                f"{found.reshape(-1, found.shape[-1])[0].tolist()}, the run has "
-                f"{expected.reshape(-1, expected.shape[-1])[0].tolist()}; give the model that the run was made with"
+                f"model is not the one of this run: at t = {t:g} its velocities and noise have shape {found.shape}, "
+                f"those of the run {expected.shape}; give the model that the run was made with"
+            )
+        off = ~np.isclose(found, expected, rtol=0.0, atol=scale, equal_nan=True).all(axis=-1)
+        if off.any():
+            row = tuple(int(i) for i in np.argwhere(off)[0])
+            raise InvalidInput(
+                f"model is not the one of this run: at t = {t:g} it has {found[row].tolist()} where the run has "
+                f"{expected[row].tolist()} (row {row[-1]} of the velocities of its first tokens or cells, and of the "
+                "tensor of its noise); give the model that the run was made with"
             )
     return call
 

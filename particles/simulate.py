@@ -14,7 +14,7 @@ import xarray as xr
 from particles.checks import Array, Rng, as_finite, as_generator, as_times, as_weights, default_error_state, whole
 from particles.dataset import Layout, Series, provenance, variable
 from particles.errors import InvalidInput
-from particles.evolution import evolve, refuse_existing, resumable, state_name
+from particles.evolution import evolve, refuse_existing, resumable, state_name, with_noise
 from particles.fields.breakpoints import landing_times
 from particles.fields.compiled_sum import is_compiled_sum
 from particles.fields.discrete_map import DiscreteMap
@@ -70,13 +70,15 @@ class ParticleState:
         }
 
     def probe(self, t: float) -> Array:
-        """Velocities of the first tokens of every run, (run, token, component); for a map what it makes of them, with
-        random numbers of its own, so that those of the run stay as they are."""
+        """Velocities of the first tokens of every run, (run, token, component), and the noise.
+
+        For a map what it makes of them, with random numbers of its own, so that those of the run stay as they are.
+        """
         x, w = self.particles.x, self.particles.w
         if isinstance(self.model, DiscreteMap):
             steps = [self.model.step(round(t), run, w, np.random.default_rng(0)) for run in x]
             return np.stack(steps)[:, :PROBES]
-        return self.model.particle_velocity(t, x, w)[:, :PROBES]
+        return with_noise(self.model.particle_velocity(t, x, w)[:, :PROBES], self.model.diffusion(t))
 
     @classmethod
     def restore(cls, ds: xr.Dataset, call: Mapping[str, Any], memo: Mapping[str, Any]) -> Self:

@@ -80,6 +80,8 @@ class Hypotheses(Shown):
             lines.append("also: Theorem " + ", ".join(self.others))
         for name, checks in self.checks.items():
             lines += [f"  {name}  {check}" for check in checks]
+        if not len(self.eigenvalues):
+            return "\n".join(lines)
         values = ", ".join(f"{v:.4g}" if v.imag else f"{v.real:.4g}" for v in self.eigenvalues[:6])
         more = ", ..." if len(self.eigenvalues) > 6 else ""
         rank = f"; V has rank {self.head.rank} at most" if self.head and self.head.rank < self.head.dim else ""

@@ -19,6 +19,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from meanfield.measures.cells import Indices
 from meanfield.measures.flow_map import STENCIL, Stencils
@@ -59,10 +60,15 @@ class Moved(NamedTuple):
 
 
 class Deposited(NamedTuple):
-    """Cell masses on a grid and the mass that lies outside it."""
+    """Cell masses on a grid, the mass that lies outside it, and about how far mass was put from where it is.
+
+    displaced: the root mean square over all mass, at the nodes where the flow through the vertices is taken; where the
+    nodes are, as if the share of each lay evenly about it.
+    """
 
     masses: Array
     outside: float
+    displaced: float
 
 
 def push_forward(parts: Sequence[Moved], grid: Grid, periods: tuple[float | None, ...]) -> Deposited:
@@ -70,16 +76,20 @@ def push_forward(parts: Sequence[Moved], grid: Grid, periods: tuple[float | None
 
     The periods along each axis, None where there is none; along a periodic axis the grid is one period.
     """
-    lost, total = np.zeros(grid.shape), 0.0
+    lost, total, squares = np.zeros(grid.shape), 0.0, 0.0
     flows = []
     for part in parts:
         flow = _Flow(part.patch, unwrapped(part.vertices, periods))
-        missed = _missed(flow, part, grid, periods)
+        gap = _gaps(flow, part, periods)
+        missed = _missed(gap, flow, grid)
         lost += laid(part.nodes[missed].reshape(-1, grid.dim), part.masses[missed].ravel(), grid, periods)
+        squares += float(part.masses[missed].sum(axis=1) @ _shares(flow, part, missed, periods))
+        squares += float(np.nansum(part.masses[~missed] * (gap[~missed] ** 2).sum(axis=2)))
         flows.append(flow.without(missed))
         total += float(part.patch.cell_mass.sum())
     masses = lost + (_line_masses if grid.dim == 1 else _box_masses)(flows, grid, periods)
-    return Deposited(masses, max(0.0, total - float(masses.sum())))
+    displaced = math.sqrt(squares / total) if total > 0 else 0.0
+    return Deposited(masses, max(0.0, total - float(masses.sum())), displaced)
 
 
 def laid(points: Array, masses: Array, grid: Grid, periods: tuple[float | None, ...]) -> Array:
@@ -94,15 +104,34 @@ def laid(points: Array, masses: Array, grid: Grid, periods: tuple[float | None, 
     return np.asarray(out)
 
 
-def _missed(flow: _Flow, part: Moved, grid: Grid, periods: tuple[float | None, ...]) -> Array:
-    """Which of the cells have nodes that the flow through the vertices does not find, (N,)."""
+def _gaps(flow: _Flow, part: Moved, periods: tuple[float | None, ...]) -> Array:
+    """How far from its nodes the flow through the vertices is, (N, m, d); NaN for nodes without mass."""
     gap = flow.images(part.places) - part.nodes
     for k, period in enumerate(periods):
         if period is not None:
             gap[..., k] -= period * np.round(gap[..., k] / period)
+    return gap
+
+
+def _missed(gap: Array, flow: _Flow, grid: Grid) -> npt.NDArray[np.bool_]:
+    """Which of the cells have nodes that the flow through the vertices does not find, (N,)."""
     ends = corners(flow.vertices).reshape(len(gap), -1, grid.dim)
     allowed = np.maximum(MISSED[0] * np.array([w.mean() for w in grid.widths]), MISSED[1] * np.ptp(ends, axis=1))
-    return np.asarray((np.abs(gap) > allowed[:, None]).any(axis=(1, 2)))
+    return np.asarray((np.abs(gap) > allowed[:, None]).any(axis=(1, 2)), dtype=bool)
+
+
+def _shares(flow: _Flow, part: Moved, cells: npt.NDArray[np.bool_], periods: tuple[float | None, ...]) -> Array:
+    """The mean square distance of the mass of some cells (N,) from their nodes, each share a box of even density."""
+    d = part.places.shape[2]
+    ends = corners(flow.vertices).reshape(len(cells), -1, d)[cells]
+    nodes = part.nodes[cells]
+    for k, period in enumerate(periods):
+        if period is not None:
+            nodes[..., k] -= period * np.round((nodes[..., k] - ends[:, :1, k]) / period)
+    points = np.concatenate([ends, nodes], axis=1)
+    extent = np.nanmax(points, axis=1) - np.nanmin(points, axis=1)
+    along = part.places.shape[1] ** (1 / d)
+    return np.asarray((extent**2).sum(axis=1) / (12 * along**2))
 
 
 def _line_masses(flows: Sequence[_Flow], grid: Grid, periods: tuple[float | None, ...]) -> Array:
@@ -171,7 +200,7 @@ class _Flow:
         self.padded = np.ascontiguousarray(vertices if d == 3 else vertices[:, :, None])
         self.stencils = Stencils(patch.edges, STENCIL[d])
 
-    def without(self, cells: Array) -> _Flow:
+    def without(self, cells: npt.NDArray[np.bool_]) -> _Flow:
         """The same flow of a patch whose mass in some cells (N,) is left out."""
         if not cells.any():
             return self

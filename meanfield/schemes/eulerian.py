@@ -18,7 +18,7 @@ from meanfield.schemes.tails import contrast, default_tails
 from particles.checks import Array
 from particles.dataset import Series
 from particles.errors import RunStopped
-from particles.evolution import resumable
+from particles.evolution import resumable, with_noise
 from particles.fields.field import VelocityField
 
 ENDS = ("lower", "upper")
@@ -280,9 +280,9 @@ class GridState:
         return memo
 
     def probe(self, t: float) -> Array:
-        """Velocities (m, d) at a few cells with mass."""
+        """Velocities (m, d) at a few cells with mass, and the noise."""
         mu = GridMeasure(self.grid, self.now.masses)
-        return self.model.velocity(t, some_centres(mu, PROBES), mu)
+        return with_noise(self.model.velocity(t, some_centres(mu, PROBES), mu), self.model.diffusion(t))
 
     @classmethod
     def restore(cls, ds: xr.Dataset, call: Mapping[str, Any], memo: Mapping[str, Any]) -> Self:

@@ -15,7 +15,7 @@ from meanfield.measures.grid import Grid, GridMeasure, grid_of
 from meanfield.measures.laws import ProbabilityLaw
 from meanfield.measures.material import Material, material
 from meanfield.measures.mesh import mean_density
-from meanfield.measures.remap import Moved, laid, push_forward, unwrapped
+from meanfield.measures.remap import Deposited, Moved, laid, push_forward, unwrapped
 from meanfield.schemes.base import Options, Scheme
 from meanfield.schemes.carried import as_text, from_text
 from meanfield.schemes.carrying import Carried, finer, limited, scaled
@@ -213,12 +213,12 @@ class LagrangianState:
         """The density on the fixed grid, nodes and vertices, density and turned-over mass of the mesh, errors."""
         vertices = self._vertices()
         pairs = list(zip(self.mesh.patches, vertices, strict=True))
-        masses, outside = self._cell_masses(vertices)
+        masses, outside, displaced = self._cell_masses(vertices)
         out = {
             "density": masses / self.grid.cell_volumes,
             "outside_mass": np.array(max(0.0, outside)),
             "node": self.fine.x[0, : self._count],
-            "space_error": np.array(self._space_error(vertices)),
+            "space_error": np.hypot(self._space_error(vertices), displaced),
             "time_error": np.array(self._time_error()),
         }
         if pairs:
@@ -229,14 +229,15 @@ class LagrangianState:
                 out["mesh_density"] = _stacked(drawn)
         return out
 
-    def _cell_masses(self, vertices: list[Array]) -> tuple[Array, float]:
-        """The masses of the grid's cells and the mass outside; before the first step those of the initial measure."""
+    def _cell_masses(self, vertices: list[Array]) -> Deposited:
+        """What the grid's cells hold; before the first step the initial measure."""
         if not self.moved and not len(self.mesh.atoms):
-            return self.initial.masses, 0.0
+            return Deposited(self.initial.masses, 0.0, 0.0)
         pushed = push_forward(self._moved_patches(vertices), self.grid, self._periods)
         mine = slice(self._count - len(self.mesh.atoms), self._count)
         atoms = laid(self.fine.x[0, mine], self.fine.w[mine], self.grid, self._periods)
-        return pushed.masses + atoms, pushed.outside + float(self.mesh.atom_masses.sum() - atoms.sum())
+        outside = pushed.outside + float(self.mesh.atom_masses.sum() - atoms.sum())
+        return Deposited(pushed.masses + atoms, outside, pushed.displaced)
 
     def _moved_patches(self, vertices: list[Array]) -> list[Moved]:
         out, first = [], 0
@@ -273,7 +274,7 @@ class LagrangianState:
             "density": Series(("time", *axes), "cell averages of the density"),
             "outside_mass": Series(("time",), "mass outside the box"),
             "node": Series(("time", "point", "component"), "position of a node of the moved rule"),
-            "space_error": Series(("time",), "root mean square error of the flow due to the mesh, estimated"),
+            "space_error": Series(("time",), "root mean square error of the positions due to the mesh, estimated"),
             "time_error": Series(("time",), "root mean square error of the nodes due to the method, estimated"),
         }
         if self.mesh.patches:

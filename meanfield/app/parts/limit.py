@@ -37,9 +37,9 @@ _CONJECTURE = (
 )
 _THEOREM = (
     "The distance of each token to the set that the theorem predicts falls at an exponential rate once each token "
-    "attends to one leader. The distance at the last time is how far the tokens still are from the set; the bound of "
-    "the certificate, which may be far smaller, is on where their limits lie. The rank of the attention matrix first "
-    "rises, as scores grow apart, and falls to the number of leaders."
+    "attends to one leader. The distance at the last time is how far the tokens still are from the set; the bound of a "
+    "certificate that has one, which may be far smaller, is on where their limits lie. The rank of the attention "
+    "matrix may rise at first, as scores grow apart; it falls to the number of leaders."
 )
 _TERMS = {
     "leader": "a token that others come to attend to, with a weight that tends to 1.",

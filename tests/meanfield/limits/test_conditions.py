@@ -69,3 +69,27 @@ def test_on_the_line_the_leading_direction_is_exact():
     (product,) = (check for check in found.checks["2.1"] if "Q" in check.needs)
     (form,) = (check for check in found.checks["4.2"] if "Q" in check.needs)
     assert (form.value, form.margin) == (product.value, product.margin)
+
+
+def test_no_hypothesis_fails_with_a_positive_margin_or_holds_with_a_negative_one():
+    """Complex pairs, negative and zero eigenvalues, products of low rank, and ties among 60 random heads."""
+    rng = np.random.default_rng(3)
+    heads = [SelfAttention(I2, I2, np.array([[1.0, -0.5], [0.5, 1.0]])), SelfAttention(I2, I2, -I2)]
+    for d in (1, 2, 3, 4):
+        for k in range(15):
+            rank = 1 + k % d
+            Q, K = rng.normal(size=(2, rank, d))
+            heads.append(
+                SelfAttention(Q, Q if k % 2 else K, rng.normal(size=(d, d)) if k % 3 else rng.normal() * np.eye(d))
+            )
+    for head in heads:
+        for checks in limits.hypotheses(head).checks.values():
+            for check in checks:
+                assert check.holds is not False or check.margin <= 0, (head, check)
+                assert check.holds is not True or check.margin >= 0, (head, check)
+    assert "λ₁ real and positive: 1 (margin -0.5) no" in str(limits.hypotheses(heads[0]))
+
+
+def test_eigenvalues_are_told_only_of_a_single_head():
+    assert "eigenvalues" not in str(limits.hypotheses(SelfAttention(I3, I3, I3).on_sphere()))
+    assert "eigenvalues of V: 1, 1, 1; 3 with positive real part" in str(limits.hypotheses(SelfAttention(I3, I3, I3)))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from meanfield import Disc, Grid, Lagrangian, Mixture, Normal, PointMasses, Uniform, solve, wasserstein
+from meanfield import Disc, Grid, Lagrangian, Mixture, Normal, PointMasses, Uniform, measure_at, solve, wasserstein
 from meanfield.schemes.lagrangian import LagrangianState
 from particles import (
     RK4,
@@ -379,3 +379,15 @@ def test_noise_is_refused():
 def test_cells_are_a_positive_multiple_of_four_along_every_axis(cells):
     with pytest.raises(InvalidInput, match="multiple of four along each axis"):
         Lagrangian(cells=cells)
+
+
+def test_the_space_error_holds_what_interpolation_misses_about_a_watershed():
+    """Mass near the unstable point 0 spreads over cells that no polynomial between the vertices resolves."""
+    model, law, grid = SelfAttention(1.0, 1.0, 1.0).rescaled(), Uniform((-1, 1)), Grid([(-1.5, 1.5)], 200)
+    times = [0.0, 1.0, 2.0, 3.0]
+    run, fine = (solve(model, grid.measure(law), times, s) for s in (Lagrangian(), Lagrangian(3, cells=(512,))))
+    for k in (2, 3):
+        measured = wasserstein(measure_at(run, times[k]), measure_at(fine, times[k]))
+        assert measured > 1e-4
+        assert measured / 2 <= float(run.space_error[k]) <= 10 * measured
+    assert float(run.space_error[1]) < 1e-8
