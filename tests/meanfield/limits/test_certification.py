@@ -113,8 +113,8 @@ def test_equal_tokens_in_one_dimension_are_left_to_theorem_3_1():
 
 
 def test_other_models_get_a_certificate_without_a_theorem():
-    head = SelfAttention(np.eye(2), np.eye(2), np.eye(2))
-    for model in (head + head, head.in_frame(0.5 * np.eye(2))):
+    head, other = (SelfAttention(np.eye(2), np.eye(2), V) for V in (np.eye(2), np.diag([1.0, 2.0])))
+    for model in (head + other, head.in_frame(0.5 * np.eye(2))):
         found = certificate(model, random_points(31, 6, 2), [0.0, 0.5])
         assert (found.theorem, found.status, found.limit_set) == (None, "undecided", None)
         assert str(found)

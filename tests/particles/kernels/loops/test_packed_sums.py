@@ -5,7 +5,7 @@ import pytest
 from compiled_models import MODELS, tokens
 
 from particles.fields.compiled_sum import compiled_sum, pack
-from particles.kernels.loops.step_loop import Runs, advance_runs
+from particles.kernels.loops.step_loop import DOP853, Runs, advance_runs
 
 
 def velocity(model, t, x, w):
@@ -18,7 +18,7 @@ def velocity(model, t, x, w):
     clock, state = np.array([[t, 1.0]]), np.zeros((1, 2), np.int64)
     run = Runs(start, np.full_like(start, np.nan), clock, state, np.zeros(1, np.int64))
     sums = pack([compiled_sum(model.in_dimension(d))])
-    advance_runs(run, sums, mass, bits, n, t + 1.0, np.array([1e-8, 1e-10, np.inf]), 0, 0, 1)
+    advance_runs(run, DOP853, sums, mass, bits, n, t + 1.0, np.array([1e-8, 1e-10, np.inf]), 0, 0, 1)
     return run.velocity.reshape(d, -1)[:, :n].T
 
 
