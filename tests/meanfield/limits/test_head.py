@@ -14,7 +14,8 @@ I2 = np.eye(2)
 
 def test_models_outside_the_theorems_get_a_reason():
     head = SelfAttention(I2, I2, I2)
-    assert "leaders of rows fails on [V a multiple of I" in limits.hypotheses(head + SelfAttention(I2, I2, np.diag([1.0, 2.0]))).reason
+    both = head + SelfAttention(I2, I2, np.diag([1.0, 2.0]))
+    assert "leaders of rows fails on [V a multiple of I" in limits.hypotheses(both).reason
     moving = SelfAttention(I2, I2, lambda t: (1 + t) * I2)
     assert "time" in limits.hypotheses(moving).reason
     assert "frame" in limits.hypotheses(head.in_frame(2 * I2)).reason
