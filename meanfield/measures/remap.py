@@ -121,7 +121,11 @@ def _missed(gap: Array, flow: _Flow, grid: Grid) -> npt.NDArray[np.bool_]:
 
 
 def _shares(flow: _Flow, part: Moved, cells: npt.NDArray[np.bool_], periods: tuple[float | None, ...]) -> Array:
-    """The mean square distance of the mass of some cells (N,) from their nodes, each share a box of even density."""
+    """The mean square distance of the mass of some cells (N,) from their nodes, each share a box of even density.
+
+    The cells are taken for as wide as their nodes are apart, less where the vertices are nearer: a vertex without mass
+    may stay on a watershed when all nodes have reached a cluster.
+    """
     d = part.places.shape[2]
     ends = corners(flow.vertices).reshape(len(cells), -1, d)[cells]
     nodes = part.nodes[cells]
@@ -130,6 +134,9 @@ def _shares(flow: _Flow, part: Moved, cells: npt.NDArray[np.bool_], periods: tup
             nodes[..., k] -= period * np.round((nodes[..., k] - ends[:, :1, k]) / period)
     points = np.concatenate([ends, nodes], axis=1)
     extent = np.nanmax(points, axis=1) - np.nanmin(points, axis=1)
+    apart = np.ptp(part.places[cells], axis=1)
+    inner = np.nanmax(nodes, axis=1) - np.nanmin(nodes, axis=1)
+    extent = np.minimum(extent, np.divide(inner, apart, out=np.full_like(inner, np.inf), where=apart > 0))
     along = part.places.shape[1] ** (1 / d)
     return np.asarray((extent**2).sum(axis=1) / (12 * along**2))
 
