@@ -7,9 +7,11 @@ python benchmarks/import_time.py
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 
 DEPENDENCIES = "import numpy, xarray, numba"
 FIRST_CALL = """
@@ -42,16 +44,27 @@ print(clock() - t)
 """
 
 
-def fresh(code: str) -> float:
-    """What a fresh interpreter prints last, median of five."""
+FIRST_RUN = """
+import numpy as np
+from particles import SelfAttention, simulate
+eye = np.eye(2)
+t = clock()
+simulate(SelfAttention(eye, eye, eye), np.random.default_rng(0).normal(size=(8, 2)), [0, 1])
+print(clock() - t)
+"""
+
+
+def fresh(code: str, repeats: int = 5, cache: str | None = None) -> float:
+    """What a fresh interpreter prints last, median of five; `cache` is a folder for machine code."""
     runs = [
         subprocess.run(
             [sys.executable, "-c", "from time import process_time as clock\n" + code],
             capture_output=True,
             text=True,
             check=True,
+            env=os.environ if cache is None else {**os.environ, "NUMBA_CACHE_DIR": cache},
         )
-        for _ in range(5)
+        for _ in range(repeats)
     ]
     return statistics.median(float(run.stdout.split()[-1]) for run in runs)
 
@@ -64,6 +77,9 @@ def main() -> None:
         call = FIRST_CALL.format(n=n, d=d, tolerance=tolerance)
         fresh(call)
         print(f"first call, {name:6}                {fresh(call):.3f} s")
+    with tempfile.TemporaryDirectory() as empty:
+        print(f"first Adaptive() run on a machine {fresh(FIRST_RUN, 1, empty):.3f} s")
+        print(f"first Adaptive() run of a process {fresh(FIRST_RUN, 5, empty):.3f} s")
     print(f"indicator of a disc, 32^2         {fresh(INDICATOR):.3f} s")
     print(f"hypotheses of a head, d = 384     {fresh(HYPOTHESES):.3f} s")
 

@@ -3,8 +3,8 @@
 python benchmarks/phases.py [runs]    (runs of each β that are measured, 16; times are scaled to 2048)
 
 Tokens start uniform on the unit sphere of R^d, d = 2 and 8, and follow SelfAttention(βI, I, I).on_sphere() to t = 30 by
-the default method; `fixed` is RK4(0.1), whose loop is Python's, at five β, many runs at once or one alone. The share of
-pairs with ⟨x_i, x_j⟩ ≥ 1 − 10⁻³ at the end is printed for five β. Processor time, for all threads.
+the default method; `fixed` is RK4(0.1) at five β, many runs at once or one alone. The share of pairs with
+⟨x_i, x_j⟩ ≥ 1 − 10⁻³ at the end is printed for five β. Processor time, for all threads.
 """
 
 import sys
