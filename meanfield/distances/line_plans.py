@@ -15,6 +15,7 @@ import numpy as np
 import scipy
 
 from meanfield.distances.line import Index, Quantile, places_of, refine, wasserstein_line
+from meanfield.measures.gauss_legendre import gauss_legendre
 from meanfield.measures.grid import Grid, GridMeasure
 from particles.checks import Array
 from particles.errors import InvalidInput
@@ -127,7 +128,7 @@ def _slope(start: Array, stop: Array, p: float) -> Array:
     """∫₀¹ p |r|^{p−1} sgn r ds for r that runs evenly from start to stop."""
     size = np.maximum(np.abs(start), np.abs(stop))
     apart = stop - start
-    nodes, weights = np.polynomial.legendre.leggauss(8)
+    nodes, weights = gauss_legendre(8)
     r = start[:, None] + 0.5 * (1.0 + nodes) * apart[:, None]
     near = (0.5 * p * np.abs(r) ** (p - 1.0) * np.sign(r)) @ weights
     far = np.abs(apart) > _ALIKE * size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,11 +55,16 @@ def drift(phase: Phase, error: float) -> float:
     """
     if not phase.consistent:
         return np.inf
-    guess = 2.0 * _motion(phase, error, 0.0)
-    # A bound beyond the size of the tokens bounds nothing.
-    if not guess <= float(np.linalg.norm(phase.x, axis=1).max()):
-        return np.inf
-    return guess if _motion(phase, error, guess) <= guess else np.inf
+    return reproduced(lambda drifted: _motion(phase, error, drifted), float(np.linalg.norm(phase.x, axis=1).max()))
+
+
+def reproduced(motion: Callable[[float], float], size: float) -> float:
+    """A bound on what moves by at most `motion(bound)` while it has moved by no more than the bound; inf for none.
+
+    A bound beyond `size`, that of the tokens, bounds nothing.
+    """
+    bound = 2.0 * motion(0.0)
+    return bound if bound <= size and motion(bound) <= bound else np.inf
 
 
 @dataclass(frozen=True, eq=False)

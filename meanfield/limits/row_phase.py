@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from meanfield.limits.phase import least_on_unit_interval
+from meanfield.limits.phase import least_on_unit_interval, reproduced
 from particles.checks import Array
 
 
@@ -76,10 +76,7 @@ def row_drift(phase: RowPhase, error: float) -> float:
     """
     if not phase.consistent:
         return np.inf
-    guess = 2.0 * _motion(phase, error, 0.0)
-    if not guess <= float(np.linalg.norm(phase.x, axis=1).max()):
-        return np.inf
-    return guess if _motion(phase, error, guess) <= guess else np.inf
+    return reproduced(lambda drifted: _motion(phase, error, drifted), float(np.linalg.norm(phase.x, axis=1).max()))
 
 
 def _motion(phase: RowPhase, error: float, drifted: float) -> float:

@@ -83,7 +83,7 @@ def push_forward(parts: Sequence[Moved], grid: Grid, periods: tuple[float | None
         gap = _gaps(flow, part, periods)
         missed = _missed(gap, flow, grid)
         lost += laid(part.nodes[missed].reshape(-1, grid.dim), part.masses[missed].ravel(), grid, periods)
-        squares += float(part.masses[missed].sum(axis=1) @ _shares(flow, part, missed, periods))
+        squares += float(part.masses[missed].sum(axis=1) @ _distances(flow, part, missed, periods))
         squares += float(np.nansum(part.masses[~missed] * (gap[~missed] ** 2).sum(axis=2)))
         flows.append(flow.without(missed))
         total += float(part.patch.cell_mass.sum())
@@ -120,7 +120,7 @@ def _missed(gap: Array, flow: _Flow, grid: Grid) -> npt.NDArray[np.bool_]:
     return np.asarray((np.abs(gap) > allowed[:, None]).any(axis=(1, 2)), dtype=bool)
 
 
-def _shares(flow: _Flow, part: Moved, cells: npt.NDArray[np.bool_], periods: tuple[float | None, ...]) -> Array:
+def _distances(flow: _Flow, part: Moved, cells: npt.NDArray[np.bool_], periods: tuple[float | None, ...]) -> Array:
     """The mean square distance of the mass of some cells (N,) from their nodes, each share a box of even density.
 
     The cells are taken for as wide as their nodes are apart, less where the vertices are nearer: a vertex without mass
