@@ -45,6 +45,14 @@ class RunStopped(LibraryError, RuntimeError):
         self.dataset = dataset
 
 
+class LeftTheBox(RunStopped):
+    """The mass of a run on a grid reaches beyond its box; `found` is what was seen, without what to do about it."""
+
+    def __init__(self, found: str, remedy: str = "", *, time: float | None = None) -> None:
+        super().__init__(f"{found}: {remedy}" if remedy else found, time=time)
+        self.found = found
+
+
 class OutOfRange(LibraryError, ArithmeticError):
     """A number left the range of float64: scores that overflow, say; the message names the time."""
 

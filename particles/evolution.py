@@ -301,7 +301,7 @@ def _loop(
                 advance()
                 if reason := _seen(watched, recorder, t1, record, (before, t0)):
                     return recorder.finish("stopped", reason)
-        return recorder.finish(COMPLETED)
+        return recorder.finish(COMPLETED, watched.unmet(float(times[-1])))
     finally:
         recorder.close()
 

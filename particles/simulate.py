@@ -141,7 +141,7 @@ def simulate(
         observer can change a number: each is given a copy of its own, with a `time` of length one.
     stop : function, optional
         Of (t, ds), SteadyState or ClusterCount: ends the run after the first save at which it is true; the attribute
-        `status` holds the reason, and between which times it began to hold.
+        `status` holds the reason, and between which times it began to hold; or, after "completed", that it never did.
     callback : function, optional
         Of (t, ds), called after each save.
     every : int, optional

@@ -196,6 +196,10 @@ class Watched:
             return False
         return bool(_asked("the stop condition", t, self._watch.stop, t, snapshot(self.layout, t, record)))
 
+    def unmet(self, t: float) -> str:
+        """What the status of a run tells that ended at its last time t, where a condition was to stop it earlier."""
+        return "" if self._watch.stop is None else f"completed at t = {t:g}: {self.reason()} held at no save"
+
     def reason(self) -> str:
         """The condition in words."""
         stop = self._watch.stop

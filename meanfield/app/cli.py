@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     study.add_argument("--executor", default="processes", help="processes, threads, or dask://HOST:PORT")
     study.add_argument("--workers", type=int, help="processes or threads (default: one for each core)")
     study.add_argument("--resume", action="store_true", help="take up the interrupted study in --out")
-    study.add_argument("--template", action="store_true", help="write a commented study file (--out) and run nothing")
+    study.add_argument("--template", action="store_true", help="print a commented study file, or write --out")
     study.set_defaults(run=_study)
     view = commands.add_parser("view", help="write an HTML file that shows a run, or any Dataset of the library")
     view.add_argument("dataset", metavar="RUN", help="a netCDF file, a Zarr store, or the URL of one")
@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _study(options: argparse.Namespace) -> int:
     if options.template:
-        return _template(options.out or _new("study", ".toml"))
+        return _template(options.out)
     if options.workers is not None and options.workers < 1:
         raise InvalidInput(f"--workers must be at least 1, got {options.workers}")
     if options.seed is not None and options.seed < 0:
@@ -107,13 +107,17 @@ def _study(options: argparse.Namespace) -> int:
     return 0
 
 
-def _template(file: Path) -> int:
+def _template(file: Path | None) -> int:
     from meanfield.app.workspace import replace_file
 
+    template = (data_folder() / "template.toml").read_text(encoding="utf-8")
+    if file is None:
+        print(template, end="")
+        return 0
     if os.path.lexists(file):
         raise StoreError(f"the output file {file} exists: name another")
     try:
-        replace_file(file, (data_folder() / "template.toml").read_text(encoding="utf-8"))
+        replace_file(file, template)
     except OSError as error:
         raise StoreError(f"cannot write {file}: {error.strerror}") from error
     print(f"A study to be changed is in\n{file.resolve()}")

@@ -78,13 +78,14 @@ class Section:
         return "\n".join([*parts, "</section>"])
 
 
-def html_report(title: str, about: str, sections: Sequence[Section]) -> str:
-    """The whole page."""
+def html_report(title: str, about: str, sections: Sequence[Section], unfinished: str = "") -> str:
+    """The whole page; `unfinished` stands above all of it: what it lacks, and why."""
     anchors = [f"part-{k}" for k in range(1, len(sections) + 1)]
     links = "".join(
         f'<li><a href="#{anchor}">{escape(s.title)}</a></li>' for anchor, s in zip(anchors, sections, strict=True)
     )
     body = "\n".join(section.html(anchor) for anchor, section in zip(anchors, sections, strict=True))
     script = viewer.script() if any(section.view is not None for section in sections) else ""
-    head = f"<h1>{escape(title)}</h1><p>{escape(about)}</p><nav aria-label='parts'><ul>{links}</ul></nav>"
+    lacks = f"<p class='unfinished'><strong>Not finished.</strong> {escape(unfinished)}</p>" if unfinished else ""
+    head = f"<h1>{escape(title)}</h1>{lacks}<p>{escape(about)}</p><nav aria-label='parts'><ul>{links}</ul></nav>"
     return page(title, f"<header>{head}</header>\n<main>\n{body}\n</main>", script)

@@ -30,15 +30,17 @@ def run_study(
     """Run every part that the configuration names, and write Datasets, pictures and report.html into a new folder.
 
     Tasks run on `executor`, as in `studies.sweep`; None is this process. With `resume` the folder of an interrupted
-    study is taken up: finished tasks are not done again. Whatever was done before an error or Ctrl-C stays. Refused: a
-    folder that exists, or with `resume` one that holds anything else.
+    study is taken up: finished tasks are not done again. Whatever was done before an error or Ctrl-C stays, and the
+    report names the parts that are missing at its top, with the reason. Refused: a folder that exists, or with `resume`
+    one that holds anything else.
     """
     prepare_folder(folder, config.source, resume=resume)
     study = Workspace(config.title, config.about, config.setting, folder, executor, progress, show)
+    study.missing = [part.name for part in config.parts]
     try:
         study.add(_model(study))
         for part in config.parts:
-            with study.timed(part.name, part.cost):
+            with study.running(part.name, part.cost):
                 part.run(study)
     except (StoreError, BrokenPipeError):
         raise

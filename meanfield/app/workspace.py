@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,7 +26,10 @@ _UNFINISHED = f".{_SOURCE}.partial"
 
 @dataclass
 class Workspace:
-    """What a part of a study works with: where its tasks run, and `show`, which receives each line for the terminal."""
+    """What a part of a study works with: where its tasks run, and `show`, which receives each line for the terminal.
+
+    `missing` are the parts that have not ended, in their order, `stopped` is why the first of them did not.
+    """
 
     title: str
     about: str
@@ -37,6 +40,8 @@ class Workspace:
     show: Callable[[str], object]
     sections: list[Section] = field(default_factory=list)
     times: dict[str, str] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    stopped: str = ""
 
     def add(self, section: Section) -> None:
         """Take a section into the report, which is complete after every one; print its table."""
@@ -51,13 +56,31 @@ class Workspace:
     def write_report(self) -> None:
         """Write the report as far as it is, with how it was made at its end."""
         made = evidence(self.setting, self.times, self.executor)
-        replace_file(self.folder / "report.html", html_report(self.title, self.about, [*self.sections, made]))
+        page = html_report(self.title, self.about, [*self.sections, made], self._unfinished())
+        replace_file(self.folder / "report.html", page)
+
+    def _unfinished(self) -> str:
+        """Which parts the report lacks, and why; nothing where it has all of them."""
+        if not self.missing:
+            return ""
+        first, *others = (f"[{name}]" for name in self.missing)
+        rest = f"; not begun: {', '.join(others)}" if others else ""
+        if not self.stopped:
+            return f"{first} was running when this report was written{rest}."
+        return f"{first} stopped and is not complete{rest}. The reason: {self.stopped}"
 
     @contextmanager
-    def timed(self, name: str, cost: str) -> Iterator[None]:
-        """Take the time of a part into the report, with what takes it."""
+    def running(self, name: str, cost: str) -> Iterator[None]:
+        """Run a part: the report has the time that it took, or why it stopped."""
         start = time.perf_counter()
-        yield
+        try:
+            yield
+        except BaseException as error:
+            self.stopped = str(error) or type(error).__name__
+            with suppress(OSError):
+                self.write_report()
+            raise
+        self.missing.remove(name)
         self.times[f"time of [{name}]"] = f"{time.perf_counter() - start:.1f} s: {cost}"
         self.write_report()
 

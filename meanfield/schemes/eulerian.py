@@ -17,7 +17,7 @@ from meanfield.schemes.steps import START, Span, TimeControl, breakpoint_after, 
 from meanfield.schemes.tails import contrast, default_tails
 from particles.checks import Array
 from particles.dataset import Series
-from particles.errors import RunStopped
+from particles.errors import LeftTheBox, RunStopped
 from particles.evolution import resumable, with_noise
 from particles.fields.field import VelocityField
 
@@ -224,11 +224,12 @@ class GridState:
         if walls.sum() <= allowed:
             return
         axis, end = np.unravel_index(int(np.argmax(walls)), walls.shape)
-        raise RunStopped(
+        raise LeftTheBox(
             f"mass {walls.sum():.3g} has pressed against the walls by t = {now.t:g}, most of it "
             f"({walls[axis, end]:.3g}) against the {ENDS[end]} wall of x{axis + 1} at "
-            f"{self.grid.bounds[axis][end]:g}; {allowed:g} is allowed: widen the box there; where the axis closes on "
-            "itself, an angle say, let the field declare it, space = Circle() or space = Torus(periods)",
+            f"{self.grid.bounds[axis][end]:g}; {allowed:g} is allowed",
+            "widen the box there; where the axis closes on itself, an angle say, let the field declare it, space = "
+            "Circle() or space = Torus(periods)",
             time=now.t,
         )
 

@@ -21,7 +21,7 @@ from meanfield.schemes.carried import as_text, from_text
 from meanfield.schemes.carrying import Carried, finer, limited, scaled
 from particles.checks import Array, as_finite, hold, whole
 from particles.dataset import Series, variable
-from particles.errors import InvalidInput, NotSupported, RunStopped
+from particles.errors import InvalidInput, LeftTheBox, NotSupported
 from particles.evolution import resumable
 from particles.fields.field import VelocityField
 from particles.fields.questions import for_run
@@ -189,7 +189,7 @@ class LagrangianState:
         if outside > MAX_OUTSIDE:
             reason = f"mass {outside:.3g} has left the box {list(self.grid.bounds)} by t = {t1:g}"
             if not self.scheme.may_leave:
-                raise RunStopped(f"{reason}: widen it, or pass Lagrangian(may_leave=True)", time=t1)
+                raise LeftTheBox(reason, "widen it, or pass Lagrangian(may_leave=True)", time=t1)
             if self._outside() <= MAX_OUTSIDE:
                 warnings.warn(f"{reason}; `density` leaves it out, `node` and `vertex` do not", stacklevel=2)
         return moved

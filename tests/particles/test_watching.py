@@ -18,9 +18,11 @@ from particles import (
     SelfAttention,
     SteadyState,
     Torus,
+    open_store,
     resume,
     simulate,
 )
+from particles.dataset import status_of
 from particles.errors import InvalidInput, RunStopped
 from particles.watching import snapshot
 
@@ -95,6 +97,17 @@ def test_a_condition_that_holds_at_the_start_leaves_one_save():
     ds = simulate(DECAY, X, TIMES, stop=lambda t, ds: True)
     assert ds.sizes["time"] == 1
     assert ds.attrs["status"].endswith("holds first at t = 0")
+
+
+def test_a_condition_that_never_holds_is_named_by_the_status(tmp_path):
+    never = SteadyState(1e-9)
+    for store in (None, tmp_path / "run.zarr"):
+        ds = simulate(SHRINK, np.ones((2, 1)), [0.0, 1.0], store=store, stop=never)
+        assert ds.attrs["status"] == "completed at t = 1: SteadyState(speed=1e-09) held at no save"
+        assert status_of(ds) == "completed"
+    assert open_store(tmp_path / "run.zarr").attrs["status"] == ds.attrs["status"]
+    assert resume(tmp_path / "run.zarr").attrs["status"] == ds.attrs["status"]
+    assert resume(tmp_path / "run.zarr", times=[2.0]).attrs["status"] == "completed"
 
 
 def test_a_steady_state_and_few_clusters_are_conditions():

@@ -51,7 +51,11 @@ def test_a_study_writes_datasets_pictures_and_a_report_and_ends_with_the_folder(
 
 def test_a_template_is_written_and_runs(tmp_path, capsys):
     file = tmp_path / "own.toml"
+    # Sent into a file by the shell it is a study file too.
+    assert main(["study", "--template"]) == 0
+    printed = capsys.readouterr().out
     assert main(["study", "--template", "--out", str(file)]) == 0
+    assert file.read_text() == printed
     assert capsys.readouterr().out.splitlines()[-1] == str(file)
     assert main(["study", "--template", "--out", str(file)]) == 2
     assert "exists: name another" in capsys.readouterr().err
@@ -104,7 +108,8 @@ def test_ctrl_c_keeps_what_is_done_and_says_so_in_one_line(small, tmp_path):
     assert b"Traceback" not in error
     assert error.strip().splitlines()[-1] == b"meanfield: interrupted; what is done is kept"
     assert (out / "solution.nc").exists()
-    assert (out / "report.html").exists()
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "Not finished.</strong> [convergence] stopped and is not complete; not begun: [stability], [limit]." in page
 
 
 @pytest.mark.parametrize(

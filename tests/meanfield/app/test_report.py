@@ -26,10 +26,11 @@ def test_text_of_a_user_is_no_markup(tmp_path):
         {EVIL: EVIL},
         {EVIL: EVIL},
     )
-    page = html_report(EVIL, EVIL, [section])
+    page = html_report(EVIL, EVIL, [section], EVIL)
     found = is_inert(page)
-    # Title twice, about, contents; heading, sentence, formula, both cells, caption, fact, verbatim, term.
-    assert found.words.count(EVIL) == 15
+    # Title twice, what is missing, about, contents; heading, sentence, formula, both cells, caption, fact, verbatim,
+    # term.
+    assert found.words.count(EVIL) == 16
     assert 'src="data:image/png;base64,bm90IGRyYXdu"' in page
     assert found.tags.count("canvas") == 1
 

@@ -7,8 +7,9 @@ import matplotlib.pyplot as plt
 import pytest
 
 from meanfield.app import workspace
+from meanfield.app.report import Section
 from meanfield.app.workspace import Workspace, prepare_folder, replace_file
-from particles.errors import StoreError
+from particles.errors import RunStopped, StoreError
 
 SOURCE = "# seed used: 1\ntitle = 'λ'\n"
 
@@ -98,3 +99,25 @@ def test_pictures_are_written_and_closed(tmp_path):
         raise Kill
     assert not (tmp_path / "two.png").exists()
     assert plt.get_fignums() == before
+
+
+class Settled:
+    """A setting whose evidence is not asked for."""
+
+
+def test_a_report_names_the_parts_that_it_lacks(tmp_path, monkeypatch):
+    monkeypatch.setattr(workspace, "evidence", lambda *_: Section("made", "so"))
+    study = Workspace("title", "about", Settled(), tmp_path, None, False, print, missing=["one", "two"])
+    report = tmp_path / "report.html"
+    with study.running("one", "much"):
+        study.write_report()
+        # What a killed process leaves.
+        assert "[one] was running when this report was written; not begun: [two]." in report.read_text()
+    assert "[two] was running" in report.read_text()
+    with pytest.raises(RunStopped, match="why"), study.running("two", "much"):
+        raise RunStopped("why <b>")
+    assert "[two] stopped and is not complete. The reason: why &lt;b&gt;</p>" in report.read_text()
+    study.stopped = ""
+    with study.running("two", "much"):
+        pass
+    assert "Not finished" not in report.read_text()
