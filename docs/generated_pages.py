@@ -130,6 +130,11 @@ def study_files() -> str:
         "those allowed. The tables below are recorded from the readers themselves. `name` and the parameters of",
         "`[model]` are those of a [model](models.md); `[grid.scheme]` takes a scheme of `solve` and its parameters.",
         "",
+        "A study file has models with numbers, texts and matrices for parameters, and laws of R^d. Models that are made",
+        "from other models (`OnSphere`, `OnCircle`, sums, `Derived`) and laws on the sphere or a circle have no keys:",
+        "such a study is a script, see [sweeps](../../sweeps.md) and the gallery of the sphere and the circle. A study",
+        "that stopped has a report that names the missing parts at its top; `--resume` takes an interrupted one up.",
+        "",
     ]
     for table, found in keys.items():
         lines += [

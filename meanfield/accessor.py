@@ -108,13 +108,17 @@ class DatasetMethods(Shown):
         found = variable("time", values, f"Wasserstein distance of order {p:g}")
         return xr.DataArray(found, coords={"time": variable("time", times, "time")}, name="distance")
 
-    def certify(self, *, enclose: bool = False) -> LimitCertificate | xr.Dataset:
+    def certify(
+        self, *, enclose: bool = False, factors: tuple[npt.ArrayLike, npt.ArrayLike] | None = None
+    ) -> LimitCertificate | xr.Dataset:
         """The limit of every token, and what is proved about it; see `meanfield.limits.certify`.
 
         Parameters
         ----------
         enclose : bool
             Whether the exact solution is enclosed, where a theorem allows it.
+        factors : tuple of arrays (d, k) and (k, d), optional
+            V as a product, as a trained head has it.
 
         Returns
         -------
@@ -126,7 +130,7 @@ class DatasetMethods(Shown):
         InvalidInput
             For a Dataset that simulate did not make.
         """
-        return certify(self._ds, enclose=enclose)
+        return certify(self._ds, enclose=enclose, factors=factors)
 
     def animate(self, path: str | os.PathLike[str], frames: int = 60) -> Path:
         """Write the run as a moving picture; see `meanfield.plots.animate`.

@@ -162,7 +162,7 @@ def _class_of_user(name: str) -> type:
     if module not in sys.modules:
         raise StoreError(
             f"the result was made with {name}, the class of a module that is not loaded: import {module} first, "
-            "then try again"
+            "then try again, or give the model, resume(store, model=...)"
         )
     found: Any = sys.modules[module]
     for part in qualified.split("."):
@@ -170,7 +170,13 @@ def _class_of_user(name: str) -> type:
         namespace = found.__dict__ if issubclass(type(found), type) else object.__getattribute__(found, "__dict__")
         found = namespace.get(part)
         if not issubclass(type(found), type):
-            raise StoreError(f"the result was made with {name}, which is no class of {module}")
+            way = (
+                "classes of a script or notebook are found only while it has defined them: define the class and give "
+                "the model, resume(store, model=...), or keep it in a module and import that"
+                if module == "__main__"
+                else "give the model, resume(store, model=...), or import the version of the module that has it"
+            )
+            raise StoreError(f"the result was made with {name}, which is no class of {module} now; {way}")
     if not _frozen_dataclass(found) or not any(root in type.mro(found) for root in _ROOTS):
         kinds = ", ".join(root.__name__ for root in _ROOTS)
         raise StoreError(f"{name} is not taken from a file: only a frozen dataclass that derives from {kinds} is")

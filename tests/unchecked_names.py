@@ -17,6 +17,7 @@ UNCHECKED = {
             "NotConverged",
             "StoreError",
             "RunStopped",
+            "LeftTheBox",
             "OutOfRange",
             "Interrupted",
         ),

@@ -273,7 +273,12 @@ def _of_positions(
 def _each(ds: xr.Dataset, at: Callable[[int, Array], Any], core: tuple[str, ...], long_name: str) -> xr.DataArray:
     """`at(k, x)` for the tokens x (n, d) of every run and save; leading dims as in `position`."""
     if "position" not in as_dataset(ds):
-        raise InvalidInput(f"the Dataset has no `position`: it holds {', '.join(map(str, ds.data_vars))}")
+        way = (
+            '; the nodes of a moving mesh stand for tokens in ds.rename(node="position", point="particle")'
+            if "node" in ds
+            else "; `simulate` moves tokens"
+        )
+        raise InvalidInput(f"the Dataset has no `position`: it holds {', '.join(map(str, ds.data_vars))}{way}")
     check_all_tokens(ds)
     position = ds.position
     lead = position.dims[:-2]

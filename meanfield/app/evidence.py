@@ -44,7 +44,7 @@ def evidence(setting: Setting, times: Mapping[str, str], executor: object) -> Se
         "model": f"{type(setting.model).__name__} in R^{setting.law.dim}, in the {frame_name(setting.model)} frame",
         "initial law": repr(setting.law),
         **_grid(setting),
-        **{f"parameter {name}": str(value) for name, value in setting.parameters.items() if not _is_matrix(value)},
+        **{f"parameter {name}": str(value) for name, value in setting.parameters.items() if _is_told(name, value)},
         "tokens in time": f"Adaptive, order 8: each token to {METHOD.rtol:g} of itself + {METHOD.atol:g}",
         "tasks ran": "in this process" if executor is None else f"on {_workers(executor)}",
         "versions": ", ".join([source(), f"Python {platform.python_version()}", *map(_version, LIBRARIES)]),
@@ -73,11 +73,14 @@ def _matrices(setting: Setting) -> list[str]:
     return [mathml.matrix(name, value) for name, value in found.items()]
 
 
-def _is_matrix(value: object) -> bool:
-    return isinstance(value, np.ndarray | list) and np.size(value) > 1
+def _is_told(name: str, value: object) -> bool:
+    """Whether a parameter has a row: name and frame stand in that of the model, matrices among the formulas."""
+    return name not in ("name", "frame") and not (isinstance(value, np.ndarray | list) and np.size(value) > 1)
 
 
 def _workers(executor: object) -> str:
+    if not hasattr(executor, "submit"):
+        return repr(executor)
     count = getattr(executor, "_max_workers", None)
     return f"{type(executor).__name__}" + ("" if count is None else f" with {count} workers")
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import xarray as xr
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from meanfield.app.evidence import evidence
 from meanfield.app.parts.setting import Setting
@@ -95,9 +96,9 @@ class Workspace:
         return self.folder / "tasks" / f"{name}.zarr"
 
     @contextmanager
-    def picture(self, name: str, size: tuple[float, float]) -> Iterator[tuple[Figure, Path]]:
-        """A figure that is saved into the folder when the block ends."""
-        figure = plt.figure(figsize=size, layout="constrained")
+    def picture(self, name: str, size: tuple[float, float], between: float = 0.02) -> Iterator[tuple[Figure, Path]]:
+        """A figure that is saved when the block ends; between two axes `between` of their width stays free."""
+        figure = plt.figure(figsize=size, layout=ConstrainedLayoutEngine(wspace=between))
         path = self.folder / f"{name}.png"
         try:
             yield figure, path

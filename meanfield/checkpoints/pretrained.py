@@ -23,6 +23,9 @@ from meanfield.checkpoints.stack import Network
 from particles.checks import Array, Rng, as_finite, as_generator, flag, whole
 from particles.errors import InvalidInput, NotSupported
 
+SHOWN = 12
+"""Names of tensors that a message about an unknown family lists."""
+
 
 class Checkpoint:
     """A trained network in a file of weights; `checkpoints.open` makes it. Nothing is read before it is asked for.
@@ -234,8 +237,12 @@ def open(path: str | Path, *, n_heads: int | None = None) -> Checkpoint:
     )
     found = [(family, prefix) for family in FAMILIES for prefix in family.prefixes(weights.names)]
     if not found:
-        shown, known = ", ".join(sorted(weights.names)[:12]), ", ".join(family.name for family in FAMILIES)
-        raise InvalidInput(f"{weights.path.name} is of no known family ({known}): it has {shown or 'no tensors'}, …")
+        shown = ", ".join(sorted(weights.names)[:SHOWN])
+        known = "; ".join(f"{family.name} has {family.marker.format(0)}" for family in FAMILIES)
+        raise InvalidInput(
+            f"{weights.path.name} is of no known family ({known}): it has {shown or 'no tensors'}, …; arrays Q, K, V "
+            "need no file, SelfAttention(Q, K, V), other weights take the names of one family (docs/transformers.md)"
+        )
     if len(found) > 1:
         names = " and ".join(sorted(f"{prefix}{family.marker.format(0)} ({family.name})" for family, prefix in found))
         raise InvalidInput(

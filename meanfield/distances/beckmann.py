@@ -53,7 +53,8 @@ def beckmann_bracket(mu: GridMeasure, nu: GridMeasure, rtol: float = 0.05) -> Br
     """lower ≤ W₁(μ, ν) ≤ upper for the densities, constant on the cells of one uniform grid in d ≤ 3 dimensions.
 
     Exact up to rounding on the line, of any spacing. Else the grid is divided in halves until upper/lower ≤ 1 + rtol or
-    MAX_CELLS cells are reached; the bounds hold either way. Memory: 2^d d arrays of the divided grid, and a few.
+    2^18 cells are reached, where a bracket may stay wider than asked for; the bounds hold either way. Memory: 2^d d
+    arrays of the divided grid, and a few.
 
     Parameters
     ----------

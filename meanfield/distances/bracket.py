@@ -40,8 +40,8 @@ from meanfield.distances.semidiscrete.quantised import Between, between
 from meanfield.measures.grid import GridMeasure, along
 from particles.checks import Array, default_error_state, one_of
 from particles.display import Shown
-from particles.errors import InvalidInput
-from particles.fields.spaces import Euclidean
+from particles.errors import InvalidInput, NotSupported
+from particles.fields.spaces import Euclidean, Space
 from particles.measure import EmpiricalMeasure, Measure
 
 EFFORTS = ("cheap", "dual", "certify")
@@ -102,6 +102,7 @@ def wasserstein_bracket(
     p: float = 2.0,
     *,
     labelled: bool = False,
+    ground: Space | None = None,
 ) -> Bracket:
     """Bounds lower ≤ W_p(μ, ν) ≤ upper, rounding included, for measures of any size, weights and dimension.
 
@@ -139,6 +140,9 @@ def wasserstein_bracket(
         The order, 1 ≤ p < ∞.
     labelled : bool
         Whether point i of μ belongs to point i of ν.
+    ground : Space, optional
+        None or Euclidean(), which silences the warning for measures that know their periods; brackets of other spaces
+        are refused, `wasserstein(mu, nu, p, ground=...)` serves them.
 
     Returns
     -------
@@ -150,11 +154,17 @@ def wasserstein_bracket(
     InvalidInput
         For an unknown effort, different weights of labelled points, and what `wasserstein` refuses of a measure.
     NotSupported
-        For densities in more dimensions than are served.
+        For densities in more dimensions than are served, and any space but R^d.
     """
     one_of(effort, EFFORTS, "effort")
     order = as_order(p)
-    warn_of_periods(STRAIGHT, mu, nu)
+    if ground is None:
+        warn_of_periods(STRAIGHT, mu, nu)
+    elif not isinstance(ground, Euclidean):
+        raise NotSupported(
+            f"bounds are computed with straight lines, not on {ground!r}: wasserstein(mu, nu, {order:g}, "
+            "ground=...) is exact there up to rounding, on Circle() for points and densities, else for points"
+        )
     if order != 2.0 and effort == "certify":
         raise InvalidInput(f"effort 'certify' is for p = 2, got p = {order:g}: take 'dual'")
     if any(isinstance(m, (GridMeasure, ConvexPieces)) for m in (mu, nu)):

@@ -65,9 +65,10 @@ def wasserstein(
     ----------
     mu, nu : measures of mass 1 in the same dimension.
     p : the order, 1 ≤ p < ∞.
-    ground : the space whose distance d is meant: None is Euclidean, with a warning for measures of a run on a circle or
-        torus (`measure_at`) that Euclidean() silences. On Circle() and Torus((L,)) points and densities are transported
-        exactly through the quantile shift; on any other space points only, by the simplex.
+    ground : the space whose distance d is meant: None is Euclidean, with a warning, which Euclidean() silences, for
+        measures that know their periods: of a run on a circle or torus (`measure_at`), or made with `periods`. On
+        Circle() and Torus((L,)) points and densities are transported exactly through the quantile shift; on any other
+        space points only, by the simplex.
     max_bytes : the memory allowed for a cost matrix.
 
     Returns
@@ -105,15 +106,24 @@ def semidiscrete(mu: Measure | GridMeasure, nu: Measure | GridMeasure, p: float)
     pieces = [as_pieces(mu, "mu"), as_pieces(nu, "nu")]
     if None not in pieces or p != 2.0:
         raise NotSupported(
-            f"an exact W_{p:g} is not computed for {'two densities' if None not in pieces else 'a density'} in the "
-            "plane, only W_2 of a density and points: wasserstein_bracket(mu, nu) and density_bracket(mu, nu) bound "
-            "the distance of two densities, wasserstein_bracket(mu, nu, ...) takes their cells for other orders"
+            f"an exact W_{p:g} is not computed for {'two densities' if None not in pieces else 'a density and points'} "
+            f"in the plane, only W_2 of a density and points: {_instead(p, two=None not in pieces)}"
         )
     density, cloud, name = (pieces[0], nu, "nu") if pieces[0] is not None else (pieces[1], mu, "mu")
     assert density is not None
     atoms = as_atoms(cloud, name)
     require_same_dim(2, atoms.points.shape[1])
     return solve(atoms, density)
+
+
+def _instead(p: float, *, two: bool) -> str:
+    """What bounds the distance, the sharper or cheaper first."""
+    cells = f'wasserstein_bracket(mu, nu, "cheap" or "dual", {p:g}) bounds it by the cells, which their width blurs'
+    if not two:
+        return cells
+    if p == 2.0:
+        return "density_bracket(mu, nu) bounds it, and so does wasserstein_bracket(mu, nu), which takes longer"
+    return f"beckmann_bracket(mu, nu) bounds it on one uniform grid; {cells}" if p == 1.0 else cells
 
 
 def root_of_bounds(found: SemiDiscrete) -> float:

@@ -17,6 +17,11 @@ from meanfield.limits.theorems.listed import theorem
 from meanfield.limits.theorems.statement import FieldTheorem
 from particles.checks import default_error_state, flag
 
+_NOT_ENCLOSED = (
+    "the exact solution is not enclosed: that is done for tokens of R^d under one attention head (docs/proofs.md), for "
+    "other fields a limit is conditional at most"
+)
+
 
 @default_error_state()
 def certify(
@@ -70,7 +75,8 @@ def _covering(found: Hypotheses, run: Run) -> Hypotheses:
 def _finding(run: Run, found: Hypotheses, frame: str, *, enclose: bool) -> Finding:
     known = None if found.theorem is None else theorem(found.theorem)
     if isinstance(known, FieldTheorem):
-        return known.finding(run, found.checks[known.name])
+        seen = known.finding(run, found.checks[known.name])
+        return replace(seen, reason="; ".join(filter(None, (seen.reason, _NOT_ENCLOSED)))) if enclose else seen
     if found.head is None:
         return nothing_known(run, found.reason, frame)
     if known is not None:

@@ -158,14 +158,29 @@ class Grid(Immutable):
         """All cell centres, shape (N_1 ⋯ N_d, d), the last axis fastest."""
         return tensor_points(self.centres)
 
-    def measure(self, source: Law | Density | EmpiricalMeasure | npt.ArrayLike) -> GridMeasure:
+    def measure(
+        self,
+        source: Law | Density | EmpiricalMeasure | npt.ArrayLike,
+        *,
+        periods: Sequence[float | None] | None = None,
+    ) -> GridMeasure:
         """The measure on this grid of a law, a density, an array of cell masses, or a point cloud.
 
         A law gives exact cell masses; one of which the box holds less than 1 − 1e-3 is refused. A density
         (m, d) → (m,) is integrated adaptively over the cells. Both are divided by the mass on the box, kept as
         `captured`. Masses must sum to 1. A point cloud is deposited linearly, keeping mass, mean and positivity; a
         point outside the outermost cell centres is refused.
+
+        A grid does not know whether its ends are one point: on a circle or torus give `periods`, the period of each
+        axis or None, with which `wasserstein` warns of straight distances (a point cloud brings its own).
         """
+        found = self._measure(source)
+        if periods is None:
+            return found
+        made = {"captured": found.captured, "error": found.error}
+        return GridMeasure(self, found.masses, **made, source=found.source, periods=periods)
+
+    def _measure(self, source: Law | Density | EmpiricalMeasure | npt.ArrayLike) -> GridMeasure:
         if isinstance(source, GridMeasure):
             if source.grid != self:
                 raise InvalidInput("the measure lives on another grid: build it on this one from its law or density")

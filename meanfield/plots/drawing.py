@@ -7,6 +7,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from particles.checks import number
 from particles.dataset import as_dataset
@@ -55,5 +56,13 @@ def name_axes(ax: Any, d: int) -> None:
         ax.set_zlabel("$x_3$")
         ax.tick_params(labelsize=8, pad=1)
         ax.locator_params(nbins=5)
+    elif isinstance(ax.xaxis.get_major_locator(), MaxNLocator):
+        # Half of a wide figure has room for as many, with two decimals each.
+        ax.locator_params(axis="x", nbins=6)
     if d == 1:
         ax.set_yticks([])
+
+
+def legend_below(ax: Axes) -> None:
+    """A legend that covers no line: it stands below the axes, in two columns."""
+    ax.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, frameon=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from meanfield.plots.drawing import COLOURS, axes_or_new, in_space, name_axes, nearest, one_run, required
-from particles.checks import default_error_state
+from particles.checks import Array, default_error_state
+from particles.dataset import periods_of
 
 
 @default_error_state()
@@ -106,7 +108,8 @@ def particles(ds: xr.Dataset, time: float, ax: Axes | None = None, **style: Any)
 def trajectories(ds: xr.Dataset, ax: Axes | None = None, **style: Any) -> list[Artist]:
     """The path of every particle, a dot at its last position: against time for d = 1, in the plane or in space.
 
-    For d > 3 the first two components are drawn. Of an ensemble, run 0.
+    For d > 3 the first two components are drawn. Of an ensemble, run 0. On a circle or torus a path ends where it
+    leaves one side of the picture, and begins again at the other.
 
     Parameters
     ----------
@@ -131,10 +134,18 @@ def trajectories(ds: xr.Dataset, ax: Axes | None = None, **style: Any) -> list[A
     d = values.shape[2]
     ax = axes_or_new(ax, projection="3d" if d == 3 else None)
     style = {"color": COLOURS[0], "linewidth": 0.6, "marker": "o", "markevery": [-1], "markersize": 2, **style}
+    paths = np.swapaxes(values, 0, 1)
     if d == 1:
         ax.set(xlabel="t", ylabel="$x_1$")
-        return list(ax.plot(ds["time"], values[:, :, 0], **style))
-    name_axes(ax, d)
-    if in_space(ax):
-        return [ax.plot(*path.T, **style)[0] for path in np.swapaxes(values, 0, 1)]
-    return list(ax.plot(values[:, :, 0], values[:, :, 1], **style))
+        paths = np.concatenate([np.broadcast_to(ds["time"].values[:, None], paths.shape), paths], axis=2)
+    else:
+        name_axes(ax, d)
+    periods, shown = periods_of(ds, d) or (None,) * d, 3 if in_space(ax) else 2
+    return [ax.plot(*_broken(path, periods)[:, :shown].T, **style)[0] for path in paths]
+
+
+def _broken(path: Array, periods: Sequence[float | None]) -> Array:
+    """A path (time, d) with a row of NaN between two saves that lie on both sides of a seam, the shorter way round."""
+    lengths = np.array([np.inf if period is None else period for period in periods])
+    over = (np.abs(np.diff(path[:, -len(lengths) :], axis=0)) > 0.5 * lengths).any(axis=1)
+    return np.insert(path, np.flatnonzero(over) + 1, np.nan, axis=0)

@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from meanfield.plots.drawing import COLOURS, axes_or_new, plain, required
+from meanfield.plots.drawing import COLOURS, axes_or_new, legend_below, plain, required
 from meanfield.studies.stability_bounds import BOUNDS, informative_until
 from particles.checks import default_error_state, one_of
 from particles.dataset import as_dataset
@@ -62,7 +62,7 @@ def convergence(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
     ax.set(xlabel="number of particles N", ylabel="$W_2(\\mu^N_t, \\mu_t)$")
     ax.set_xticks(size, [str(n) for n in size])
     ax.set_xticks([], minor=True)
-    ax.legend(fontsize="small")
+    legend_below(ax)
     return drawn
 
 
@@ -100,7 +100,8 @@ def stability(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
     drawn: list[Artist] = list(ax.semilogy(time, distance, "o-", color=COLOURS[0], markersize=3))
     drawn[0].set_label("$W_2(\\mu_t, \\nu_t)$")
     first_order = distance[0, 0] * np.exp(ds["log_growth_linear"].max("seed"))
-    drawn += ax.semilogy(time, first_order, ":", color=COLOURS[0], label="to first order, at most")
+    style: dict[str, Any] = {"color": COLOURS[0], "linewidth": 2.5, "zorder": 4}
+    drawn += ax.semilogy(time, first_order, ":", **style, label="to first order, at most")
     for (name, where), colour in zip(BOUNDS.items(), (COLOURS[6], COLOURS[2], COLOURS[1]), strict=True):
         until = float(informative_until(ds, name).max())
         label = where + (f", vacuous from t = {until:.2g}" if until < time[-1] else "")
@@ -109,11 +110,13 @@ def stability(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
         for row in rows if name == "log_bound_coupled" else rows.min(axis=0)[None]:
             # Far above the picture the bound may leave float64; clipped there, its visible part is unchanged.
             log10_bound = np.interp(fine, time, np.minimum(row, 1e6)) / np.log(10)
-            drawn += ax.semilogy(fine, 10 ** np.minimum(log10_bound, top + 1), "--", color=colour, label=label)
+            # The two worst cases may lie on each other: the larger one is drawn wide and pale below the other.
+            wide = {"linewidth": 5.0, "alpha": 0.5, "zorder": 1.5}
+            style = wide if name == "log_bound" else {"linestyle": "--"}
+            drawn += ax.semilogy(fine, 10 ** np.minimum(log10_bound, top + 1), **style, color=colour, label=label)
             label = "_"
     ax.set(xlabel="t", ylabel="$W_2$", ylim=(10**low, 10**top))
-    # The worst cases leave the picture at its left edge, which the legend leaves free.
-    ax.legend(fontsize="small", loc="upper left", bbox_to_anchor=(0.08, 1.0))
+    legend_below(ax)
     return drawn
 
 

@@ -23,6 +23,9 @@ FLOOR = 1e-11
 
 _LEAST = 6
 
+_ERRORS = 10.0
+"""Errors that a distance exceeds where it is fitted."""
+
 
 class Rate(NamedTuple):
     """W₂ ≈ c e^{slope t} or c t^{slope}: which of the two fits better, the slope, its interval, the times fitted."""
@@ -63,7 +66,8 @@ def clustered_limit(
     Raises
     ------
     InvalidInput, NotSupported
-        For runs to which no theorem applies, fewer than 6 saved times with a distance to fit.
+        For runs to which no theorem applies, limits that are known no better than the tokens are near them, fewer than
+        6 saved times with a distance to fit.
     """
     check_all_tokens(as_dataset(ds))
     certificate = certify_run(ds) if certificate is None else certificate
@@ -72,6 +76,7 @@ def clustered_limit(
     positions = _in_frame(ds, certificate)
     if (certificate.limit_kind == "point").all():
         lower, upper = _to_points(positions, certificate, effort)
+        _check_bound(certificate, 0.5 * (lower + upper))
     else:
         squares = np.stack([certificate.limit_set.distance(z) for z in positions]) ** 2
         lower = upper = np.sqrt(squares @ certificate.weights)
@@ -107,14 +112,15 @@ def fit_decay(times: Array, distance: Array, error: Array) -> Rate:
     its error and 1e-11 of the largest, where the leading term is least disturbed. A deterministic curve has no sampling
     error, so the interval is that of the slopes over all windows of half the length: how well one slope serves.
     """
-    usable = (times > 0) & (distance > 10.0 * error) & (distance > FLOOR * distance.max())
+    usable = (times > 0) & (distance > _ERRORS * error) & (distance > FLOOR * distance.max())
     # From the first time lost on, what follows is noise.
     lost = np.flatnonzero(~usable & (times > 0))
     kept = np.flatnonzero(usable if len(lost) == 0 else usable & (np.arange(len(times)) < lost[0]))
     if len(kept) < _LEAST:
         raise InvalidInput(
             f"a rate needs at least {_LEAST} saved times t > 0 with a distance above its error, got {len(kept)}: "
-            "save more times, earlier or with a smaller solver tolerance"
+            "save more times, earlier or with a smaller solver tolerance; where the certificate's `bound` is the "
+            "error, run longer"
         )
     kept = kept[len(kept) // 2 :] if len(kept) >= 2 * _LEAST else kept
     t, y = times[kept], np.log(distance[kept])
@@ -147,7 +153,22 @@ def _to_points(positions: Array, certificate: LimitCertificate, effort: str) -> 
     brackets = [
         wasserstein_bracket(EmpiricalMeasure(z, certificate.weights), target, effort, labelled=True) for z in positions
     ]
-    proved = np.isfinite(certificate.bound).all()
-    off = float(np.sqrt(certificate.weights @ certificate.bound**2)) if proved else 0.0
+    off = _limits_within(certificate)
     lower = np.array([max(bracket.lower - off, 0.0) for bracket in brackets])
     return lower, np.array([bracket.upper + off for bracket in brackets])
+
+
+def _limits_within(certificate: LimitCertificate) -> float:
+    """How far, as W₂, the limits may be from where the certificate has them; 0 where nothing is proved of that."""
+    proved = np.isfinite(certificate.bound).all()
+    return float(np.sqrt(certificate.weights @ certificate.bound**2)) if proved else 0.0
+
+
+def _check_bound(certificate: LimitCertificate, distance: Array) -> None:
+    """Refuse limits that are known no better than the tokens are near them at any time."""
+    off = _limits_within(certificate)
+    if off > 0.0 and _ERRORS * off >= distance.max():
+        raise InvalidInput(
+            f"the limits of the tokens are known within {off:.3g} only (W2), and the distance to them is at most "
+            f"{distance.max():.3g}: run longer, until the certificate's `bound` is small; more saves do not help"
+        )

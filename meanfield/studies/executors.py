@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Protocol, cast
 
@@ -69,12 +70,33 @@ def processes(workers: int | None = None) -> Callable[[], Executor]:
     InvalidInput
         For fewer than one worker.
     """
-    count = available_processors() if workers is None else whole(workers, "workers")
+    return _Processes(available_processors() if workers is None else whole(workers, "workers"))
 
-    def make() -> Executor:
-        return ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), initializer=_serve)
 
-    return make
+@dataclass(frozen=True)
+class _Processes:
+    """What makes pools of worker processes; it shows itself with their number."""
+
+    workers: int
+
+    def __call__(self) -> Executor:
+        return ProcessPoolExecutor(self.workers, multiprocessing.get_context("spawn"), initializer=_serve)
+
+    def __repr__(self) -> str:
+        return f"{self.workers} processes"
+
+
+@dataclass(frozen=True)
+class _Threads:
+    """What makes pools of threads; it shows itself with their number."""
+
+    workers: int
+
+    def __call__(self) -> Executor:
+        return ThreadPoolExecutor(self.workers)
+
+    def __repr__(self) -> str:
+        return f"{self.workers} threads"
 
 
 @contextmanager
@@ -87,7 +109,7 @@ def named_executor(name: str, workers: int | None = None) -> Iterator[Executors]
     if name not in ("processes", "threads"):
         raise InvalidInput(f"an executor must be one of {', '.join(EXECUTORS)}, got {name!r}")
     count = available_processors() if workers is None else whole(workers, "workers")
-    yield processes(count) if name == "processes" else lambda: ThreadPoolExecutor(count)
+    yield processes(count) if name == "processes" else _Threads(count)
 
 
 def _dask(address: str) -> Any:

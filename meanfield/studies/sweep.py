@@ -48,8 +48,8 @@ def sweep(
     seed : int
         What they come from, see `stream`.
     store : path, optional
-        Every task leaves a record there, one Zarr group stands there at the end (`xarray.open_zarr(store)`), and a
-        second call with the same arguments does what is left, after a kill too.
+        Every task leaves a record there, one Zarr group stands there at the end (`xarray.open_zarr(store,
+        consolidated=False)`), and a second call with the same arguments does what is left, after a kill too.
     executor : optional
         Anything with the interface of concurrent.futures (Dask's `client.get_executor()`, loky, MPI, threads,
         processes), a function that makes one, as `processes(4)`, or None for this process. What workers are sent is

@@ -54,6 +54,11 @@ def test_runs_without_a_common_time_are_refused():
 
 def test_certificates_and_frames():
     assert str(RUN.meanfield.certify()) == str(limits.certify(RUN))
+    V = np.array([[1.0, 2.0], [2.0, 4.0]])
+    left, right = np.array([[1.0], [2.0]]), np.array([[1.0, 2.0]])
+    run = simulate(SelfAttention(I2, I2, V), X, [0.0, 0.1])
+    known = run.meanfield.certify(factors=(left, right))
+    assert str(known) == str(limits.certify(run, factors=(left, right))) != str(run.meanfield.certify())
     moved = RUN.meanfield.to_frame(I2)
     np.testing.assert_array_equal(moved.position, to_frame(RUN, I2).position)
     np.testing.assert_array_equal(RUN.meanfield.to_rescaled().position, moved.position)

@@ -318,8 +318,17 @@ def test_a_lazy_module_is_not_woken():
         del sys.modules["lazy_for_test"]
 
 
+def test_a_class_of_a_script_that_is_not_there_is_given_with_the_model():
+    with pytest.raises(
+        StoreError, match=r"no class of __main__ now; classes of a script .* resume\(store, model=\.\.\.\)"
+    ):
+        find_class({"class": "__main__:NotDefinedHere"})
+    with pytest.raises(StoreError, match=r"no class of os now; give the model, resume\(store, model=\.\.\.\)"):
+        find_class({"class": "os:NotDefinedHere"})
+
+
 def test_nothing_is_imported_on_behalf_of_a_file():
-    with pytest.raises(StoreError, match="import antigravity first"):
+    with pytest.raises(StoreError, match=r"import antigravity first, then try again, or give the model"):
         find_class({"class": "antigravity:Box"})
     assert "antigravity" not in sys.modules
 

@@ -22,7 +22,7 @@ from meanfield.pages.viewer import viewer
 from meanfield.solve import coarseness, solve
 from meanfield.studies.atoms import AtomicLaw
 from meanfield.studies.many_particles import convergence
-from meanfield.studies.rates import RATES, seed_counts
+from meanfield.studies.rates import LEAST_SEEDS, RATES, seed_counts
 from meanfield.studies.tasks import seeded
 from particles import simulate
 from particles.checks import Array, as_times
@@ -167,6 +167,8 @@ def _seeds(sizes: int) -> Callable[[Any], tuple[int, ...]]:
     """The conversion that accepts a number of seeds, or one for each size."""
 
     def convert(value: Any) -> tuple[int, ...]:
+        if isinstance(value, bool) or not isinstance(value, int | list):
+            raise TypeError(f"must be a whole number of at least {LEAST_SEEDS}, or a list with one a size")
         return tuple(seed_counts(list(counts(value)) if isinstance(value, list) else count(value), sizes).tolist())
 
     return convert
@@ -184,7 +186,7 @@ def _reference(study: Workspace, times: Array) -> xr.Dataset:
         raise in_keys(error, setting) from error
     cloud = simulate(setting.model, setting.law.sample(400, seeded(setting.seed, 3)), saves)
     shown = saves[np.unique(np.linspace(0, len(saves) - 1, 3).round().astype(int))]
-    with study.picture("solution", (4.2 * len(shown), 3.6)) as (figure, path):
+    with study.picture("solution", (4.2 * len(shown), 3.6), between=0.08) as (figure, path):
         for time, ax in zip(shown, np.atleast_1d(figure.subplots(1, len(shown))), strict=True):
             plots.density(ds, time, ax)
             plots.particles(cloud, time, ax, s=4, alpha=0.6)
@@ -232,7 +234,7 @@ def _finite_law(ds: xr.Dataset) -> str:
     return (
         f" {why}: the law at finite N has the slope {finite:.3f} at t = 0, which the interval "
         f"{'covers' if inside else 'does not cover'}"
-        + (f" (over the sizes with all seeds p = {p:.2f})." if np.isfinite(p) else ".")
+        + (f" (Hotelling's T² test over the sizes with all seeds: p = {p:.2f})." if np.isfinite(p) else ".")
     )
 
 

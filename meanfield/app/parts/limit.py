@@ -47,10 +47,19 @@ _TERMS = {
     "proved": "a statement about the exact solution from the first saved tokens; nothing is assumed.",
     "conditional": "proved, given what stands after “given that”, the measured integration error among it.",
     "observed": "the run is near the predicted set at its end; nothing is proved.",
-    "undecided": "neither.",
+    "undecided": "nothing is proved, and the run is not near a predicted set at its end, or none is predicted.",
     "largest bound": "the limit of every token lies within this distance of the point that the certificate names.",
     "on set": "a token of which only the set is known that its distance to tends to 0.",
     "rate": "the slope of the logarithm of the distance over the fitted times.",
+    "rates of its windows": "the same slope over windows of half the length: how well one rate serves.",
+    "W2 to the limit": "from the tokens to their limit points, or, where only a set is predicted, to the nearest "
+    "measure on that set; where the certificate is undecided it need not tend to 0.",
+    "margins of the leaders": "by how much the score of each token's leader exceeds those of all other tokens.",
+    "face": "a flat part of the boundary of the polytope that the leaders span: an edge, say.",
+    "saddle": "a state that nearby runs leave to different sides, so that small errors decide.",
+    "codimension conjecture": "that tokens tend to at most three parallel subspaces of codimension k, the number k of "
+    "eigenvalues of V with positive real part.",
+    "of the spread": "the largest side of the box about the first tokens, in the k coordinates that grow.",
 }
 
 

@@ -24,16 +24,17 @@ _TEN = np.log(10.0)
 _WORDS = (
     "Two solutions from laws that a shift of {shift:g} sets apart: the distance between them over time, with certified "
     "bounds, for {pairs}, against three bounds on its growth. The a posteriori bound follows the two solutions "
-    "themselves: the fastest that their optimal coupling can spread, integrated along the run (docs/stability.md). The "
+    "themselves: the fastest that their optimal coupling can spread, integrated along the run. The "
     "estimate (6.6) is for any two measures on the hull of the run, or on the ball around it: a worst case. A bound "
-    "counts as verified where even the upper end of the distance obeys it. The growth to first order is no bound but "
-    "the most that an infinitesimal change of the law can grow, also by splitting atoms, which a shift does not. "
+    "counts as verified where even the upper end of the distance obeys it. The growth to first order is no bound on "
+    "this pair, and may lie above one: it is the most that any infinitesimal change of the law can grow, also one that "
+    "splits atoms, which a shift does not. "
 )
 
 _CURVES = (
     "Blue dots and lines: the distance of each pair. Blue dotted: what the largest growth to first order would make "
-    "of it. Dashed: the bounds, black the a posteriori bound of each pair, green and orange the worst cases (6.6), "
-    "each up to where it leaves the picture. The vertical axis is logarithmic."
+    "of it. Dashed: black the a posteriori bound of each pair, green the worst case (6.6) on the hull; orange, wide: "
+    "that on the ball, each up to where it leaves the picture. The vertical axis is logarithmic."
 )
 _TERMS = {
     "hull, ball": "where the constant C of (6.6) is taken: the convex hull of all tokens of the run, the ball around "
@@ -101,6 +102,7 @@ class StabilityPart(Part):
 
 
 def _two_times(value: Any) -> Array:
+    """A list of at least two growing times."""
     times = as_times(value)
     if len(times) < 2:
         raise TypeError("must be at least two times, for a growth")
@@ -134,7 +136,10 @@ def _reach(ds: xr.Dataset, name: str) -> str:
 
 
 def _power(log: float) -> str:
-    return f"10^{log / _TEN:.3g}" if np.isfinite(log) else "10^x with an x beyond float64"
+    if not np.isfinite(log):
+        return "10^x with an x beyond float64"
+    exponent = log / _TEN
+    return f"10^{exponent:.3g}" if exponent < 1e4 else f"10^(10^{np.log10(exponent):.3g})"
 
 
 def _table(ds: xr.Dataset) -> TextTable:

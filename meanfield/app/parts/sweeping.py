@@ -22,6 +22,7 @@ from meanfield.studies.sweep import sweep
 from meanfield.studies.tasks import complete
 from particles import VelocityField, simulate
 from particles.checks import Array, as_times
+from particles.dataset import frame_name
 from particles.errors import InvalidInput
 
 MODEL = "model."
@@ -82,20 +83,29 @@ class SweepPart(Part):
             progress=study.progress,
         )
         ds = study.keep(complete(ds), "sweep")
+        named = f"factor of {self.parameter}" if self.scaled else self.parameter
         with study.picture("sweep", (6.0, 4.0)) as (figure, path):
-            plots.sweep(ds, "cluster_count", figure.add_subplot())
+            ax = figure.add_subplot()
+            plots.sweep(ds, "cluster_count", ax)
+            ax.set(xlabel=named, ylabel=f"clusters at distance {self.distance:g}, t = {self.times[-1]:g}")
+            ax.set_ylim(bottom=max(0.0, ax.get_ylim()[0]))
         what = "factors of" if self.scaled else "values of"
         words = (
             f"Runs of {self.particles} particles at {len(self.values)} {what} {self.parameter}, {self.seeds} seeds at "
             f"each: the number of clusters at distance {self.distance:g} and the root mean square distance from the "
-            f"mean, at t = {self.times[-1]:g}, mean and standard deviation over the seeds."
+            f"mean, at t = {self.times[-1]:g}, mean and standard deviation over the seeds. The distance is the same "
+            f"for all values and times, in the {frame_name(setting.model)} frame: tokens that run apart are counted as "
+            "ever more clusters."
         )
         picture = Picture(path, "Dots: the mean number of clusters over the seeds; bars: their standard deviation.")
         terms = {
             "cluster": "tokens connected by steps between neighbours, which are closer than the distance named above.",
             "spread": "the root mean square distance of the tokens from their mean.",
+            "±": "the standard deviation over the seeds, squares divided by the number of seeds.",
         }
-        study.add(Section(f"Sweep over {self.parameter}", words, _table(ds, self.parameter), picture, terms=terms))
+        study.add(
+            Section(f"Sweep over {self.parameter}", words, _table(ds, self.parameter, named), picture, terms=terms)
+        )
 
     def _models(self, setting: Setting) -> list[tuple[Any, VelocityField]]:
         if self.parameter not in setting.parameters or self.parameter in ("name", "head", "frame"):
@@ -148,10 +158,10 @@ def _values(value: Any) -> tuple[Any, ...]:
     return tuple(value)
 
 
-def _table(ds: xr.Dataset, parameter: str) -> TextTable:
+def _table(ds: xr.Dataset, parameter: str, named: str) -> TextTable:
     last = ds.isel(time=-1)
     rows = []
     for k, value in enumerate(ds[parameter].values):
         cells = [f"{float(last[n][k].mean()):.4g} ± {float(last[n][k].std()):.2g}" for n in ("cluster_count", "spread")]
         rows.append([str(value), *cells])
-    return TextTable([parameter, "clusters", "spread"], rows)
+    return TextTable([named, "clusters", "spread"], rows)

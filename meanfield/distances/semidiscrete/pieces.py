@@ -114,6 +114,16 @@ class ConvexPieces:
         """2."""
         return 2
 
+    def mean(self) -> Array:
+        """∫ x dμ, shape (2,)."""
+        return np.asarray(self._weights @ self.points)
+
+    def covariance(self) -> Array:
+        """Covariance (2, 2) of the density, the spread within the pieces included."""
+        centred = self.points - self.mean()
+        xx, xy, yy = self._weights @ self.spread
+        return np.asarray((self._weights * centred.T) @ centred + np.array([[xx, xy], [xy, yy]]))
+
     def __repr__(self) -> str:
         return f"ConvexPieces({len(self._weights)} pieces)"
 

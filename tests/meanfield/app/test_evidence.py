@@ -9,6 +9,7 @@ from small_study import SMALL
 import particles
 from meanfield.app.config import read_study
 from meanfield.app.evidence import evidence
+from meanfield.studies.executors import named_executor, processes
 
 
 def read(tmp_path, text=SMALL):
@@ -28,6 +29,10 @@ def test_what_is_told(tmp_path):
     assert facts["scheme"].endswith("(the default for this law and model)")
     assert "1e-08" in facts["tokens in time"]
     assert facts["tasks ran"] == "on ThreadPoolExecutor with 3 workers"
+    assert not {"parameter name", "parameter frame"} & facts.keys()
+    with named_executor("threads", 3) as made:
+        assert evidence(read(tmp_path), {}, made).facts["tasks ran"] == "on 3 threads"
+    assert evidence(read(tmp_path), {}, processes(2)).facts["tasks ran"] == "on 2 processes"
     assert f"attention-meanfield {particles.__version__}, Python 3." in facts["versions"]
     assert f"numpy {np.__version__}" in facts["versions"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", facts["date"])

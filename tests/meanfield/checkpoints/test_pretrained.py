@@ -178,7 +178,7 @@ def test_a_network_with_a_missing_layer_is_refused_and_its_other_layers_are_not(
 
 def test_an_unknown_family_is_refused_with_what_is_there(tmp_path):
     np.savez(tmp_path / "m.npz", **{"block.0.layer.0.SelfAttention.q.weight": np.ones((2, 2))})
-    with pytest.raises(InvalidInput, match=r"no known family \(BERT, ALBERT.*SelfAttention\.q"):
+    with pytest.raises(InvalidInput, match=r"\(BERT has encoder\.layer\.0.*; ALBERT has.*SelfAttention\.q.*no file"):
         checkpoints.open(tmp_path / "m.npz", n_heads=1)
 
 

@@ -1,12 +1,16 @@
 """What the distances accept."""
 
+import warnings
+
 import numpy as np
 import pytest
 from samples import cloud
 
-from meanfield import Grid, GridMeasure, wasserstein
+from meanfield import Grid, GridMeasure, Uniform, wasserstein, wasserstein_bracket
 from meanfield.distances.arguments import as_atoms
+from particles import Circle
 from particles.errors import InvalidInput, NotSupported
+from particles.fields.spaces import Euclidean
 from particles.measure import EmpiricalMeasure
 
 
@@ -33,13 +37,40 @@ def test_densities_of_the_plane_that_are_refused_name_the_alternative():
     plane = GridMeasure(Grid([(0, 1), (0, 1)], (2, 2)), np.full((2, 2), 0.25))
     with pytest.raises(NotSupported, match=r"density_bracket\(mu, nu\)"):
         wasserstein(plane, plane)
-    with pytest.raises(NotSupported, match=r"only W_2 of a density and points"):
+    with pytest.raises(
+        NotSupported, match=r"of a density and points: beckmann_bracket\(mu, nu\) .*; wasserstein_bracket"
+    ):
+        wasserstein(plane, plane, 1)
+    # What is named first is what gives W_1 of a cloud and a density.
+    with pytest.raises(NotSupported, match=r"only W_2 of a density and points: wasserstein_bracket\(mu, nu, .*, 1\)"):
         wasserstein(cloud(0, 3, 2), plane, 1)
+    assert wasserstein_bracket(cloud(0, 3, 2), plane, "cheap", 1).lower > 0.0
     box = GridMeasure(Grid([(0, 1)] * 3, (2, 2, 2)), np.full((2, 2, 2), 0.125))
     with pytest.raises(NotSupported, match=r"wasserstein_bracket\(nu, \.\.\.\)"):
         wasserstein(cloud(0, 3, 3), box)
     with pytest.raises(InvalidInput, match="dimensions 2 and 3"):
         wasserstein(cloud(0, 3, 3), plane)
+
+
+def test_a_bracket_is_of_straight_lines_and_says_so():
+    mu, nu = cloud(0, 5, 1), cloud(1, 5, 1)
+    with pytest.raises(NotSupported, match=r"not on .*: wasserstein\(mu, nu, 2, ground=\.\.\.\) is exact there"):
+        wasserstein_bracket(mu, nu, ground=Circle())
+    assert wasserstein_bracket(mu, nu, ground=Euclidean()) == wasserstein_bracket(mu, nu)
+
+
+def test_densities_of_a_circle_that_know_their_periods_are_not_compared_in_silence():
+    grid, law = Grid([(0, 2 * np.pi)], 32), Uniform([(0.0, 1.0)])
+    mu, nu = (grid.measure(one, periods=[2 * np.pi]) for one in (law, Uniform([(5.0, 6.0)])))
+    np.testing.assert_array_equal(mu.masses, grid.measure(law).masses)
+    with pytest.warns(UserWarning, match="the distance takes periodic coordinates for straight ones"):
+        assert wasserstein(mu, nu) == pytest.approx(5.0, rel=1e-3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert wasserstein(mu, nu, ground=Circle()) == pytest.approx(2 * np.pi - 5.0, rel=1e-2)
+        wasserstein(mu, nu, ground=Euclidean())
+        wasserstein_bracket(mu, nu, ground=Euclidean())
+        wasserstein(grid.measure(law), grid.measure(law))
 
 
 def test_a_density_is_no_cloud():

@@ -1,11 +1,13 @@
 """Pictures: drawn on the axes given or on new ones, for d = 1, 2, 3, without a trace in matplotlib's settings."""
 
+from dataclasses import dataclass
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from meanfield import Grid, Normal, plots, solve
-from particles import RK4, SelfAttention, simulate
+from particles import RK4, Circle, SelfAttention, VelocityField, simulate
 from particles.errors import InvalidInput
 
 
@@ -29,6 +31,32 @@ def test_particles_and_their_paths(d):
     assert len(lines) == 6
     column = lines[2].get_ydata() if d == 1 else lines[2].get_xdata() if d == 2 else lines[2].get_data_3d()[0]
     np.testing.assert_array_equal(column, ds["position"][:, 2, 0])
+
+
+def test_a_path_breaks_where_it_goes_round_a_circle():
+    """Two angles that turn once: their paths are two strokes each, none of which crosses the picture."""
+    ds = simulate(Drift(), np.array([[0.5], [3.0]]), np.linspace(0.0, 2 * np.pi, 41), RK4(0.1))
+    for line, at in zip(plots.trajectories(ds), (0.5, 3.0), strict=True):
+        t, angle = line.get_data()
+        assert np.isnan(angle).sum() == 1
+        before = np.flatnonzero(np.isnan(angle))[0] - 1
+        # The seam lies between the last save before 2π and the first after it.
+        assert t[before] <= 2 * np.pi - at <= t[before + 2]
+        assert np.nanmax(np.abs(np.diff(angle))) < 0.2
+        assert len(angle) == 42
+    (line,) = plots.trajectories(simulate(SelfAttention(0.0, 0.0, 1.0), np.array([[3.0]]), [0.0, 3.0]))
+    assert not np.isnan(line.get_ydata()).any()
+
+
+@dataclass(frozen=True)
+class Drift(VelocityField):
+    """Unit speed round the circle."""
+
+    space = Circle()
+    dim = 1
+
+    def velocity(self, t, x, mu):
+        return np.ones_like(x)
 
 
 @pytest.mark.parametrize("d", [1, 2, 3])

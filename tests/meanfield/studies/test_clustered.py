@@ -49,6 +49,17 @@ def test_leaders_draw_the_others_at_the_rate_of_V():
     np.testing.assert_allclose(rescaled["distance"][:20], ds["distance"][:20], rtol=1e-4, atol=1e-6)
 
 
+def test_limits_that_are_hardly_known_ask_for_a_longer_run():
+    x0 = np.random.default_rng(2).normal(size=(5, 3)) + np.array([0.0, 0.0, 3.0])
+    x0 /= np.linalg.norm(x0, axis=1, keepdims=True)
+    model = SelfAttention(np.eye(3), np.eye(3), np.eye(3)).on_sphere()
+    with pytest.raises(InvalidInput, match=r"known within 0\.\d+ only .* run longer, .*; more saves do not help"):
+        clustered_limit(simulate(model, x0, np.linspace(0, 0.1, 21)))
+    ds = clustered_limit(simulate(model, x0, np.linspace(0, 10, 21)))
+    # Tokens of equal masses near each other approach at the rate of V = I.
+    assert float(ds["slope"]) == pytest.approx(-1.0, abs=0.05)
+
+
 def test_theorem_8_5_decays_like_a_power():
     # V = −I, Q = K = I: covariance ~ 1/(2t), so W₂ to δ₀ falls like t^{−1/2}.
     x0 = np.random.default_rng(0).standard_normal((30, 2))

@@ -1,3 +1,5 @@
+import itertools
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -79,3 +81,40 @@ def test_a_missing_tensor_is_named_with_those_that_are_there_and_how_many_more()
         with pytest.raises(InvalidInput, match=r"m\.safetensors has no tensor lost; it has layer") as caught:
             Source(weights, "", Settings(None)).full("lost")
         assert ("and 3 more" in str(caught.value)) == (kept > SHOWN)
+
+
+PAGE = Path(__file__).parents[4] / "docs" / "transformers.md"
+
+
+def listed(cell):
+    """The names in the code spans of a cell, for layer 0; {a,b} is each of its words."""
+    names = []
+    for span in re.findall(r"`([^`]*)`", cell):
+        parts = re.split(r"\{(.*?)\}", span.replace("{l}", "0"))
+        choices = [part.split(",") if k % 2 else [part] for k, part in enumerate(parts)]
+        names += ["".join(words) for words in itertools.product(*choices)]
+    return set(names)
+
+
+@pytest.mark.parametrize("name", transformers.FAMILIES)
+def test_the_tensors_on_the_page_are_those_that_are_read(tmp_path, name):
+    """All of them together are a network; those of the first column alone have heads, and one less has none."""
+    family = name.removesuffix(" in turn")
+    row = next(
+        line.split("|")[2:]
+        for line in PAGE.read_text(encoding="utf-8").splitlines()
+        if re.match(rf"\| .*{family}", line)
+    )
+    heads, layers, ends = map(listed, row[:3])
+    small = transformers.FAMILIES[name](seed=1)
+    prefix = {"BERT": "bert.", "RoBERTa": "bert.", "GPT-2": "transformer.", "LLaMA": "model.", "ALBERT": ""}
+    start = prefix.get(family, "gpt_neox.")
+    later = re.compile(r"(layer|layers|h|albert_layer_groups)\.[1-9]")
+    first = {n.removeprefix(start): value for n, value in small.tensors.items() if not later.search(n)}
+    assert heads | layers | ends == first.keys()
+    only = {n: first[n] for n in heads}
+    small.tensors = only
+    assert checkpoints.open(small.save(tmp_path / "some")).head(0, 1, without_positions=True).dim == 12
+    del only[max(heads)]
+    with pytest.raises(InvalidInput):
+        checkpoints.open(small.save(tmp_path / "less")).head(0, 1, without_positions=True)

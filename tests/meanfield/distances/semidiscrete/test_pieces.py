@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from meanfield import Grid, GridMeasure, wasserstein
+from meanfield import Grid, GridMeasure, Uniform, wasserstein
 from meanfield.distances.semidiscrete.pieces import ConvexPieces, pieces_of_grid, pieces_of_mesh
 from particles.errors import InvalidInput, NotSupported
 from particles.fields.spaces import Torus
@@ -20,6 +20,19 @@ def test_moments_of_a_triangle():
     centred = TRIANGLE - TRIANGLE.mean(axis=0)
     exact = centred.T @ centred / 12
     np.testing.assert_allclose(one.spread[0], [exact[0, 0], exact[0, 1], exact[1, 1]], rtol=1e-13)
+
+
+def test_mean_and_covariance_do_not_depend_on_how_a_density_is_cut():
+    grid = Grid([(0, 1), (2, 5)], (3, 4)).measure(Uniform([(0, 1), (2, 5)]))
+    for pieces in (pieces_of_grid(grid), ConvexPieces([[0, 2], [1, 2], [1, 5], [0, 5]], [0, 4], [1.0])):
+        np.testing.assert_allclose(pieces.mean(), [0.5, 3.5], rtol=1e-14)
+        np.testing.assert_allclose(pieces.covariance(), np.diag([1 / 12, 9 / 12]), rtol=1e-13, atol=1e-15)
+    # A half turn between two triangles: the midpoint of a transport has moments too.
+    two = ConvexPieces(np.vstack([TRIANGLE, -TRIANGLE]), [0, 3, 6], [0.5, 0.5])
+    np.testing.assert_allclose(two.mean(), 0.0, atol=1e-15)
+    c = TRIANGLE.mean(axis=0)
+    inner = (TRIANGLE - c).T @ (TRIANGLE - c) / 12
+    np.testing.assert_allclose(two.covariance(), inner + np.outer(c, c), rtol=1e-13)
 
 
 def test_cells_of_a_grid_without_mass_are_left_out():

@@ -56,6 +56,14 @@ def test_tokens_around_the_sphere_are_left_open():
     assert "not proved to lie in an open hemisphere" in found.reason
 
 
+def test_an_enclosure_that_is_asked_for_in_vain_is_told():
+    ds = simulate(SelfAttention(I3, I3, I3).on_sphere(), cloud(0), TIMES)
+    plain, asked = limits.certify(ds), limits.certify(ds, enclose=True)
+    assert (plain.status, plain.reason, asked.status) == ("conditional", "", "conditional")
+    assert "the exact solution is not enclosed: that is done for tokens of R^d" in asked.reason
+    np.testing.assert_array_equal(asked.limits, plain.limits)
+
+
 def test_other_models_are_not_covered():
     assert limits.hypotheses(SelfAttention(I3, I3, -I3).on_sphere()).theorem is None
     assert limits.hypotheses(SelfAttention(I3, I3, np.diag([1.0, 1.0, 0.9])).on_sphere()).theorem is None
