@@ -37,11 +37,11 @@ figure.show()
 # Clusters
 # --------
 # A cluster of tokens is what steps shorter than a chosen distance connect. A moving mesh carries its mass in nodes,
-# which are tokens of a kind: 1024 of them here, 0.05 apart at first. Their two lines are two clusters from some time on.
+# which are tokens of a kind: 1024 of them here, 0.06 apart at first. From some time on they are two clusters.
 from meanfield.analysis.clusters import cluster_count
 
 nodes = ds.rename(node="position", point="particle")
-print("clusters at distance 0.2:", dict(zip(ds.time.values.tolist(), cluster_count(nodes, distance=0.2).values.tolist())))
+print("t:", ds.time.values, "clusters at distance 0.2:", cluster_count(nodes, distance=0.2).values)
 
 # %%
 # How far to trust it

@@ -39,8 +39,8 @@ class Attraction(VelocityField):
 model = Attraction(range=0.6)
 
 # %%
-# The arrays (m, n, d) of this velocity hold every pair: 1000 tokens take some 50 ms a call and most of the time of a run,
-# 10⁴ tokens gigabytes. A sum over parts of the tokens needs less; a kernel as data, below, is compiled.
+# The arrays (m, n, d) of this velocity hold every pair: for 1000 tokens a call takes some 50 ms, most of the time of a
+# run, and for 10⁴ tokens gigabytes. A sum over parts of the tokens needs less; a kernel as data, below, is compiled.
 
 # %%
 # Tokens and a density
@@ -100,9 +100,10 @@ except LibraryError as error:
 # %%
 # Long runs
 # ---------
-# With ``store=`` the run is on disk while it goes on. Here it is stopped by its own condition and carried further;
-# after a kill it is the same call. A class of one's own is in the file by its name, and found again where its module is
-# imported, if it is a frozen dataclass; this one is defined here, so that ``resume`` is given the model.
+# With ``store=`` the run is on disk while it goes on. A condition may stop it earlier; this one never holds, and the
+# status tells. ``resume`` carries the run further; after a kill it is the same call. A class of one's own is in the
+# file by its name, and found again where its module is imported, if it is a frozen dataclass; this one is defined here,
+# so that ``resume`` is given the model.
 import tempfile
 from pathlib import Path
 
