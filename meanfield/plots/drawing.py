@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
 import xarray as xr
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
@@ -63,6 +65,7 @@ def name_axes(ax: Any, d: int) -> None:
         ax.set_yticks([])
 
 
-def legend_below(ax: Axes) -> None:
-    """A legend that covers no line: it stands below the axes, in two columns."""
-    ax.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, frameon=False)
+def legend_below(ax: Axes, lines: Sequence[Artist] | None = None, labels: Sequence[str] | None = None) -> None:
+    """A legend that covers no line: it stands below the axes, in two columns; of `lines` where they are given."""
+    given = {} if lines is None else {"handles": lines, "labels": labels}
+    ax.legend(**given, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, frameon=False)

@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from meanfield.plots.drawing import COLOURS, axes_or_new, one_run, required
+from meanfield.plots.drawing import COLOURS, axes_or_new, legend_below, one_run, required
 from particles.checks import default_error_state
 
 
@@ -48,7 +48,7 @@ def limit_distance(certificate: xr.Dataset, ax: Axes | None = None) -> list[Arti
     each = ax.semilogy(time, tokens, color=COLOURS[5], linewidth=0.4, alpha=0.5)
     largest = ax.semilogy(time, certificate["distance"], color=COLOURS[6], label="largest distance")
     ax.set(ylabel="distance to the limit set", ylim=(1e-10, 3 * float(certificate["distance"].max())))
-    ax.legend([each[0], largest[0], drawn[0]], ["each token", "largest distance", "rank of P(t)"], fontsize="small")
+    legend_below(ax, [each[0], largest[0], drawn[0]], ["each token", "largest distance", "rank of P(t)"])
     return drawn + each + largest
 
 

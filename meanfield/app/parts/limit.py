@@ -142,7 +142,7 @@ def _caption(ds: xr.Dataset, certificate: limits.LimitCertificate, *, drawn: boo
         words.append("grey: the predicted set")
     if certificate.limit_set is None:
         return "; ".join(words) + ". Right: the rank of the attention matrix P(t)."
-    right = "Right: the distance of each token to the set (light blue), the largest (black), on a logarithmic axis"
+    right = "Right: the distance of each token to the set (light blue), the largest (black), from 1e-10 on"
     return "; ".join(words) + f". {right}; in orange the rank of the attention matrix P(t), on the axis at the right."
 
 

@@ -47,6 +47,11 @@ def test_the_distance_of_two_solutions_and_its_bounds():
     np.testing.assert_array_equal(distance.get_ydata(), ds.distance)
     assert len(bounds) == 3
     assert first_order.get_ydata()[0] == pytest.approx(float(ds.distance[0]))
+    # The larger of the two worst cases, wide, lies below the smaller one, so that both are seen.
+    assert bounds[2].get_linewidth() > 2 * bounds[1].get_linewidth()
+    assert bounds[2].get_zorder() < bounds[1].get_zorder()
+    distance.figure.canvas.draw()
+    assert distance.axes.get_legend().get_window_extent().y1 < distance.axes.get_window_extent().y0
 
 
 def test_errors_of_a_refinement():
