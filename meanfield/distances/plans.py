@@ -86,7 +86,8 @@ class Transport(Frozen):
         Between clouds, mass π_ij at (1 − s) x_i + s y_j. From a density to points each power cell shrinks towards its
         point: ConvexPieces for 0 < s < 1. Between two densities each cell goes to its block of the other one by the
         affine map that takes mean and covariance to the block's; at 0 and 1 the measures are those given. Parts that
-        rounding leaves without area are left out; where they hold more than 1e-9 of the mass, s is refused.
+        rounding leaves without area are left out; where they hold more than 1e-9 of the mass, s is refused. So is a
+        plan on any space but R^d, a circle say: its `plan` is there.
         """
         share = number(s, "s")
         if not 0.0 <= share <= 1.0:

@@ -173,7 +173,11 @@ class Torus(Space):
 
 @dataclass(frozen=True, eq=False)
 class Circle(Torus):
-    """The unit circle in the angle θ: one coordinate of period 2π, in [0, 2π); in the plane (cos θ, sin θ)."""
+    """The unit circle in the angle θ: one coordinate of period 2π, in [0, 2π); in the plane (cos θ, sin θ).
+
+    A field that is given in the plane is carried to angles by `embed`, the point of an angle, and `pull`, the angular
+    velocity of a velocity there; a field of angles needs neither.
+    """
 
     periods: tuple[float, ...] = field(default=(2 * np.pi,), init=False, repr=False)
 

@@ -46,3 +46,12 @@ def test_the_supported_pythons_are_named_alike():
     assert f"Python 3.{low} to 3.{high}" in read("docs/release.md")
     assert f"Python 3.{low} to 3.{high}" in read("README.md")
     assert f"for minor in {' '.join(map(str, minors))}" in read(".ci/versions")
+
+
+def test_links_of_the_readme_are_absolute():
+    """The package index shows the README without its folder: the picture waits for the address of the source."""
+    links = re.findall(r"\]\(([^)]*[./][^)]*)\)", read("README.md"))
+    home = PROJECT["urls"].get("Repository")
+    picture = "docs/solution.png" if home is None else f"{home}/raw/HEAD/docs/solution.png"
+    assert [link for link in links if not link.startswith("https://")] == [picture] * (home is None)
+    assert picture in links
