@@ -241,7 +241,7 @@ def open(path: str | Path, *, n_heads: int | None = None) -> Checkpoint:
         known = "; ".join(f"{family.name} has {family.marker.format(0)}" for family in FAMILIES)
         raise InvalidInput(
             f"{weights.path.name} is of no known family ({known}): it has {shown or 'no tensors'}, …; arrays Q, K, V "
-            "need no file, SelfAttention(Q, K, V), other weights take the names of one family (docs/transformers.md)"
+            "need no file, SelfAttention(Q, K, V), other weights take the names of one family, which the site lists"
         )
     if len(found) > 1:
         names = " and ".join(sorted(f"{prefix}{family.marker.format(0)} ({family.name})" for family, prefix in found))

@@ -67,6 +67,10 @@ def test_certificates_and_frames():
 
 def test_it_names_its_methods():
     assert "measure" in repr(RUN.meanfield)
+    # A density has no tokens whose limits could be certified.
+    assert "certify" in repr(RUN.meanfield)
+    assert "certify" not in repr(LINE.meanfield)
+    assert "animate" not in repr(xr.Dataset().meanfield)
     assert "particle 6" in RUN.meanfield._repr_html_()
 
 

@@ -37,7 +37,7 @@ class CausalOrder(FieldTheorem):
         head = causal_head(model)
         if head is None:
             return ()
-        return scalar(head), positive("λ > 0 where V = λI", float(np.trace(head.V)) / head.dim)
+        return scalar(head), positive("λ > 0 where V = λI, λ = tr V/d", float(np.trace(head.V)) / head.dim)
 
     def finding(self, run: Run, checks: tuple[Check, ...]) -> Finding:
         """The first token for all, where they are in its hemisphere at the last saved time."""

@@ -22,7 +22,7 @@ class Collapse(Theorem):
     def checks(self, head: Head) -> tuple[Check, ...]:
         """V = −λI, λ > 0, QᵀK symmetric positive definite."""
         mean = np.trace(head.V) / head.dim
-        return (scalar(head), positive("λ > 0 where V = −λI", 0.0 - mean), *positive_definite(head))
+        return (scalar(head), positive("λ > 0 where V = −λI, λ = −tr V/d", 0.0 - mean), *positive_definite(head))
 
     def finding(self, run: Run, head: Head, checks: tuple[Check, ...], *, enclose: bool) -> Finding:
         """The origin, in the original frame, for every initial state; tokens without mass are queries, left open."""

@@ -138,7 +138,7 @@ class EqualAngles(FieldTheorem):
         size = float(np.linalg.norm(head.product, 2))
         equal = zero("QᵀK a multiple of I: max |QᵀK − βI|", off, head.product_rounding, size, exact=off == 0.0)
         sign = Check("β ≥ 0 where QᵀK = βI", beta, beta, beta >= 0.0)
-        return scalar(head), positive("λ > 0 where V = λI", float(np.trace(head.V)) / head.dim), equal, sign
+        return scalar(head), positive("λ > 0 where V = λI, λ = tr V/d", float(np.trace(head.V)) / head.dim), equal, sign
 
     def covers(self, run: Run) -> bool:
         """Equal weights and equal inner products, to rounding, of two tokens or more."""

@@ -41,7 +41,7 @@ class HardLeaders(FieldTheorem):
         head = hard_head(model)
         if head is None:
             return ()
-        return scalar(head), positive("λ > 0 where V = λI", float(np.trace(head.V)) / head.dim)
+        return scalar(head), positive("λ > 0 where V = λI, λ = tr V/d", float(np.trace(head.V)) / head.dim)
 
     def finding(self, run: Run, checks: tuple[Check, ...]) -> Finding:
         """The leaders at the first saved time from which they stay."""

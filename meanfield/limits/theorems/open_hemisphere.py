@@ -66,7 +66,7 @@ class OpenHemisphere(FieldTheorem):
         found: list[Check] = []
         for head in heads:
             mean = float(np.trace(head.V)) / head.dim
-            found += [scalar(head), positive("λ > 0 where V = λI", mean)]
+            found += [scalar(head), positive("λ > 0 where V = λI, λ = tr V/d", mean)]
         return tuple(found)
 
     def finding(self, run: Run, checks: tuple[Check, ...]) -> Finding:

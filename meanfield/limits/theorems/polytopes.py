@@ -37,7 +37,7 @@ class PolytopeVertices(_PolytopeLimit):
     def checks(self, head: Head) -> tuple[Check, ...]:
         """V = λI, λ > 0, QᵀK symmetric positive definite."""
         mean = np.trace(head.V) / head.dim
-        return (scalar(head), positive("λ > 0 where V = λI", mean), *positive_definite(head))
+        return (scalar(head), positive("λ > 0 where V = λI, λ = tr V/d", mean), *positive_definite(head))
 
 
 class PolytopeTimesG(_PolytopeLimit):
