@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from meanfield.plots.drawing import COLOURS, axes_or_new, legend_below, one_run, required
 from particles.checks import default_error_state
@@ -40,6 +41,7 @@ def limit_distance(certificate: xr.Dataset, ax: Axes | None = None) -> list[Arti
     drawn: list[Artist] = list(rank.plot(time, certificate["attention_rank"], color=COLOURS[1], label="rank of P(t)"))
     rank.set_ylabel("rank of P(t)", color=COLOURS[1])
     rank.set_ylim(bottom=0)
+    rank.yaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("t")
     if certificate["distance"].isnull().all():
         ax.set_yticks([])

@@ -12,7 +12,7 @@ import xarray as xr
 from meanfield import limits, plots
 from meanfield.app.parts.limit import LimitPart
 from meanfield.app.parts.part import Part
-from meanfield.app.parts.remedies import in_keys
+from meanfield.app.parts.remedies import check_box, in_keys
 from meanfield.app.report import Picture, Section, TextTable
 from meanfield.app.table import Table, count, counts
 from meanfield.app.workspace import Workspace
@@ -180,11 +180,12 @@ def _reference(study: Workspace, times: Array) -> xr.Dataset:
     saves = np.unique(np.concatenate([[0.0], times]))
     if setting.grid is None:
         return simulate(setting.model, setting.tokens(_CLOUD, 2), saves, progress=progress)
+    cloud = simulate(setting.model, setting.law.sample(400, seeded(setting.seed, 3)), saves)
+    check_box(cloud, setting)
     try:
         ds = solve(setting.model, setting.grid.initial, saves, scheme=setting.grid.scheme, progress=progress)
     except RunStopped as error:
         raise in_keys(error, setting) from error
-    cloud = simulate(setting.model, setting.law.sample(400, seeded(setting.seed, 3)), saves)
     shown = saves[np.unique(np.linspace(0, len(saves) - 1, 3).round().astype(int))]
     with study.picture("solution", (4.2 * len(shown), 3.6), between=0.08) as (figure, path):
         for time, ax in zip(shown, np.atleast_1d(figure.subplots(1, len(shown))), strict=True):

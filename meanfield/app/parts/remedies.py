@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 import numpy as np
+import xarray as xr
 
-from meanfield.app.parts.setting import Setting
+from meanfield.app.parts.setting import GridSolution, Setting
+from meanfield.schemes.base import Scheme
 from meanfield.schemes.default import default_scheme
 from meanfield.schemes.lagrangian import Lagrangian
 from particles.dataset import frame_name
 from particles.errors import LeftTheBox, RunStopped
+
+FEW = 0.01
+"""Share of the tokens drawn beside a density that may be outside its box: more of them, and its mass is there too."""
+
+
+def check_box(cloud: xr.Dataset, setting: Setting) -> None:
+    """Stop before a density is solved for whose box the tokens drawn from its law leave: they are moved in no time."""
+    grid = setting.grid
+    if grid is None or getattr(_scheme(grid, setting), "may_leave", False):
+        return
+    low, high = np.array(grid.initial.grid.bounds).T
+    x = cloud["position"].transpose("time", "particle", "component").values
+    outside = ((x < low) | (x > high)).any(axis=2).mean(axis=1)
+    if (outside > FEW).any():
+        k = int(np.argmax(outside > FEW))
+        t, bounds = float(cloud["time"][k]), list(grid.initial.grid.bounds)
+        found = f"{outside[k]:.0%} of {x.shape[1]} tokens drawn from the law have left the box {bounds} by t = {t:g}"
+        raise RunStopped(f"{found}; in the study file, {', or '.join(_for_the_box(setting))}", time=t)
 
 
 def in_keys(error: RunStopped, setting: Setting) -> RunStopped:
@@ -31,11 +51,13 @@ def _for_the_box(setting: Setting) -> list[str]:
         keys.insert(
             0, 'set `frame = "rescaled"` in [model] (V has eigenvalues with positive real part: tokens run away)'
         )
-    if setting.grid is not None:
-        scheme = setting.grid.scheme or default_scheme(setting.model, setting.grid.initial)
-        if isinstance(scheme, Lagrangian):
-            keys.append('let the mass leave: `name = "Lagrangian"` and `may_leave = true` in [grid.scheme]')
+    if setting.grid is not None and isinstance(_scheme(setting.grid, setting), Lagrangian):
+        keys.append('let the mass leave: `name = "Lagrangian"` and `may_leave = true` in [grid.scheme]')
     return keys
+
+
+def _scheme(grid: GridSolution, setting: Setting) -> Scheme:
+    return grid.scheme or default_scheme(setting.model, grid.initial)
 
 
 def _grows(V: object) -> bool:
