@@ -80,10 +80,32 @@ class _Processes:
     workers: int
 
     def __call__(self) -> Executor:
-        return ProcessPoolExecutor(self.workers, multiprocessing.get_context("spawn"), initializer=_serve)
+        return _Pool(self.workers, multiprocessing.get_context("spawn"), initializer=_serve)
 
     def __repr__(self) -> str:
         return f"{self.workers} processes"
+
+
+class _Pool(ProcessPoolExecutor):
+    """Worker processes that hear no Ctrl-C, not even before `_serve` is called in them, while they still import."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """As of any executor; the processes that it makes inherit the mask of signals."""
+        with _without_interrupts():
+            return super().submit(fn, *args, **kwargs)
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Ctrl-C waits until the block has ended, and is masked in what is started in it; nothing where no masks are."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,18 @@
 """Executors: what is taken for one, their names on the command line, and workers that end with their parent."""
 
 import os
+import re
+import signal
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from meanfield.studies.executors import as_executor, maker, named_executor
+from meanfield.studies.executors import _without_interrupts, as_executor, maker, named_executor
 from particles.errors import InvalidInput
 
 
@@ -33,6 +36,16 @@ def test_a_scheduler_that_does_not_answer_is_named():
     pytest.importorskip("distributed", reason="Dask is not installed")
     with pytest.raises(InvalidInput, match="no Dask scheduler answers at here"):
         named_executor("dask://here").__enter__()
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="no masks of signals here")
+def test_a_mask_of_signals_is_lifted_again():
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    with _without_interrupts():
+        assert signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    with suppress(InvalidInput), _without_interrupts():
+        raise InvalidInput("out")
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
 
 
 ORPHAN = """
@@ -64,6 +77,9 @@ def test_workers_end_with_their_parent(tmp_path):
         time.sleep(0.05)
     worker = int(found[0].name.removeprefix("worker-"))
     assert alive(worker)
+    # A mask that it was born with: Ctrl-C while it still imported would have printed a traceback.
+    (blocked,) = re.findall(r"SigBlk:\t(\w+)", Path(f"/proc/{worker}/status").read_text())
+    assert int(blocked, 16) & 1 << (signal.SIGINT - 1)
     parent.kill()
     parent.wait()
     deadline = time.monotonic() + 30
