@@ -6,6 +6,7 @@ A row is a call that works. A new public name needs a row here, or stands in unc
 import numpy as np
 from argument_call import Call
 from checkpoint_arguments import CHECKPOINTS, LAYERS
+from user_methods import ImplicitMidpoint
 
 import meanfield as mf
 import particles as ps
@@ -21,9 +22,12 @@ W = np.full(3, 1 / 3)
 MU = ps.EmpiricalMeasure(X)
 SA = ps.SelfAttention(I2, I2, I2)
 CONTRACTING = ps.SelfAttention(I2, I2, -I2)
-RUN = ps.simulate(CONTRACTING, X, [0, 0.1])
+# Moved in Python: at the import of a table, one worker of the suite would compile a loop and the others wait for it.
+RUN = ps.simulate(CONTRACTING, X, [0, 0.1], ImplicitMidpoint(0.1))
 SHORT = [0, 0.01]
-PROVED = limits.certify(ps.simulate(ps.SelfAttention(1.0, 1.0, 1.0), [-2.0, 2.0], [0, 0.5, 1]), enclose=True)
+PROVED = limits.certify(
+    ps.simulate(ps.SelfAttention(1.0, 1.0, 1.0), [-2.0, 2.0], [0, 0.5, 1], ImplicitMidpoint(0.1)), enclose=True
+)
 GRID = mf.Grid([(-3, 3), (-3, 3)], (8, 8))
 LAW = mf.Normal([0, 0], 0.3 * I2)
 LINE = mf.Normal(0, 1)

@@ -15,25 +15,33 @@ from particles.fields.spaces import Euclidean
 
 I2 = np.eye(2)
 X = np.random.default_rng(0).uniform(-1, 1, size=(6, 2))
-RUN = simulate(SelfAttention(I2, I2, I2), X, [0.0, 0.1, 0.3])
-LINE = solve(SelfAttention(1.0, 1.0, -1.0), Grid([(-2, 2)], 16).measure(Uniform((-1, 1))), [0.0, 0.1], Upwind())
 
 
-def test_measures_and_the_model():
-    np.testing.assert_array_equal(RUN.meanfield.measure(0.1).points, measure_at(RUN, 0.1).points)
-    np.testing.assert_array_equal(LINE.meanfield.measure(0.1).masses, measure_at(LINE, 0.1).masses)
-    np.testing.assert_array_equal(RUN.meanfield.model.V, I2)
+@pytest.fixture(scope="module")
+def run():
+    return simulate(SelfAttention(I2, I2, I2), X, [0.0, 0.1, 0.3])
 
 
-def test_distances_over_the_times_that_both_have_saved():
+@pytest.fixture(scope="module")
+def line():
+    return solve(SelfAttention(1.0, 1.0, -1.0), Grid([(-2, 2)], 16).measure(Uniform((-1, 1))), [0.0, 0.1], Upwind())
+
+
+def test_measures_and_the_model(run, line):
+    np.testing.assert_array_equal(run.meanfield.measure(0.1).points, measure_at(run, 0.1).points)
+    np.testing.assert_array_equal(line.meanfield.measure(0.1).masses, measure_at(line, 0.1).masses)
+    np.testing.assert_array_equal(run.meanfield.model.V, I2)
+
+
+def test_distances_over_the_times_that_both_have_saved(run):
     other = simulate(SelfAttention(I2, I2, I2), X + 0.1, [0.0, 0.2, 0.3])
-    found = RUN.meanfield.wasserstein(other)
+    found = run.meanfield.wasserstein(other)
     np.testing.assert_array_equal(found.time, [0.0, 0.3])
-    expected = [wasserstein(measure_at(RUN, t), measure_at(other, t)) for t in (0.0, 0.3)]
+    expected = [wasserstein(measure_at(run, t), measure_at(other, t)) for t in (0.0, 0.3)]
     np.testing.assert_array_equal(found, expected)
     assert found[0] == pytest.approx(0.1 * np.sqrt(2))
-    to_start = RUN.meanfield.wasserstein(measure_at(RUN, 0.0), p=1)
-    np.testing.assert_array_equal(to_start.time, RUN.time)
+    to_start = run.meanfield.wasserstein(measure_at(run, 0.0), p=1)
+    np.testing.assert_array_equal(to_start.time, run.time)
     assert to_start[0] == 0.0 < to_start[1] < to_start[2]
 
 
@@ -45,33 +53,33 @@ def test_runs_on_a_circle_are_compared_on_it():
     np.testing.assert_allclose(straight, (2 * np.pi - 3.01 + 2.99) / 2, rtol=1e-12)
 
 
-def test_runs_without_a_common_time_are_refused():
+def test_runs_without_a_common_time_are_refused(run):
     with pytest.raises(InvalidInput, match=r"no saved time in common: 3 from 0 to 0.3 here, 2 from 1 to 2"):
-        RUN.meanfield.wasserstein(RUN.isel(time=[0, 1]).assign_coords(time=[1.0, 2.0]))
+        run.meanfield.wasserstein(run.isel(time=[0, 1]).assign_coords(time=[1.0, 2.0]))
     with pytest.raises(InvalidInput, match="no saved times"):
-        RUN.meanfield.wasserstein(xr.Dataset())
+        run.meanfield.wasserstein(xr.Dataset())
 
 
-def test_certificates_and_frames():
-    assert str(RUN.meanfield.certify()) == str(limits.certify(RUN))
+def test_certificates_and_frames(run):
+    assert str(run.meanfield.certify()) == str(limits.certify(run))
     V = np.array([[1.0, 2.0], [2.0, 4.0]])
     left, right = np.array([[1.0], [2.0]]), np.array([[1.0, 2.0]])
-    run = simulate(SelfAttention(I2, I2, V), X, [0.0, 0.1])
-    known = run.meanfield.certify(factors=(left, right))
-    assert str(known) == str(limits.certify(run, factors=(left, right))) != str(run.meanfield.certify())
-    moved = RUN.meanfield.to_frame(I2)
-    np.testing.assert_array_equal(moved.position, to_frame(RUN, I2).position)
-    np.testing.assert_array_equal(RUN.meanfield.to_rescaled().position, moved.position)
+    of_rank_one = simulate(SelfAttention(I2, I2, V), X, [0.0, 0.1])
+    known = of_rank_one.meanfield.certify(factors=(left, right))
+    assert str(known) == str(limits.certify(of_rank_one, factors=(left, right))) != str(of_rank_one.meanfield.certify())
+    moved = run.meanfield.to_frame(I2)
+    np.testing.assert_array_equal(moved.position, to_frame(run, I2).position)
+    np.testing.assert_array_equal(run.meanfield.to_rescaled().position, moved.position)
     np.testing.assert_array_equal(moved.meanfield.to_original().position, to_original(moved).position)
 
 
-def test_it_names_its_methods():
-    assert "measure" in repr(RUN.meanfield)
+def test_it_names_its_methods(run, line):
+    assert "measure" in repr(run.meanfield)
     # A density has no tokens whose limits could be certified.
-    assert "certify" in repr(RUN.meanfield)
-    assert "certify" not in repr(LINE.meanfield)
+    assert "certify" in repr(run.meanfield)
+    assert "certify" not in repr(line.meanfield)
     assert "animate" not in repr(xr.Dataset().meanfield)
-    assert "particle 6" in RUN.meanfield._repr_html_()
+    assert "particle 6" in run.meanfield._repr_html_()
 
 
 def test_importing_the_library_imports_nothing_that_only_the_methods_need():

@@ -41,29 +41,29 @@ class Tags(HTMLParser):
         self.words += data
 
 
-def everything():
-    model = SelfAttention(I2, I2, I2)
-    cloud = EmpiricalMeasure([[0.0, 1.0], [1.0, 0.0]])
-    run = simulate(model.rescaled(), np.random.default_rng(0).normal(size=(40, 2)), [0.0, 1.0, 2.0])
-    return [
-        model.rescaled(),
-        SelfAttention(WIDE, WIDE, WIDE),
-        model + model,
-        model.on_sphere(),
-        CuckerSmale(0.5, 1.0, dim=2) + Diffusion(0.1, dim=2),
-        Own(WIDE, EVIL),
-        ToMean(1.0, dim=2),
-        cloud,
-        Grid([(-1, 1)] * 2, (8, 8)),
-        Grid([(-1, 1)] * 2, (8, 8)).measure(Uniform([(-1, 1)] * 2)),
-        wasserstein_bracket(cloud, cloud),
-        limits.hypotheses(model),
-        limits.certify(run),
-    ]
+MODEL = SelfAttention(I2, I2, I2)
+CLOUD = EmpiricalMeasure([[0.0, 1.0], [1.0, 0.0]])
+TOKENS = np.random.default_rng(0).normal(size=(40, 2))
+MADE = {
+    "model in a frame": MODEL.rescaled,
+    "model of wide matrices": lambda: SelfAttention(WIDE, WIDE, WIDE),
+    "sum of heads": lambda: MODEL + MODEL,
+    "model on the sphere": MODEL.on_sphere,
+    "sum of another kind": lambda: CuckerSmale(0.5, 1.0, dim=2) + Diffusion(0.1, dim=2),
+    "user's dataclass": lambda: Own(WIDE, EVIL),
+    "user's class": lambda: ToMean(1.0, dim=2),
+    "cloud": lambda: CLOUD,
+    "grid": lambda: Grid([(-1, 1)] * 2, (8, 8)),
+    "grid measure": lambda: Grid([(-1, 1)] * 2, (8, 8)).measure(Uniform([(-1, 1)] * 2)),
+    "bracket": lambda: wasserstein_bracket(CLOUD, CLOUD),
+    "hypotheses": lambda: limits.hypotheses(MODEL),
+    "certificate": lambda: limits.certify(simulate(MODEL.rescaled(), TOKENS, [0.0, 1.0, 2.0])),
+}
 
 
-@pytest.mark.parametrize("value", everything(), ids=lambda value: type(value).__name__)
-def test_an_object_fits_a_screen_in_text_and_in_html(value):
+@pytest.mark.parametrize("made", MADE.values(), ids=MADE)
+def test_an_object_fits_a_screen_in_text_and_in_html(made):
+    value = made()
     lines = repr(value).splitlines()
     assert sum(-(-len(line) // 80) for line in lines) <= 24
     tags = Tags(value._repr_html_())

@@ -9,7 +9,11 @@ from particles import Ensemble, SelfAttention, simulate
 I2 = np.eye(2)
 X = np.random.default_rng(0).standard_normal((4, 6, 2))
 MODEL = Ensemble(tuple(SelfAttention(s * I2, I2, -I2) for s in (1.0, 2.0)), repeat=2)
-DS = simulate(MODEL, X, np.linspace(0.0, 0.4, 5))
+
+
+@pytest.fixture(scope="module")
+def ds():
+    return simulate(MODEL, X, np.linspace(0.0, 0.4, 5))
 
 
 @pytest.mark.parametrize(
@@ -29,16 +33,16 @@ DS = simulate(MODEL, X, np.linspace(0.0, 0.4, 5))
         clusters.hull_volume,
     ],
 )
-def test_each_run_is_read_as_if_it_had_been_made_alone(function):
-    found = function(DS)
+def test_each_run_is_read_as_if_it_had_been_made_alone(function, ds):
+    found = function(ds)
     assert found.dims[:2] == ("run", "time")
     for run in range(4):
-        alone = simulate(MODEL.of_run(run), X[run], DS["time"].values)
+        alone = simulate(MODEL.of_run(run), X[run], ds["time"].values)
         of_one = function(alone)
         np.testing.assert_array_equal(found[run], of_one)
         assert found.attrs == of_one.attrs
 
 
-def test_runs_that_are_picked_keep_their_fields():
-    found = diagnostics.interaction_energy(DS.isel(run=[3]))
-    np.testing.assert_array_equal(found, diagnostics.interaction_energy(DS)[3:])
+def test_runs_that_are_picked_keep_their_fields(ds):
+    found = diagnostics.interaction_energy(ds.isel(run=[3]))
+    np.testing.assert_array_equal(found, diagnostics.interaction_energy(ds)[3:])

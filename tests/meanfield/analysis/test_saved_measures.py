@@ -22,26 +22,35 @@ from particles.fields.spaces import Euclidean
 
 MODEL = SelfAttention(1.0, 1.0, -1.0)
 WEIGHTS = np.array([0.2, 0.3, 0.5])
-RUN = simulate(MODEL, [-1.0, 0.5, 2.0], [0.0, 0.1, 0.3], weights=WEIGHTS)
-SOLUTION = solve(MODEL, Grid([(-3, 3)], 24).measure(Uniform((-1, 1))), [0.0, 0.1, 0.3], Upwind())
 
 
-def test_tokens_of_a_run():
-    mu = measure_at(RUN, 0.1)
+@pytest.fixture(scope="module")
+def run():
+    return simulate(MODEL, [-1.0, 0.5, 2.0], [0.0, 0.1, 0.3], weights=WEIGHTS)
+
+
+@pytest.fixture(scope="module")
+def solution():
+    return solve(MODEL, Grid([(-3, 3)], 24).measure(Uniform((-1, 1))), [0.0, 0.1, 0.3], Upwind())
+
+
+def test_tokens_of_a_run(run):
+    mu = measure_at(run, 0.1)
     assert isinstance(mu, EmpiricalMeasure)
-    np.testing.assert_array_equal(mu.points, RUN.position.values[1])
+    np.testing.assert_array_equal(mu.points, run.position.values[1])
     np.testing.assert_array_equal(mu.weights, WEIGHTS)
 
 
-def test_cells_of_a_solution():
-    mu = measure_at(SOLUTION, 0.3)
+def test_cells_of_a_solution(solution):
+    mu = measure_at(solution, 0.3)
     assert isinstance(mu, GridMeasure)
-    np.testing.assert_array_equal(mu.density, SOLUTION.density.values[2])
-    assert not np.array_equal(mu.density, measure_at(SOLUTION, 0.1).density)
+    np.testing.assert_array_equal(mu.density, solution.density.values[2])
+    assert not np.array_equal(mu.density, measure_at(solution, 0.1).density)
 
 
-@pytest.mark.parametrize("ds", [RUN, SOLUTION])
-def test_a_time_is_right_up_to_rounding_and_no_further(ds):
+@pytest.mark.parametrize("kind", ["run", "solution"])
+def test_a_time_is_right_up_to_rounding_and_no_further(kind, request):
+    ds = request.getfixturevalue(kind)
     np.testing.assert_array_equal(measure_at(ds, 0.1 + 0.2).points, measure_at(ds, 0.3).points)
     # Relative to the time, or to 1 where it is smaller.
     assert measure_at(ds, 0.3 + 0.9e-12).points.shape == measure_at(ds, 0.3).points.shape
@@ -58,28 +67,28 @@ def test_runs_are_taken_one_by_one():
     np.testing.assert_array_equal(measure_at(ensemble.isel(run=1), 0.1).points, ensemble.position.values[1, 1])
 
 
-def test_a_dataset_of_neither_is_refused():
+def test_a_dataset_of_neither_is_refused(run):
     with pytest.raises(InvalidInput, match="neither `position` nor `density`"):
-        measure_at(RUN[["weight"]], 0.1)
+        measure_at(run[["weight"]], 0.1)
 
 
-def test_measures_of_a_circle_know_their_period_and_distances_ask_for_it():
+def test_measures_of_a_circle_know_their_period_and_distances_ask_for_it(run):
     model = SelfAttention(np.eye(2), np.eye(2), np.eye(2)).on_circle()
-    run = simulate(model, [[0.01], [6.27]], [0.0, 0.1])
+    turning = simulate(model, [[0.01], [6.27]], [0.0, 0.1])
     grid = Grid([(0, 2 * np.pi)], 16)
-    solution = solve(model, grid.measure(Uniform((0, 2 * np.pi))), [0.0, 0.1])
-    mu, nu = measure_at(run, 0.0), measure_at(run, 0.1)
-    for measure in (mu, measure_at(solution, 0.1), grid.measure(EmpiricalMeasure([3.0], periods=[2 * np.pi]))):
+    wave = solve(model, grid.measure(Uniform((0, 2 * np.pi))), [0.0, 0.1])
+    mu, nu = measure_at(turning, 0.0), measure_at(turning, 0.1)
+    for measure in (mu, measure_at(wave, 0.1), grid.measure(EmpiricalMeasure([3.0], periods=[2 * np.pi]))):
         assert measure.periods == (2 * np.pi,)
     for distance in (wasserstein, transport, wasserstein_bracket):
         with pytest.warns(UserWarning, match="ground=model.space") as caught:
             distance(mu, nu)
         assert [warning.filename for warning in caught] == [__file__]
     with pytest.warns(UserWarning, match="straight"):
-        wasserstein(measure_at(solution, 0.1), EmpiricalMeasure([1.0]))
+        wasserstein(measure_at(wave, 0.1), EmpiricalMeasure([1.0]))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert wasserstein(mu, nu, ground=model.space) < 0.1
         wasserstein(mu, nu, ground=Euclidean())
-        wasserstein(measure_at(RUN, 0.0), measure_at(RUN, 0.3))
+        wasserstein(measure_at(run, 0.0), measure_at(run, 0.3))
         wasserstein_bracket(EmpiricalMeasure(mu.points), nu.push_forward(np.copy))
