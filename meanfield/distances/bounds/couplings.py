@@ -177,7 +177,11 @@ def _halve(s, e, t, f, normal_x, normal_y, x, px, mx, y, py, my, new_py, new_my,
     """
     merged_into_callers()
     order = s + np.argsort(_projections(x, px[s:e], normal_x))
-    px[s:e], mx[s:e] = px[order], mx[order]
+    sorted_px, sorted_mx = np.empty(e - s, np.intp), np.empty(e - s)
+    for r in range(e - s):
+        sorted_px[r], sorted_mx[r] = px[order[r]], mx[order[r]]
+    for r in range(e - s):
+        px[s + r], mx[s + r] = sorted_px[r], sorted_mx[r]
     middle = s + (e - s) // 2
     wanted = 0.0
     for r in range(s, middle):
@@ -207,7 +211,10 @@ def _binary_space(x: Any, px: Any, mx: Any, ox: Any, y: Any, py: Any, my: Any, o
     # Each cut halves a source block and adds at most one target piece, so these lengths suffice.
     room = len(px) + len(py)
     new_py, new_my = np.empty(room, np.intp), np.empty(room)
-    py, my = np.concatenate((py, np.empty(len(px), np.intp))), np.concatenate((my, np.empty(len(px))))
+    given_py, given_my = py, my
+    py, my = np.empty(room, np.intp), np.empty(room)
+    for c in range(len(given_py)):
+        py[c], my[c] = given_py[c], given_my[c]
     rows, columns, mass = np.empty(2 * room, np.intp), np.empty(2 * room, np.intp), np.empty(2 * room)
     x0, x1, y0, y1 = ox[:-1].copy(), ox[1:].copy(), oy[:-1].copy(), oy[1:].copy()
     found, level = 0, 0

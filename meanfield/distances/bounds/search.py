@@ -57,12 +57,16 @@ def _build(x: Any, f: Any) -> Any:
     for b in range(nodes):
         s, e = start[b], stop[b]
         index = order[s:e]
-        low[b], high[b] = x[index[0]], x[index[0]]
+        for k in range(d):
+            low[b, k] = high[b, k] = x[index[0], k]
         for i in index:
             for k in range(d):
                 low[b, k], high[b, k] = min(low[b, k], x[i, k]), max(high[b, k], x[i, k])
-        centre[b] = 0.5 * (low[b] + high[b])
-        slope[b] = _affine_fit(x, f, index, centre[b])
+        for k in range(d):
+            centre[b, k] = 0.5 * (low[b, k] + high[b, k])
+        fitted = _affine_fit(x, f, index, centre[b])
+        for k in range(d):
+            slope[b, k] = fitted[k]
         top[b] = -np.inf
         for i in index:
             value = f[i]
@@ -70,11 +74,16 @@ def _build(x: Any, f: Any) -> Any:
                 value -= slope[b, k] * (x[i, k] - centre[b, k])
             top[b] = max(top[b], value)
         if 2 * b + 2 < nodes:
-            axis = np.argmax(high[b] - low[b])
-            key = np.empty(e - s)
+            axis = 0
+            for k in range(1, d):
+                if high[b, k] - low[b, k] > high[b, axis] - low[b, axis]:
+                    axis = k
+            key, held = np.empty(e - s), np.empty(e - s, np.intp)
             for r in range(e - s):
-                key[r] = x[index[r], axis]
-            order[s:e] = index[np.argsort(key)]
+                key[r], held[r] = x[index[r], axis], index[r]
+            place = np.argsort(key)
+            for r in range(e - s):
+                order[s + r] = held[place[r]]
             middle = s + (e - s) // 2
             start[2 * b + 1], stop[2 * b + 1] = s, middle
             start[2 * b + 2], stop[2 * b + 2] = middle, e
@@ -88,9 +97,11 @@ def _affine_fit(x: Any, f: Any, index: Any, centre: Any) -> Any:
     d = len(centre)
     mean, mean_f = np.zeros(d), 0.0
     for i in index:
-        mean += x[i] - centre
+        for k in range(d):
+            mean[k] += x[i, k] - centre[k]
         mean_f += f[i]
-    mean /= len(index)
+    for k in range(d):
+        mean[k] /= len(index)
     mean_f /= len(index)
     normal, right = np.zeros((d, d)), np.zeros(d)
     step = np.empty(d)
