@@ -14,12 +14,13 @@ import scipy
 from meanfield.distances.semidiscrete.boxes import Index, Tree
 from meanfield.distances.semidiscrete.clipping import Cells, measure_cells
 from meanfield.distances.semidiscrete.dissection import dissection
+from meanfield.distances.semidiscrete.following import followed
 from meanfield.distances.semidiscrete.pieces import PieceTree
 from meanfield.distances.semidiscrete.power_diagram import Diagram, power_diagram
 from particles.checks import Array
 
 REFINEMENTS = 3
-"""Refinements of a linear solution, each to about twice as many digits as the factorisation holds."""
+"""The most refinements of a linear solution, each to about twice as many digits as the factorisation holds."""
 
 
 class Problem(NamedTuple):
@@ -47,8 +48,8 @@ class State(NamedTuple):
 
 def evaluate(problem: Problem, high: Array, low: Array, known: Diagram | None = None) -> State:
     """The state at b = high + low."""
-    diagram = power_diagram(problem.tree, problem.y, high, low, problem.box, known)
-    return measured(problem, diagram)
+    sites = problem.tree, problem.y, high, low, problem.box
+    return measured(problem, power_diagram(*sites, None) if known is None else followed(*sites, known))
 
 
 def measured(problem: Problem, diagram: Diagram) -> State:
@@ -104,8 +105,8 @@ def add(high: Array, low: Array, step: Array) -> tuple[Array, Array]:
     return rounded, rest - (rounded - total)
 
 
-def solve(hessian: Laplacian, shift: Array, gap: Array) -> tuple[Array, Array]:
-    """s with (H + shift) s = gap as a pair high + low, by a sparse factorisation of the scaled matrix.
+def solve(hessian: Laplacian, shift: Array, gap: Array, enough: Array) -> tuple[Array, Array]:
+    """s with (H + shift) s = gap as a pair high + low, up to residuals `enough` (n,), by a sparse factorisation.
 
     Weights differ by as many decades as the distances of sites. The residual is taken from differences of s along the
     edges, and s is kept to twice the precision, so that the change of every mass is right relative to that mass.
@@ -136,5 +137,7 @@ def solve(hessian: Laplacian, shift: Array, gap: Array) -> tuple[Array, Array]:
     for _ in range(REFINEMENTS):
         flow = weight * ((high[i] - high[j]) + (low[i] - low[j]))
         residual = gap - shift * high - (np.bincount(i, flow, n) - np.bincount(j, flow, n))
+        if (np.abs(residual) <= enough).all():
+            break
         high, low = add(high, low, solved(residual))
     return high, low

@@ -25,7 +25,8 @@ from particles.kernels.compiling import compiled
 COARSEST = 8
 """Groups in the first level that is solved."""
 
-_COARSE_RELATIVE = 0.5
+_COARSE, _COARSE_RELATIVE = 0.02, 0.5
+"""Error of the masses of groups, in all or relative to each, from which their halves are begun: it rises by that."""
 
 
 class Solved(NamedTuple):
@@ -96,7 +97,7 @@ def _by_levels(
             break
         problem, place = as_problem(level, pieces, box)
         begun = evaluate(problem, known.high[place], known.low[place])
-        state, more = _descend(problem, begun, tolerance, _COARSE_RELATIVE, most)
+        state, more = _descend(problem, begun, max(tolerance, _COARSE), _COARSE_RELATIVE, most)
         if state.error > FAR:
             state, again = _follow(problem, _begin(problem), tolerance, _COARSE_RELATIVE, most)
             more += again

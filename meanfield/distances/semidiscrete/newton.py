@@ -23,8 +23,12 @@ PATIENCE = 6
 """Steps in which the error has to fall by a third, or no more are taken."""
 
 
+ENOUGH = 1e-4
+"""Error of the change of a cell's mass, relative to its mass and to the error of all masses, that a step may have."""
+
 FEW, MENDED, MEND_ROUNDS = 0.05, 0.5, 8
-"""Share of the cells that a step may empty for them to be raised again, and what the error must fall to by it."""
+"""Share of the cells that a step may empty for them to be raised again, the fall of the error asked for then, as a share
+of what a step of that length would bring, and the rounds of raising."""
 
 
 class Progress(NamedTuple):
@@ -54,7 +58,8 @@ def newton(problem: Problem, state: State, tolerance: float, relative: float, mo
         for attempt in range(12):
             # In proportion to the masses: anything larger would empty the light cells.
             shift = damping * problem.nu + floor
-            taken = _search(problem, state, solve(hessian, shift, gap), min(1.0, 4.0 * length), mend=attempt == 0)
+            step = solve(hessian, shift, gap, ENOUGH * state.error * problem.nu)
+            taken = _search(problem, state, step, min(1.0, 4.0 * length), mend=attempt == 0)
             if taken is not None:
                 break
             damping = max(30.0 * damping, 1e-10)
@@ -102,8 +107,8 @@ def _search(
 ) -> tuple[State, float] | None:
     """The first of a few lengths that empties no cell and lowers Φ or the error of the masses enough.
 
-    Where the whole step empties a few cells only, and `mend` is true, they are raised again, and the error tells
-    whether it is taken.
+    Where a step empties a few cells only, and `mend` is true, they are raised again, and the error tells whether it is
+    taken.
     """
     slope = float(np.einsum("n,n->", problem.nu - state.cells.mass, step[0]))
     least = 0.05 * np.minimum(state.cells.mass, problem.nu)
@@ -112,9 +117,10 @@ def _search(
         high, low = add(*add(state.high, state.low, length * step[0]), length * step[1])
         tried = evaluate(problem, high, low, state.diagram)
         lacking = np.count_nonzero(tried.cells.mass < least)
-        if mend and length == 1.0 and 0 < lacking <= FEW * len(least) and tried.error < MENDED * state.error:
+        aim = (1.0 - MENDED * length) * state.error
+        if mend and 0 < lacking <= FEW * len(least) and tried.error < aim:
             mended = raise_lacking(problem, tried, rounds=MEND_ROUNDS)
-            if mended.error < MENDED * state.error and not (mended.cells.mass < least).any():
+            if mended.error < aim and not (mended.cells.mass < least).any():
                 return mended, length
         if lacking == 0:
             if tried.error < (1.0 - 0.2 * length) * state.error:

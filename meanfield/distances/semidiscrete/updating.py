@@ -9,6 +9,7 @@ import numpy as np
 from meanfield.distances.semidiscrete.boxes import Index
 from meanfield.distances.semidiscrete.clipping import Cells, measure_cells
 from meanfield.distances.semidiscrete.dual_function import Problem, State, evaluate, state_of
+from meanfield.distances.semidiscrete.following import places
 from meanfield.distances.semidiscrete.power_diagram import Diagram, Sites, cells_of, sites_of
 from particles.checks import Array
 
@@ -68,13 +69,6 @@ class _Rows(NamedTuple):
         return cells_of(
             which, self.sites.high[which], self.sites.low[which], self.sites, (start, self.neighbours(which))
         )
-
-
-def places(start: Index, rows: Index) -> Index:
-    """The places of the entries of some rows, those of row r being start[r] … start[r + 1] − 1."""
-    size = start[rows + 1] - start[rows]
-    first = np.cumsum(size) - size
-    return np.asarray(np.repeat(start[rows] - first, size) + np.arange(int(size.sum())), dtype=np.intp)
 
 
 def _patched(problem: Problem, state: State, parts: list[Diagram], high: Array, low: Array) -> tuple[Diagram, Cells]:

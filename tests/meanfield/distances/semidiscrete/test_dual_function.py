@@ -42,7 +42,7 @@ def test_the_linear_solution():
     graph = laplacian(p, evaluate(p, -0.5 * (p.y**2).sum(axis=1), np.zeros(25)))
     gap = np.random.default_rng(1).standard_normal(25)
     shift = np.full(25, 0.1)
-    high, low = solve(graph, shift, gap)
+    high, low = solve(graph, shift, gap, 0.0 * gap)
     s = high + low
     flow = graph.weight * (s[graph.i] - s[graph.j])
     product = np.bincount(graph.i, flow, 25) - np.bincount(graph.j, flow, 25) + shift * s

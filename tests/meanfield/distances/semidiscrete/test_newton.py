@@ -3,12 +3,17 @@
 import numpy as np
 import pytest
 
+from meanfield import Grid, Normal
+from meanfield.distances.arguments import as_atoms
+from meanfield.distances.semidiscrete import newton as newton_module
 from meanfield.distances.semidiscrete.boxes import build
 from meanfield.distances.semidiscrete.dual_function import Problem, evaluate
 from meanfield.distances.semidiscrete.envelope import LEAF
 from meanfield.distances.semidiscrete.levels import spread_out
 from meanfield.distances.semidiscrete.newton import newton, wanted
-from meanfield.distances.semidiscrete.pieces import piece_tree, pieces_of_mesh
+from meanfield.distances.semidiscrete.pieces import piece_tree, pieces_of_grid, pieces_of_mesh
+from meanfield.distances.semidiscrete.solution import solve
+from particles.measure import EmpiricalMeasure
 
 
 def problem(n):
@@ -39,6 +44,22 @@ def test_masses_of_six_decades_are_met_to_rounding():
     found = newton(p, evaluate(p, *spread_out(p)), 1e-13, 0.0, 40)
     assert found.state.error <= 1e-13
     assert found.steps < 20
+
+
+@pytest.mark.parametrize(("sigma", "most"), [(1.0, 25), (0.1, 50)])
+def test_a_gaussian_on_few_cells_takes_few_steps(sigma, most, monkeypatch):
+    """Its density falls by decades from cell to cell: whole steps empty some of the cells there, which are raised."""
+    asked = []
+
+    def counted(*args):
+        asked.append(1)
+        return evaluate(*args)
+
+    monkeypatch.setattr(newton_module, "evaluate", counted)
+    density = pieces_of_grid(Grid([(-5, 5), (-5, 5)], (32, 32)).measure(Normal([0, 0], sigma**2 * np.eye(2))))
+    points = np.random.default_rng(1).normal([1, 0], 1, (2000, 2))
+    solve(as_atoms(EmpiricalMeasure(points), "mu"), density).require()
+    assert len(asked) <= most
 
 
 @pytest.mark.parametrize("seed", range(5))

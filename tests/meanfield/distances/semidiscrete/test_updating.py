@@ -9,7 +9,7 @@ from meanfield.distances.semidiscrete.dual_function import evaluate
 from meanfield.distances.semidiscrete.levels import Level, as_problem, spread_out
 from meanfield.distances.semidiscrete.pieces import pieces_of_grid
 from meanfield.distances.semidiscrete.solution import _frame, _pieces
-from meanfield.distances.semidiscrete.updating import after_rise, places
+from meanfield.distances.semidiscrete.updating import after_rise
 
 
 def problem(n, seed):
@@ -46,8 +46,3 @@ def test_cut_in_place(seed, count, height, monkeypatch):
         assert set(part.diagram.neighbour[row]) == set(whole.diagram.neighbour[row])
     assert part.value == pytest.approx(whole.value, abs=1e-14)
     assert part.error == pytest.approx(whole.error, abs=1e-13)
-
-
-def test_places_of_rows():
-    start = np.array([0, 2, 2, 5])
-    np.testing.assert_array_equal(places(start, np.array([2, 0, 1])), [2, 3, 4, 0, 1])
