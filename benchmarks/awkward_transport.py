@@ -22,7 +22,7 @@ sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from transport_cases import case
 
 ROUNDING = 1e-14
-"""Of the squared extent of both sides together: what W₂² may differ by from the bracket's ends."""
+"""Of the squared extent of the union of both sides: what W₂² may differ by from the bracket's ends."""
 
 LONG = 10.0
 

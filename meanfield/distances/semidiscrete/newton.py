@@ -27,8 +27,8 @@ ENOUGH = 1e-4
 """Error of the change of a cell's mass, relative to its mass and to the error of all masses, that a step may have."""
 
 FEW, MENDED, MEND_ROUNDS = 0.05, 0.5, 8
-"""Share of the cells that a step may empty for them to be raised again, the fall of the error asked for then, as a share
-of what a step of that length would bring, and the rounds of raising."""
+"""Share of the cells that a step may empty for them to be raised again, in so many rounds, and what the error must fall
+by then, as a share of the length of the step."""
 
 
 class Progress(NamedTuple):

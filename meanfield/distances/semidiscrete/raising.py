@@ -70,7 +70,7 @@ def _alone(problem: Problem, high: Array, low: Array, which: Index, way: _Way, n
     """Steps at which each cell, the others' b as they are, has between ENOUGH of its mass and all of it."""
     wanted = problem.nu[which]
     aim = np.sqrt(AIM * wanted)
-    under, over, ahead = np.zeros(len(which)), way.room.copy(), way.more.copy()
+    under, over, rise = np.zeros(len(which)), way.room.copy(), way.more.copy()
     # The root of the mass of a small cell is nearly linear in b.
     root_under, root_over = np.zeros(len(which)), np.full(len(which), np.inf)
     active = np.arange(len(which))
@@ -81,9 +81,9 @@ def _alone(problem: Problem, high: Array, low: Array, which: Index, way: _Way, n
         share = (aim[active] - root_under[active]) / (root_over[active] - root_under[active])
         step = np.where((share > 0.0) & (trial % 3 != 0), a + np.clip(share, 0.01, 0.99) * (b - a), 0.5 * (a + b))
         # A cell that rose half way to the end would be cut by very many others.
-        start = way.first[active] if trial == 0 else a + ahead[active]
+        start = way.first[active] if trial == 0 else a + rise[active]
         step = np.where(np.isinf(root_over[active]) & (start > a), np.minimum(start, step), step)
-        ahead[active] *= 2.0
+        rise[active] *= 2.0
         site = which[active]
         known = begin[: len(active) + 1], near[active].ravel()
         cells = cells_of(site, *add(high[site], low[site], step), sites, known)
