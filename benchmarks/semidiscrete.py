@@ -3,9 +3,9 @@
     python benchmarks/semidiscrete.py [largest N] [pairs of the others]
 
 The points are drawn from the density's square; the density is uniform on 64² cells, a random one, and a Gaussian of a
-third of a cell's width, which falls by decades from one cell to the next. POT takes the cell centres, 48 bytes a pair, up
-to 5e6 pairs unless another number is given; its error is against the power cells. Compiling is done before. geomloss and
-ott-jax are timed where they are installed, on the same centres, in float64.
+third of a cell's width, which falls by decades from one cell to the next. POT takes the cell centres, 48 bytes a pair,
+up to 5e6 pairs unless another number is given; its error is against the power cells. Compiling is done before. geomloss
+and ott-jax are timed where they are installed, on the same centres, in float64.
 """
 
 import importlib.util
