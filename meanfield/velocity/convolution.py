@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
+import scipy
 
 from meanfield.measures.grid import Cells
 from meanfield.velocity.cell_averages import averaged_gradient
@@ -47,9 +47,9 @@ def convolved(field: VelocityField, axes: Sequence[Array], mu: Cells, component:
     kernel = _kernel(field, grid.bounds, grid.shape, at_edges, component)
     workers = thread_count(None)
     masses = np.maximum(mu.masses, 0.0)
-    spectrum = fft.rfftn(masses / masses.sum(), kernel.length, workers=workers)
+    spectrum = scipy.fft.rfftn(masses / masses.sum(), kernel.length, workers=workers)
     spectrum *= kernel.transform
-    out: Array = -fft.irfftn(spectrum, kernel.length, workers=workers)[kernel.place]
+    out: Array = -scipy.fft.irfftn(spectrum, kernel.length, workers=workers)[kernel.place]
     for k, (there, period) in enumerate(zip(at_edges, field.space.axis_periods(grid.dim), strict=True)):
         if there and period is not None:
             # The last edge of a period is the first.
@@ -71,10 +71,10 @@ def _kernel(
             steps, length, place = np.arange(n), n, slice(0, n)
         else:
             steps = np.arange(-(n - 1), points)
-            length, place = fft.next_fast_len(len(steps), real=True), slice(n - 1, n - 1 + points)
+            length, place = scipy.fft.next_fast_len(len(steps), real=True), slice(n - 1, n - 1 + points)
         centres.append(np.asarray((steps - (0.5 if at_edges[k] else 0.0)) * width, dtype=np.float64))
         lengths.append(length)
         places.append(place)
     widths = [(high - low) / n for (low, high), n in zip(bounds, shape, strict=True)]
     averages = averaged_gradient(pair_potential(field), centres, widths, component, periods)
-    return Kernel(fft.rfftn(averages, lengths, workers=thread_count(None)), tuple(lengths), tuple(places))
+    return Kernel(scipy.fft.rfftn(averages, lengths, workers=thread_count(None)), tuple(lengths), tuple(places))

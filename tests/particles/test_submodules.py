@@ -22,7 +22,8 @@ def test_public_modules_stand_in_all_and_in_dir():
     assert set(analysis.__all__) <= set(dir(analysis))
 
 
-LATE = ("matplotlib", "ot", "tqdm", "zarr", "scipy.integrate", "scipy.optimize", "scipy.spatial", "meanfield.plots")
+SCIPY = ("scipy.fft", "scipy.integrate", "scipy.optimize", "scipy.spatial", "scipy.special")
+LATE = ("matplotlib", "ot", "tqdm", "zarr", "meanfield.plots", *SCIPY)
 
 
 def test_they_and_heavy_libraries_are_imported_at_first_use():
