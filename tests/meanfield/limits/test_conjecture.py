@@ -153,7 +153,7 @@ def test_a_hundredth_of_the_spread_decides(away, observed):
 
 
 def test_runs_without_a_usable_time_or_direction_conclude_nothing():
-    """e^{−tV} leaves float64 from the first time on; V is so small that no eigenvalue is told from 0."""
+    """e^{−tV} leaves float64 from the first time on; V is so small that LAPACK may not tell its eigenvalues from 0."""
     x0 = np.random.default_rng(0).uniform(-1.0, 1.0, size=(4, 2))
     far = simulate(SelfAttention(np.eye(2), np.eye(2), np.diag([1.0, -1.0])), x0, [1e6, 1e6 + 2.0])
     skew = np.array([[1.0, 0.4], [-0.3, 0.2]])
@@ -161,5 +161,6 @@ def test_runs_without_a_usable_time_or_direction_conclude_nothing():
     for run in (far, tiny):
         found = limits.certify(run)
         assert found.status == "undecided"
-        assert "no saved time is usable" in found.reason
         assert str(found)
+        if run is far:
+            assert "no saved time is usable" in found.reason
