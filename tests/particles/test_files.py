@@ -73,10 +73,13 @@ def test_a_child_of_a_fork_does_not_keep_the_lock_of_its_parent(tmp_path):
         from pathlib import Path
         from particles.files import Lock
         lock = Lock(Path(sys.argv[1]))
+        forked, told = os.pipe()
         if os.fork() == 0:
             os.close(0); os.close(1); os.close(2)
+            os.write(told, b"1")
             time.sleep(20)
             os._exit(0)
+        os.read(forked, 1)
         print("held", flush=True)
         os.kill(os.getpid(), 9)
         """,

@@ -15,6 +15,8 @@ import pytest
 from meanfield.studies.executors import _without_interrupts, as_executor, maker, named_executor
 from particles.errors import InvalidInput
 
+ROOT = Path(__file__).parents[3]
+
 
 def test_executors_and_their_makers_are_taken_and_nothing_else():
     with ThreadPoolExecutor(1) as pool:
@@ -48,6 +50,26 @@ def test_a_mask_of_signals_is_lifted_again():
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
 
 
+TAKEN_BY_ANOTHER_THREAD = """
+import os, signal, sys, threading, time
+from meanfield.studies.executors import _without_interrupts
+threading.Thread(target=time.sleep, args=(1,)).start()
+try:
+    with _without_interrupts():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.1)
+        print("whole")
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="no masks of signals here")
+def test_an_interrupt_that_another_thread_takes_waits_too():
+    told = subprocess.run([sys.executable, "-c", TAKEN_BY_ANOTHER_THREAD], capture_output=True, text=True, cwd=ROOT)
+    assert told.stdout.split() == ["whole", "interrupted"], told.stderr
+
+
 ORPHAN = """
 import sys
 sys.path[:0] = [{tests!r}, {root!r}]
@@ -68,9 +90,8 @@ def alive(pid):
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks /proc whether a process is there")
 def test_workers_end_with_their_parent(tmp_path):
-    root = Path(__file__).parents[3]
     script = tmp_path / "orphan.py"
-    script.write_text(ORPHAN.format(tests=str(root / "tests"), root=str(root), folder=str(tmp_path)))
+    script.write_text(ORPHAN.format(tests=str(ROOT / "tests"), root=str(ROOT), folder=str(tmp_path)))
     parent = subprocess.Popen([sys.executable, str(script)])
     deadline = time.monotonic() + 120
     while not (found := list(tmp_path.glob("worker-*"))) and time.monotonic() < deadline and parent.poll() is None:
