@@ -162,5 +162,5 @@ def test_runs_without_a_usable_time_or_direction_conclude_nothing():
         found = limits.certify(run)
         assert found.status == "undecided"
         assert str(found)
-        if run is far:
-            assert "no saved time is usable" in found.reason
+        told = "no saved time is usable" in found.reason
+        assert told or (run is tiny and "4 clusters at 5% of the spread at t = 100" in found.reason)
