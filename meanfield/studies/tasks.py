@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, nullcontext
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import xarray as xr
 from meanfield.studies.executors import Executors, as_executor
 from meanfield.studies.found import Found
 from meanfield.studies.gather import gathered
+from meanfield.studies.interrupts import Interrupts
 from meanfield.studies.perform import Job, Task, performed
 from meanfield.studies.results import Place
 from meanfield.studies.task_store import TaskStore
@@ -46,8 +48,10 @@ def run_all(
     """
     coordinates = {name: coordinate(name, values) for name, values in axes.items()}
     executor, progress = as_executor(executor), as_progress(progress)
-    kept = None if store is None else TaskStore.open(store, made)
-    try:
+    with (
+        Interrupts() as interrupts,
+        nullcontext() if store is None else closing(TaskStore.open(store, made)) as kept,
+    ):
         if kept is not None and (finished := kept.finished()) is not None:
             return finished
         found = Found(tuple(len(values) for values in axes.values()))
@@ -61,6 +65,7 @@ def run_all(
                     for known in [outcome] if kept is None else kept.known(outcome):
                         found.add(known)
                     advance()
+                    interrupts.check()
         except KeyboardInterrupt:
             reason = "interrupted: what is done is kept" if kept else "interrupted"
             raise Interrupted(reason, dataset=_dataset(made, coordinates, _all(kept, found), reason)) from None
@@ -69,9 +74,6 @@ def run_all(
         if kept is not None:
             kept.finish(ds, found)
         return ds
-    finally:
-        if kept is not None:
-            kept.close()
 
 
 def complete(ds: xr.Dataset) -> xr.Dataset:

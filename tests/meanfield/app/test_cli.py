@@ -104,7 +104,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_so_in_one_line(small, tmp_path):
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)
     _, error = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, error
     assert b"Traceback" not in error
     assert error.strip().splitlines()[-1] == b"meanfield: interrupted; what is done is kept"
     assert (out / "solution.nc").exists()
