@@ -9,7 +9,7 @@ from source_tree import ROOT, imports, modules, words
 
 LAYERS = [
     ["particles.installation", "particles.submodules"],
-    ["particles.errors", "particles.display"],
+    ["particles.errors", "particles.display", "particles.interrupts"],
     ["particles.checks"],
     ["particles.measure"],
     ["particles.kernels", "particles.progress"],

@@ -15,6 +15,7 @@ from typing import Any, Protocol, cast
 
 from particles.checks import whole
 from particles.errors import InvalidInput
+from particles.interrupts import put_off
 from particles.kernels.threads import available_processors
 
 
@@ -100,24 +101,17 @@ def _without_interrupts() -> Iterator[None]:
     """Ctrl-C waits until the block has ended, and is masked in what is started in it; nothing where no masks are.
 
     The mask alone would not do: it is the calling thread's, and a signal that another thread takes interrupts Python's
-    main thread all the same, where a process half started would be left behind. So there it is only noted.
+    main thread all the same, where a process half started would be left behind.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    noted: list[int] = []
-    handler = signal.getsignal(signal.SIGINT) if threading.current_thread() is threading.main_thread() else None
-    if handler is not None:
-        signal.signal(signal.SIGINT, lambda number, _: noted.append(number))
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        if handler is not None:
-            signal.signal(signal.SIGINT, handler)
-        for number in noted[:1]:
-            signal.raise_signal(number)
+    with put_off():
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @dataclass(frozen=True)

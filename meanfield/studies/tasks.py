@@ -13,12 +13,12 @@ import xarray as xr
 from meanfield.studies.executors import Executors, as_executor
 from meanfield.studies.found import Found
 from meanfield.studies.gather import gathered
-from meanfield.studies.interrupts import Interrupts
 from meanfield.studies.perform import Job, Task, performed
 from meanfield.studies.results import Place
 from meanfield.studies.task_store import TaskStore
 from particles.dataset import COMPLETED, variable
 from particles.errors import Interrupted, RunStopped
+from particles.interrupts import Interrupts
 from particles.kernels.threads import threads
 from particles.progress import Progress, as_progress, progress_of
 

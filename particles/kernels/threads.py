@@ -16,6 +16,7 @@ from threadpoolctl import ThreadpoolController
 
 from particles.checks import whole
 from particles.errors import InvalidInput
+from particles.interrupts import put_off
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,7 +39,8 @@ def on_one_blas_thread(function: Callable[P, R]) -> Callable[P, R]:
 
 @functools.cache
 def _loaded_libraries() -> ThreadpoolController:
-    return ThreadpoolController()
+    with put_off():
+        return ThreadpoolController()
 
 
 class Threads:
@@ -120,8 +122,10 @@ def _limit_blas() -> None:
         _blas.clear()
         return
     if not _blas:
-        for library in ThreadpoolController().select(user_api="blas").lib_controllers:
-            _blas.append((library, library.num_threads))
+        # The libraries are found by callbacks from C, which drop the exception of Ctrl-C.
+        with put_off():
+            found = ThreadpoolController().select(user_api="blas").lib_controllers
+        _blas.extend((library, library.num_threads) for library in found)
     for library, _ in _blas:
         library.set_num_threads(_limits[-1].k)
 

@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from meanfield.studies import sweep
-from meanfield.studies.interrupts import Interrupts
 from particles.errors import Interrupted
+from particles.interrupts import Interrupts, put_off
 
 
 class Drops:
@@ -16,6 +16,19 @@ class Drops:
 
     def __del__(self):
         signal.raise_signal(signal.SIGINT)
+
+
+def test_what_is_put_off_is_heard_when_the_block_has_ended():
+    done = []
+
+    def block():
+        with put_off():
+            signal.raise_signal(signal.SIGINT)
+            done.append("all of it")
+
+    with pytest.raises(KeyboardInterrupt):
+        block()
+    assert done == ["all of it"]
 
 
 def test_an_interrupt_is_that_of_ctrl_c_and_what_was_there_before_is_back_afterwards():
