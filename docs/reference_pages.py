@@ -41,7 +41,7 @@ def write_reference(folder: Path) -> None:
         (folder / f"{module}.rst").write_text(_module_page(module, names), encoding="utf-8")
         for name in names:
             (folder / f"{page_of(module, name)}.rst").write_text(_page(module, name), encoding="utf-8")
-    lines = ["Reference", "=========", "", ".. toctree::", "   :maxdepth: 2", "", *(f"   {each}" for each in pages), ""]
+    lines = ["All names", "=========", "", ".. toctree::", "   :maxdepth: 2", "", *(f"   {each}" for each in pages), ""]
     (folder / "index.rst").write_text("\n".join(lines), encoding="utf-8")
 
 

@@ -127,6 +127,11 @@ def unwritten(ds: xr.Dataset) -> list[str]:
     return list(_raw_config(ds).get("functions", ()))
 
 
+def letter_of(ds: xr.Dataset) -> str:
+    """The letter of a run's coordinates: z in the rescaled frame (3.1), x in any other."""
+    return "z" if ds.attrs.get("frame") == "rescaled" else "x"
+
+
 def frame_name(model: VelocityField | DiscreteMap) -> Frame:
     """ "original", "rescaled" where x = e^{tV} z with V the sum of the values of the heads (3.1), else "moving"."""
     if model.frame is None:

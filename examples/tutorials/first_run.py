@@ -55,7 +55,7 @@ figure, axes = plt.subplots(1, 2, figsize=(8, 4), layout="constrained")
 plots.trajectories(ds, axes[0])
 plots.particles(ds, 10.0, axes[1])
 axes[0].set(aspect="equal", title="paths of all tokens")
-axes[1].set(aspect="equal", xlabel="$z_1$", ylabel="$z_2$")
+axes[1].set(aspect="equal")
 figure.show()
 
 # %%

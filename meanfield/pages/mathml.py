@@ -61,7 +61,8 @@ def matrix(symbol: str, values: npt.ArrayLike) -> str:
         space = above("<mi>ℝ</mi>", row(number(rows), sign("×"), number(columns)))
         return formula(name(symbol), sign("∈"), space)
     cells = "".join(f"<mtr>{''.join(f'<mtd>{number(v)}</mtd>' for v in line)}</mtr>" for line in array)
-    return formula(name(symbol), sign("="), "<mo>(</mo>", f"<mtable>{cells}</mtable>", "<mo>)</mo>")
+    # Its parentheses are borders: letters that stretch need a font for formulas, which a reader may not have.
+    return formula(name(symbol), sign("="), f'<mtable class="matrix">{cells}</mtable>')
 
 
 _MU, _X, _T = name("μ"), name("x"), name("t")

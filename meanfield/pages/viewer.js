@@ -31,7 +31,7 @@
       this.tokens = this.data.tokens && words(this.data.tokens.places);
       this.cells = this.data.density && bytes(this.data.density.shades);
       this.points = this.data.density && this.data.density.places && words(this.data.density.places);
-      this.azimuth = -0.9;
+      this.azimuth = 0.55;
       this.height = 0.45;
       this.timer = null;
       this.slider.addEventListener("input", () => this.draw());
@@ -115,7 +115,7 @@
       const box = this.data.box;
       const middle = box.map(([low, high]) => (low + high) / 2);
       const size = Math.hypot(...box.map(([low, high]) => high - low));
-      const unit = Math.min(this.width, this.tall) / size;
+      const unit = (0.9 * Math.min(this.width, this.tall)) / size;
       const [ca, sa, ch, sh] = [Math.cos(this.azimuth), Math.sin(this.azimuth), Math.cos(this.height), Math.sin(this.height)];
       return (x, y, z) => {
         const [u, v, w] = [x - middle[0], y - middle[1], z - middle[2]];
@@ -222,14 +222,17 @@
     map(k, at, area) {
       const { edges, largest } = this.data.density;
       const [n, m] = [edges[0].length - 1, edges[1].length - 1];
+      // Cells end at whole pixels of the screen: else a seam shows between neighbours of one colour.
+      const scale = this.canvas.width / this.width;
+      const whole = (length) => Math.round(length * scale) / scale;
       const [low, high] = [css("--low"), css("--high")];
       const shades = Array.from({ length: 256 }, (_, v) => mix(low, high, v / 255));
       for (let i = 0; i < n; i += 1) {
         for (let j = 0; j < m; j += 1) {
-          const [x0, y0] = at(edges[0][i], edges[1][j]);
-          const [x1, y1] = at(edges[0][i + 1], edges[1][j + 1]);
+          const [x0, y0] = at(edges[0][i], edges[1][j]).map(whole);
+          const [x1, y1] = at(edges[0][i + 1], edges[1][j + 1]).map(whole);
           this.pen.fillStyle = shades[this.cells[(k * n + i) * m + j]];
-          this.pen.fillRect(x0, y1, x1 - x0 + 0.6, y0 - y1 + 0.6);
+          this.pen.fillRect(x0, y1, x1 - x0, y0 - y1);
         }
       }
       const left = area.x + area.wide + 14;
@@ -255,25 +258,44 @@
       this.pen.setLineDash([]);
     }
 
+    cube(at) {
+      const box = this.data.box;
+      const corner = (bits) => box.map((ends, c) => ends[(bits >> c) & 1]);
+      const middle = at(...box.map(([low, high]) => (low + high) / 2));
+      const outside = (text, [x, y], far) => {
+        const length = Math.hypot(x - middle[0], y - middle[1]) || 1;
+        this.pen.fillText(text, x + (far * (x - middle[0])) / length, y + (far * (y - middle[1])) / length + 4);
+      };
+      // The edges that bear the names and numbers of the axes, first the lower end.
+      const named = [[0, 1], [1, 3], [0, 4]];
+      this.pen.textAlign = "center";
+      this.pen.fillStyle = css("--ink");
+      for (let from = 0; from < 8; from += 1) {
+        for (let c = 0; c < 3; c += 1) {
+          const to = from | (1 << c);
+          if (to === from) continue;
+          const [a, b] = [corner(from), corner(to)];
+          const bears = named[c][0] === from && named[c][1] === to;
+          this.pen.strokeStyle = css(bears ? "--soft" : "--line");
+          this.pen.beginPath();
+          this.pen.moveTo(...at(...a).slice(0, 2));
+          this.pen.lineTo(...at(...b).slice(0, 2));
+          this.pen.stroke();
+          if (!bears) continue;
+          const along = (share) => at(...a.map((value, d) => value + share * (b[d] - value)));
+          // The numbers of two edges that end in one corner stand apart from it.
+          const inset = Math.min(0.3, 24 / (Math.hypot(...[0, 1].map((d) => at(...a)[d] - at(...b)[d])) || 1));
+          outside(box[c][0].toPrecision(3), along(inset), 22);
+          outside(this.data.names[c], along(0.5), 22);
+          outside(box[c][1].toPrecision(3), along(1 - inset), 22);
+        }
+      }
+    }
+
     drawSpace(k) {
       const at = this.turned();
       const box = this.data.box;
-      const corner = box.map(([low]) => low);
-      this.pen.strokeStyle = css("--soft");
-      this.pen.fillStyle = css("--ink");
-      this.pen.textAlign = "center";
-      const [x, y] = at(...corner);
-      this.pen.fillText("(" + corner.map((v) => v.toPrecision(3)).join(", ") + ")", x, y + 14);
-      for (let c = 0; c < 3; c += 1) {
-        const end = corner.slice();
-        end[c] = box[c][1];
-        const [a, b] = [at(...corner), at(...end)];
-        this.pen.beginPath();
-        this.pen.moveTo(a[0], a[1]);
-        this.pen.lineTo(b[0], b[1]);
-        this.pen.stroke();
-        this.pen.fillText(this.data.names[c] + " = " + end[c].toPrecision(3), b[0], b[1] - 5);
-      }
+      this.cube(at);
       this.curves((place) => at(...place));
       const dots = [];
       if (this.points) {

@@ -13,7 +13,7 @@ import xarray as xr
 
 from meanfield.pages.page import data_block, own_file
 from particles.checks import Array
-from particles.dataset import as_dataset
+from particles.dataset import as_dataset, letter_of
 from particles.errors import InvalidInput
 from particles.measure import EmpiricalMeasure
 
@@ -32,7 +32,7 @@ _DENSITY = {
     3: f"Blue: the {CELLS} cells of largest density at the time, faint where it is less.",
 }
 
-SUBSCRIPTS = ("x₁", "x₂", "x₃")
+SUBSCRIPTS = "₁₂₃"
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def viewer(ds: xr.Dataset, name: str, *, cloud: xr.Dataset | None = None, curves
     chosen = np.unique(np.linspace(0, len(times) - 1, min(FRAMES, len(times))).round().astype(int))
     source = ds if cloud is None else cloud
     notes: list[str] = []
-    x, names = _tokens(source, times[chosen], notes) if "position" in source else (None, SUBSCRIPTS)
+    x, names = _tokens(source, times[chosen], notes) if "position" in source else (None, _names(ds))
     if len(chosen) < len(times):
         notes.append(f"{len(chosen)} of {len(times)} saved times")
     edges = _edges(ds) if "density" in ds else None
@@ -109,7 +109,7 @@ def _tokens(ds: xr.Dataset, times: Array, notes: list[str]) -> tuple[Array, Sequ
         notes.append(f"{most} of {x.shape[1]} tokens")
         x = x[:, np.linspace(0, x.shape[1] - 1, most).round().astype(int)]
     if x.shape[2] <= 3:
-        return x, SUBSCRIPTS
+        return x, _names(ds)
     flat = x.reshape(-1, x.shape[2])
     cloud = EmpiricalMeasure(flat[np.isfinite(flat).all(axis=1)])
     values_of, vectors = np.linalg.eigh(cloud.covariance())
@@ -118,6 +118,10 @@ def _tokens(ds: xr.Dataset, times: Array, notes: list[str]) -> tuple[Array, Sequ
         f"the two directions of R^{x.shape[2]} in which the tokens of all times vary most ({share:.0%} of the variance)"
     )
     return (x - cloud.mean()) @ vectors[:, [-1, -2]], ("first component", "second component")
+
+
+def _names(ds: xr.Dataset) -> list[str]:
+    return [letter_of(ds) + index for index in SUBSCRIPTS]
 
 
 def _axes(ds: xr.Dataset) -> list[str]:

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from particles.checks import number
-from particles.dataset import as_dataset
+from particles.dataset import as_dataset, letter_of
 from particles.errors import InvalidInput
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -51,11 +51,16 @@ def in_space(ax: Any) -> bool:
     return getattr(ax, "name", "") == "3d"
 
 
-def name_axes(ax: Any, d: int) -> None:
-    """x_1, x_2 and x_3 on the axes that there are, legible in space too."""
-    ax.set(xlabel="$x_1$", ylabel="$x_2$" if d > 1 else "")
+def coordinate(ds: xr.Dataset, k: int) -> str:
+    """The name of coordinate k = 1, 2, … of a run: z_k in the rescaled frame (3.1), x_k in any other."""
+    return f"${letter_of(ds)}_{k}$"
+
+
+def name_axes(ax: Any, ds: xr.Dataset, d: int) -> None:
+    """The names of the coordinates on the axes that there are, legible in space too."""
+    ax.set(xlabel=coordinate(ds, 1), ylabel=coordinate(ds, 2) if d > 1 else "")
     if in_space(ax):
-        ax.set_zlabel("$x_3$")
+        ax.set_zlabel(coordinate(ds, 3))
         ax.tick_params(labelsize=8, pad=1)
         ax.locator_params(nbins=5)
     elif isinstance(ax.xaxis.get_major_locator(), MaxNLocator):

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from meanfield.plots.drawing import COLOURS, axes_or_new, legend_below, one_run, required
@@ -50,7 +51,9 @@ def limit_distance(certificate: xr.Dataset, ax: Axes | None = None) -> list[Arti
     each = ax.semilogy(time, tokens, color=COLOURS[5], linewidth=0.4, alpha=0.5)
     largest = ax.semilogy(time, certificate["distance"], color=COLOURS[6], label="largest distance")
     ax.set(ylabel="distance to the limit set", ylim=(1e-10, 3 * float(certificate["distance"].max())))
-    legend_below(ax, [each[0], largest[0], drawn[0]], ["each token", "largest distance", "rank of P(t)"])
+    # The lines of single tokens are too pale for a legend.
+    sample = Line2D([], [], color=COLOURS[5], linewidth=1.5)
+    legend_below(ax, [sample, largest[0], drawn[0]], ["each token", "largest distance", "rank of P(t)"])
     return drawn + each + largest
 
 

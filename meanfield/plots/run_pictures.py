@@ -10,7 +10,7 @@ import xarray as xr
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from meanfield.plots.drawing import COLOURS, axes_or_new, in_space, name_axes, nearest, one_run, required
+from meanfield.plots.drawing import COLOURS, axes_or_new, coordinate, in_space, name_axes, nearest, one_run, required
 from particles.checks import Array, default_error_state
 from particles.dataset import periods_of
 
@@ -48,18 +48,27 @@ def density(ds: xr.Dataset, time: float, ax: Axes | None = None, **style: Any) -
     drawn: Artist
     if len(axes) == 1:
         (drawn,) = ax.plot(field[axes[0]], field, **{"color": COLOURS[0], **style})
-        ax.set(xlabel="$x_1$", ylabel="density")
+        ax.set(xlabel=coordinate(ds, 1), ylabel="density")
     else:
         for extra in axes[2:]:
             field = field.integrate(extra)
         style = {"cmap": "Blues", "vmin": 0.0, "shading": "nearest", "rasterized": True, **style}
         drawn = ax.pcolormesh(field[axes[0]], field[axes[1]], field.T, **style)
-        name_axes(ax, 2)
+        name_axes(ax, ds, 2)
         ax.set_aspect("equal")
-        bar = ax.figure.colorbar(drawn, ax=ax, shrink=0.8)
-        bar.set_label("density" if len(axes) == 2 else "density of $(x_1, x_2)$")
+        bar = ax.figure.colorbar(drawn, cax=_beside(ax))
+        bar.set_label("density" if len(axes) == 2 else f"density of ({coordinate(ds, 1)}, {coordinate(ds, 2)})")
     ax.set_title(f"t = {float(field['time']):g}")
     return drawn
+
+
+def _beside(ax: Any) -> Any:
+    """Axes for a colour bar, as tall as a map however flat that is; a narrow one gets few numbers below it."""
+    (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
+    unit = max(1.0, abs((high - low) / (right - left)))
+    if unit > 2.0:
+        ax.locator_params(axis="x", nbins=2)
+    return ax.inset_axes((1.0 + 0.04 * unit, 0.0, 0.06 * unit, 1.0))
 
 
 @default_error_state()
@@ -99,7 +108,7 @@ def particles(ds: xr.Dataset, time: float, ax: Axes | None = None, **style: Any)
     empty = not ax.has_data()
     drawn: Artist = ax.scatter(*columns, **{"s": 9, "color": COLOURS[1], **style})
     if empty:
-        name_axes(ax, d)
+        name_axes(ax, ds, d)
     ax.set_title(f"t = {float(x['time']):g}")
     return drawn
 
@@ -136,10 +145,10 @@ def trajectories(ds: xr.Dataset, ax: Axes | None = None, **style: Any) -> list[A
     style = {"color": COLOURS[0], "linewidth": 0.6, "marker": "o", "markevery": [-1], "markersize": 2, **style}
     paths = np.swapaxes(values, 0, 1)
     if d == 1:
-        ax.set(xlabel="t", ylabel="$x_1$")
+        ax.set(xlabel="t", ylabel=coordinate(ds, 1))
         paths = np.concatenate([np.broadcast_to(ds["time"].values[:, None], paths.shape), paths], axis=2)
     else:
-        name_axes(ax, d)
+        name_axes(ax, ds, d)
     periods, shown = periods_of(ds, d) or (None,) * d, 3 if in_space(ax) else 2
     return [ax.plot(*_broken(path, periods)[:, :shown].T, **style)[0] for path in paths]
 

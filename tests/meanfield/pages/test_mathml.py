@@ -35,6 +35,7 @@ def test_matrices():
     root = ElementTree.fromstring(mathml.matrix("V", [[1.0, -0.25], [0.0, 1 / 3]]))
     cells = [["".join(cell.itertext()) for cell in line] for line in root.iter("mtr")]
     assert cells == [["1", "−0.25"], ["0", "0.333333"]]
-    assert read(mathml.matrix("Q", 2.0)) == "Q=(2)"
+    assert [line.get("class") for line in root.iter("mtable")] == ["matrix"]
+    assert read(mathml.matrix("Q", 2.0)) == "Q=2"
     assert read(mathml.matrix("V", np.zeros((384, 32)))) == "V∈ℝ384×32"
     assert "<x>" not in mathml.matrix("<x>", 1.0)

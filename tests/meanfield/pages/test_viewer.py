@@ -54,6 +54,12 @@ def test_tokens_are_written_to_a_step_of_the_axis(d):
     assert (data["dim"], data["times"]) == (d, ds.time.values.tolist())
 
 
+def test_the_coordinates_of_the_rescaled_frame_are_z():
+    assert data_of(viewer(run(2), "run"))["names"] == ["x₁", "x₂"]
+    assert data_of(viewer(run(2).assign_attrs(frame="rescaled"), "run"))["names"] == ["z₁", "z₂"]
+    assert data_of(viewer(solution(2).assign_attrs(frame="rescaled"), "run"))["names"] == ["z₁", "z₂"]
+
+
 @pytest.mark.parametrize("d", [1, 2])
 def test_a_density_is_written_in_shares_of_its_largest_value(d):
     ds = solution(d)

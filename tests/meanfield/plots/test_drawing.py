@@ -3,6 +3,7 @@
 import itertools
 
 import matplotlib.pyplot as plt
+import xarray as xr
 
 from meanfield.plots.drawing import COLOURS, axes_or_new, in_space, legend_below, name_axes, plain
 
@@ -18,7 +19,7 @@ def test_axes_of_the_plane_and_of_space():
     plane, space = axes_or_new(None), axes_or_new(None, "3d")
     assert (in_space(plane), in_space(space)) == (False, True)
     assert axes_or_new(plane) is plane
-    name_axes(space, 3)
+    name_axes(space, xr.Dataset(), 3)
     assert space.get_zlabel() == "$x_3$"
 
 
@@ -38,7 +39,7 @@ def test_names_of_ticks_do_not_touch():
     figure = plt.figure(figsize=(9, 4.2), layout="constrained")
     left, _ = figure.subplots(1, 2)
     left.plot([-1.05, 1.05], [0.0, 1.0])
-    name_axes(left, 2)
+    name_axes(left, xr.Dataset(), 2)
     figure.canvas.draw()
     boxes = [label.get_window_extent() for label in left.get_xticklabels() if label.get_text()]
     assert all(one.x1 + 2 < other.x0 for one, other in itertools.pairwise(boxes))

@@ -66,7 +66,7 @@ def test_density(d):
     if d == 1:
         np.testing.assert_array_equal(drawn.get_ydata(), ds["density"][-1])
     else:
-        assert drawn.colorbar.ax.get_ylabel() == ("density" if d == 2 else "density of $(x_1, x_2)$")
+        assert drawn.colorbar.ax.get_ylabel() == ("density" if d == 2 else "density of ($x_1$, $x_2$)")
         # The map is a density of the first two coordinates: its mass is 1.
         assert drawn.get_array().sum() * 0.25 == pytest.approx(1.0, abs=1e-3)
 
@@ -81,10 +81,33 @@ def test_the_axes_given_are_used_and_a_wrong_dataset_is_refused():
 
 def test_every_axis_is_named():
     for d in (1, 2, 3, 5):
-        axes = [plots.particles(run(d), 0.0).axes, plots.trajectories(run(d))[0].axes]
+        ds = run(d).assign_attrs(frame="original")
+        axes = [plots.particles(ds, 0.0).axes, plots.trajectories(ds)[0].axes]
         assert axes[1].get_xlabel() == ("t" if d == 1 else "$x_1$")
         assert axes[1].get_ylabel() == ("$x_1$" if d == 1 else "$x_2$")
         assert [getattr(ax, "get_zlabel", lambda: None)() for ax in axes] == ["$x_3$" if d == 3 else None] * 2
+
+
+def test_the_coordinates_of_the_rescaled_frame_are_z():
+    drawn = plots.density(solution(2).assign_attrs(frame="rescaled"), 0.0)
+    assert (drawn.axes.get_xlabel(), drawn.axes.get_ylabel()) == ("$z_1$", "$z_2$")
+    assert (
+        plots.density(solution(3).assign_attrs(frame="rescaled"), 0.0)
+        .colorbar.ax.get_ylabel()
+        .endswith("($z_1$, $z_2$)")
+    )
+    assert plots.particles(run(3).assign_attrs(frame="rescaled"), 0.0).axes.get_zlabel() == "$z_3$"
+
+
+@pytest.mark.parametrize("tall", [0.05, 1.0, 20.0])
+def test_a_colour_bar_is_as_tall_as_its_map(tall):
+    ds = solution(2)
+    drawn = plots.density(ds.assign_coords(x2=ds["x2"] * tall), 0.0)
+    drawn.figure.canvas.draw()
+    box, bar = drawn.axes.get_window_extent(), drawn.colorbar.ax.get_window_extent()
+    assert (bar.y0, bar.y1) == pytest.approx((box.y0, box.y1), abs=1.0)
+    assert bar.x0 > box.x1
+    assert bar.width > 3.0
 
 
 def test_particles_are_put_on_a_density():
