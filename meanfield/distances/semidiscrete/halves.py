@@ -13,8 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from meanfield.distances.semidiscrete.boxes import Index
-from meanfield.distances.semidiscrete.dual_function import add
+from meanfield.distances.semidiscrete.boxes import Index, build
+from meanfield.distances.semidiscrete.dual_function import Problem, add
+from meanfield.distances.semidiscrete.envelope import LEAF
+from meanfield.distances.semidiscrete.pieces import PieceTree
 from particles.checks import Array
 
 _END = 3.0**0.5
@@ -48,6 +50,13 @@ def group(sites: Level, start: Index) -> Level:
     share = sites.nu / nu[label]
     mean = origin + np.add.reduceat(share[:, None] * (sites.y - origin[label]), start)
     return Level(mean, nu, start)
+
+
+def as_problem(level: Level, pieces: PieceTree, box: Array) -> tuple[Problem, Index]:
+    """The transport of the density to groups of sites, and the order in which it holds them."""
+    tree = build(level.y, LEAF)
+    y = np.ascontiguousarray(level.y[tree.order])
+    return Problem(tree, y, level.nu[tree.order], pieces, box), tree.order
 
 
 def split(groups: Level, finer: Level, known: Potentials) -> Potentials:

@@ -4,29 +4,36 @@ cells of affine images or ranks of the sites; else along a path of densities.
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import scipy
 
 from meanfield.distances.semidiscrete.blurring import Mixture, blurred
-from meanfield.distances.semidiscrete.boxes import Index, build
+from meanfield.distances.semidiscrete.boxes import Index
+from meanfield.distances.semidiscrete.drawn_apart import (
+    COARSE,
+    COARSE_RELATIVE,
+    EMPTY,
+    Given,
+    Known,
+    Reached,
+    drawn_apart,
+    halved,
+    near,
+    too_many,
+)
 from meanfield.distances.semidiscrete.dual_function import Problem, State, add, evaluate, measured
-from meanfield.distances.semidiscrete.envelope import LEAF
 from meanfield.distances.semidiscrete.groups import nested
-from meanfield.distances.semidiscrete.halves import Level, Potentials, group, split
+from meanfield.distances.semidiscrete.halves import Level, Potentials, as_problem, group
 from meanfield.distances.semidiscrete.newton import in_strides, newton
 from meanfield.distances.semidiscrete.pieces import PieceTree
-from meanfield.distances.semidiscrete.raising import LEAST, raise_lacking
+from meanfield.distances.semidiscrete.raising import raise_lacking
 from particles.checks import Array
 from particles.kernels.compiling import compiled
 
 COARSEST = 8
 """Groups in the first level that is solved."""
-
-_COARSE, _COARSE_RELATIVE = 0.02, 0.5
-"""Error of the masses of groups, in all or relative to each, from which their halves are begun: it rises by that."""
 
 
 class Solved(NamedTuple):
@@ -45,24 +52,21 @@ def solve_levels(y: Array, nu: Array, pieces: PieceTree, box: Array, tolerance: 
     ranks of their coordinates, which serves clusters; else along a path of densities.
     """
     sites = Level(y, nu, np.arange(len(y)))
-    problem, order = as_problem(sites, pieces, box)
     good = max(GOOD, tolerance)
-    state = None
-    begun, steps = _by_levels(sites, pieces, box, tolerance, most)
-    if begun is not None:
-        high, low = begun
-        state, more = _descend(problem, evaluate(problem, high[order], low[order]), tolerance, 0.0, most)
-        steps += more
-    if state is None or state.error > good:
+    solved, steps = _by_levels(sites, pieces, box, tolerance, most)
+    if solved is None or solved.state.error > good:
+        problem, order = as_problem(sites, pieces, box)
         start = _begin(problem)
         for way in (_descend, _follow):
             first = measured(problem, start.diagram) if way is _descend else start
             other, more = way(problem, first, tolerance, 0.0, most)
-            state, steps = (other if state is None or other.error < state.error else state), steps + more
-            if state.error <= good:
+            steps += more
+            if solved is None or other.error < solved.state.error:
+                solved = Reached(problem, other, order)
+            if solved.state.error <= good:
                 break
-    assert state is not None
-    return Solved(problem, state, steps, order)
+    assert solved is not None
+    return Solved(solved.problem, solved.state, steps, solved.order)
 
 
 def _begin(problem: Problem) -> State:
@@ -72,48 +76,57 @@ def _begin(problem: Problem) -> State:
     return max(starts, key=lambda state: float((state.cells.mass / problem.nu).min()))
 
 
-def as_problem(level: Level, pieces: PieceTree, box: Array) -> tuple[Problem, Index]:
-    """The transport of the density to groups of sites, and the order in which it holds them."""
-    tree = build(level.y, LEAF)
-    y = np.ascontiguousarray(level.y[tree.order])
-    return Problem(tree, y, level.nu[tree.order], pieces, box), tree.order
+def _by_levels(sites: Level, pieces: PieceTree, box: Array, tolerance: float, most: int) -> tuple[Reached | None, int]:
+    """The solution continued from groups that were solved coarsely, None where it could not be; steps it took.
 
-
-def _by_levels(
-    given: Level, pieces: PieceTree, box: Array, tolerance: float, most: int
-) -> tuple[tuple[Array, Array] | None, int]:
-    """b for all sites, continued from groups that were solved coarsely, or None where some were not; steps it took."""
-    order, starts, ends = nested(given.y)
-    sites = Level(given.y[order], given.nu[order], given.start)
+    A level that is not reached is passed over: the next one is continued from the one before it.
+    """
+    order, starts, ends = nested(sites.y)
+    given = Given(Level(sites.y[order], sites.nu[order], sites.start), starts, pieces, box, most)
     total, steps = pieces.moments[0], 0
-    level = group(sites, starts[0])
-    known = Potentials(np.zeros(1), np.zeros(1), total[None, 1:3], total[None, 3:] / total[0])
-    solved = [end for end in ends if end > 0 and len(starts[end]) >= min(COARSEST, len(sites.y))]
-    for begin, end in pairwise([0, *solved]):
-        for start in starts[begin + 1 : end + 1]:
-            finer = group(sites, start)
-            level, known = finer, split(level, finer, known)
-        if end == solved[-1]:
-            break
-        problem, place = as_problem(level, pieces, box)
-        begun = evaluate(problem, known.high[place], known.low[place])
-        state, more = _descend(problem, begun, max(tolerance, _COARSE), _COARSE_RELATIVE, most)
-        if state.error > FAR:
-            state, again = _follow(problem, _begin(problem), tolerance, _COARSE_RELATIVE, most)
-            more += again
+    one = Potentials(np.zeros(1), np.zeros(1), total[None, 1:3], total[None, 3:] / total[0])
+    known = root = Known(0, group(given.sites, starts[0]), one)
+    reached = _at(given, root)
+    solved = [end for end in ends if end > 0 and len(starts[end]) >= min(COARSEST, len(order))]
+    for end in solved:
+        found, more = _after(given, known, root, end)
         steps += more
-        if state.error > FAR:
-            return None, steps
-        back = np.argsort(place)
-        centroid, spread = _filled(problem, state)
-        known = Potentials(state.high[back], state.low[back], centroid[back], spread[back])
-    back = np.argsort(order)
-    return (known.high[back], known.low[back]), steps
+        if found is None:
+            continue
+        reached = found
+        back = np.argsort(reached.order)
+        centroid, spread = _filled(reached.problem, reached.state)
+        cells = Potentials(reached.state.high[back], reached.state.low[back], centroid[back], spread[back])
+        known = Known(end, group(given.sites, starts[end]), cells)
+    if len(reached.order) < len(order):
+        return None, steps
+    state, more = in_strides(reached.problem, reached.state, tolerance, most)
+    return Reached(reached.problem, state, order[reached.order]), steps + more
+
+
+def _at(given: Given, known: Known) -> Reached:
+    problem, order = as_problem(known.level, given.pieces, given.box)
+    return Reached(problem, evaluate(problem, known.potentials.high[order], known.potentials.low[order]), order)
+
+
+def _after(given: Given, known: Known, root: Known, halvings: int) -> tuple[Reached | None, int]:
+    """A level solved coarsely from the one before, whose groups are halved, or else drawn apart, or else from one."""
+    reached = _at(given, halved(given, known, halvings))
+    state, steps = _descend(reached.problem, reached.state, COARSE, COARSE_RELATIVE, given.most)
+    found: Reached | None = reached._replace(state=state)
+    if found is not None and near(found):
+        return found, steps
+    for begun in (known, root):
+        found, more = drawn_apart(given, begun, halvings)
+        steps += more
+        if found is not None:
+            return found, steps
+    return None, steps
 
 
 def _descend(problem: Problem, begun: State, tolerance: float, relative: float, most: int) -> tuple[State, int]:
     """Newton's method from cells that were raised to some of their mass, unless most lack it."""
-    if (begun.cells.mass < LEAST * problem.nu).mean() > RAISED:
+    if too_many(problem, begun, RAISED):
         return begun, 0
     begun = raise_lacking(problem, begun, rounds=ROUNDS)
     if (begun.cells.mass <= EMPTY * problem.nu).any():
@@ -212,11 +225,8 @@ RELATIVE = 0.02
 SHARE, LEAST_STRIDE = 0.1, 1.0 / 64.0
 """What is left of a density of the path when the next one is reached, and the least part of the way taken at once."""
 
-RAISED, ROUNDS = 0.3, 30
+RAISED, ROUNDS = 0.3, 10
 """The most cells that are raised before Newton's method begins, as a share of all, and in how many rounds."""
-
-EMPTY = 1e-6
-"""Share of its mass below which a cell that could not be raised keeps Newton's method from beginning."""
 
 FAR = 0.3
 """Error of the masses of groups from which nothing is continued."""

@@ -121,6 +121,14 @@ def cells_of(which: Index, own_high: Array, own_low: Array, sites: Sites, known:
     )
 
 
+def joined(parts: list[Diagram]) -> Diagram:
+    """The cells of one part after the other."""
+    counts = np.concatenate([np.diff(part.start) for part in parts])
+    start = np.concatenate([[0], np.cumsum(counts)]).astype(np.intp)
+    which, high, low, _, neighbour, empty = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Diagram(which, high, low, start, neighbour, empty)
+
+
 @kernel_part()
 def cut(px, py, label, n, d0, d1, c, new, qx, qy, ql):  # type: ignore[no-untyped-def]
     """The part of a convex polygon where d0 x + d1 y + c ≤ 0; label[k] names the edge from corner k to k + 1."""

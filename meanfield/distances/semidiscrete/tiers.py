@@ -11,8 +11,8 @@ import scipy
 
 from meanfield.distances.semidiscrete.boxes import Index
 from meanfield.distances.semidiscrete.dual_function import Problem, State, add, evaluate
-from meanfield.distances.semidiscrete.halves import Level
-from meanfield.distances.semidiscrete.levels import Solved, as_problem, solve_levels
+from meanfield.distances.semidiscrete.halves import Level, as_problem
+from meanfield.distances.semidiscrete.levels import Solved, solve_levels
 from meanfield.distances.semidiscrete.newton import in_strides
 from meanfield.distances.semidiscrete.pieces import PieceTree
 from meanfield.distances.semidiscrete.raising import raise_lacking

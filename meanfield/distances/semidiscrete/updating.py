@@ -9,8 +9,8 @@ import numpy as np
 from meanfield.distances.semidiscrete.boxes import Index
 from meanfield.distances.semidiscrete.clipping import Cells, measure_cells
 from meanfield.distances.semidiscrete.dual_function import Problem, State, evaluate, state_of
-from meanfield.distances.semidiscrete.following import places
-from meanfield.distances.semidiscrete.power_diagram import Diagram, Sites, cells_of, sites_of
+from meanfield.distances.semidiscrete.following import places, with_rows
+from meanfield.distances.semidiscrete.power_diagram import Diagram, Sites, cells_of, joined, sites_of
 from particles.checks import Array
 
 _FEW = 0.2
@@ -47,7 +47,7 @@ def after_rise(problem: Problem, state: State, high: Array, low: Array, risen: I
         beside = np.zeros(len(frontier), bool)
         beside[np.repeat(np.arange(len(frontier)), np.diff(part.start))[up[part.neighbour]]] = True
         frontier = np.unique(rows.neighbours(frontier[beside | part.empty]))
-    diagram, cells = _patched(problem, state, parts, high, low)
+    diagram, cells = _patched(problem, state, joined(parts), high, low)
     if abs(float(cells.mass.sum()) - 1.0) > _DEFECT:
         return evaluate(problem, high, low, state.diagram)
     return state_of(problem, diagram, cells)
@@ -71,25 +71,17 @@ class _Rows(NamedTuple):
         )
 
 
-def _patched(problem: Problem, state: State, parts: list[Diagram], high: Array, low: Array) -> tuple[Diagram, Cells]:
-    """The diagram and its integrals with some cells in place of the old ones."""
-    old, n = state.diagram, len(problem.y)
-    count = np.diff(old.start)
-    kept = np.ones(n, bool)
-    for part in parts:
-        count[part.which] = np.diff(part.start)
-        kept[part.which] = False
-    start = np.concatenate([[0], np.cumsum(count)]).astype(np.intp)
-    neighbour, face = np.empty(start[-1], np.intp), np.empty(start[-1])
+def _patched(problem: Problem, state: State, part: Diagram, high: Array, low: Array) -> tuple[Diagram, Cells]:
+    """The diagram and its integrals with the cells of `part` in place of the old ones."""
+    old = state.diagram
+    diagram = with_rows(old._replace(high=high, low=low), part)
+    found = measure_cells(part, problem.y, high, low, problem.pieces, problem.box, problem.background)
+    kept = np.ones(len(high), bool)
+    kept[part.which] = False
     rest = np.flatnonzero(kept)
-    to, source = places(start, rest), places(old.start, rest)
-    neighbour[to], face[to] = old.neighbour[source], state.cells.face[source]
-    empty = old.empty.copy()
-    cells = Cells(state.cells.mass.copy(), state.cells.centroid.copy(), state.cells.second.copy(), face)
-    for part in parts:
-        found = measure_cells(part, problem.y, high, low, problem.pieces, problem.box, problem.background)
-        to = places(start, part.which)
-        neighbour[to], face[to], empty[part.which] = part.neighbour, found.face, part.empty
-        cells.mass[part.which], cells.centroid[part.which] = found.mass, found.centroid
-        cells.second[part.which] = found.second
-    return Diagram(np.arange(n), high, low, start, neighbour, empty), cells
+    mass, centroid, second = state.cells.mass.copy(), state.cells.centroid.copy(), state.cells.second.copy()
+    mass[part.which], centroid[part.which], second[part.which] = found.mass, found.centroid, found.second
+    face = np.empty(len(diagram.neighbour))
+    face[places(diagram.start, rest)] = state.cells.face[places(old.start, rest)]
+    face[places(diagram.start, part.which)] = found.face
+    return diagram, Cells(mass, centroid, second, face)

@@ -6,7 +6,8 @@ import pytest
 from meanfield import Grid, GridMeasure
 from meanfield.distances.semidiscrete import updating
 from meanfield.distances.semidiscrete.dual_function import evaluate
-from meanfield.distances.semidiscrete.levels import Level, as_problem, spread_out
+from meanfield.distances.semidiscrete.halves import Level, as_problem
+from meanfield.distances.semidiscrete.levels import spread_out
 from meanfield.distances.semidiscrete.pieces import pieces_of_grid
 from meanfield.distances.semidiscrete.solution import _frame, _pieces
 from meanfield.distances.semidiscrete.updating import after_rise
