@@ -103,7 +103,7 @@ def _of_one(certificate: LimitCertificate) -> xr.Dataset:
     """The certificate of a run; what it has as attributes are variables, and its set is told in words."""
     ds = certificate.to_dataset()
     shape = certificate.limit_set.to_dataset() if isinstance(certificate.limit_set, LimitSet) else xr.Dataset()
-    ds = ds.drop_vars([name for name in shape.variables if name in ds.variables and name not in ("time", "component")])
+    ds = ds.drop_vars([name for name in shape.variables if name in ds.variables])
     words = {name: variable((), np.array(ds.attrs.pop(name, ""), object), name) for name in _WORDS}
     numbers = {name: variable((), ds.attrs.pop(name), name) for name in _NUMBERS}
     del ds.attrs["hypotheses"]

@@ -72,8 +72,7 @@ def overview(ds: xr.Dataset) -> Figure:
 def _snapshots(ds: xr.Dataset) -> Figure:
     times = ds["time"].values
     shown = times[np.unique(np.linspace(0, len(times) - 1, 3).round().astype(int))]
-    d = ds.sizes["component"] if "position" in ds else ds["density"].ndim - 1
-    space = d == 3 and "density" not in ds
+    space = "density" not in ds and ds.sizes["component"] == 3
     figure = plt.figure(figsize=(4.0 * len(shown), 3.6), layout="constrained")
     for k, time in enumerate(shown):
         ax = figure.add_subplot(1, len(shown), k + 1, projection="3d" if space else None)

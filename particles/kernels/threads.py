@@ -160,7 +160,6 @@ def spread(work: Callable[[int, int], object], tiles: int, threads: int, chunk: 
         for helper in helpers:
             helper.join()
     except BaseException as interruption:
-        failures.append(interruption)
-        raise
+        failures.insert(0, interruption)
     if failures:
         raise failures[0]

@@ -22,6 +22,7 @@ def test_fixed_cells_name_walls_and_the_change_of_scores():
     budget = error_budget(solve(SelfAttention(1.0, 1.0, -1.0), START, [0, 0.1], FiniteVolume()))
     assert set(budget.data_vars) == {"time_error", "wall_mass", "score_change"}
     assert budget.wall_mass.dims == ("time",)
+    assert all(budget[name].attrs["long_name"] for name in budget.data_vars)
 
 
 def test_particles_have_none():

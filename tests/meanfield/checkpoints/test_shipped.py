@@ -6,6 +6,7 @@ import pytest
 
 from meanfield import checkpoints
 from meanfield.data import data_folder
+from particles.errors import InvalidInput
 
 
 @pytest.mark.parametrize("text", range(4))
@@ -32,3 +33,10 @@ def test_what_is_shipped_is_what_its_note_has():
         assert len(text.ids) == len(text.tokens)
     lengths = [len(text.ids) for text in checkpoints.tiny_texts()]
     assert max(lengths) == lengths[-1] > 60
+
+
+def test_the_text_after_the_last_is_refused():
+    many = len(checkpoints.tiny_texts())
+    assert len(checkpoints.tiny_reference(many - 1)) > 0
+    with pytest.raises(InvalidInput, match=rf"text must be in 0 … {many - 1}, got {many}"):
+        checkpoints.tiny_reference(many)

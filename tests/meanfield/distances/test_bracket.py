@@ -5,7 +5,8 @@ import pytest
 from brackets import contains
 
 from meanfield import wasserstein, wasserstein_bracket
-from meanfield.distances import Bracket
+from meanfield.distances import Bracket, ConvexPieces
+from meanfield.distances.bracket import as_cloud
 from particles.errors import InvalidInput
 from particles.measure import EmpiricalMeasure
 
@@ -150,3 +151,14 @@ def test_a_shift_whose_square_leaves_float64_is_still_bracketed(shift, d):
     assert bracket.lower <= shift * 5**-0.5 <= bracket.upper <= max(1e-150, shift)
     alone = wasserstein_bracket(EmpiricalMeasure(x[:1]), EmpiricalMeasure(y[:1]), labelled=True)
     assert alone.lower <= shift <= alone.upper <= shift * (1 + 1e-12) + 1e-323
+
+
+def test_a_polygon_is_as_far_from_its_mean_as_its_spread_and_its_corners():
+    """A triangle of sides a, b, c: E|x − mean|² = (a² + b² + c²)/36, and its farthest point is a corner."""
+    corners = np.array([[0.0, 0.0], [3.0, 0.0], [1.0, 2.0]])
+    triangle = ConvexPieces(corners, [0, 3], [1.0])
+    sides = ((corners - np.roll(corners, 1, axis=0)) ** 2).sum()
+    cloud, off = as_cloud(triangle, 2.0)
+    np.testing.assert_allclose(cloud.points, [corners.mean(axis=0)], rtol=1e-14)
+    assert off == pytest.approx(np.sqrt(sides / 36.0), rel=1e-9)
+    assert as_cloud(triangle, 3.0)[1] == pytest.approx(np.linalg.norm(corners - corners.mean(axis=0), axis=1).max())

@@ -5,7 +5,7 @@ import pytest
 
 from meanfield import Grid, Normal, Uniform
 from meanfield.distances import density_bracket
-from meanfield.distances.sinkhorn import entropic, soft_transform
+from meanfield.distances.sinkhorn import entropic, entropic_self, soft_transform
 from particles.errors import InvalidInput, NotConverged, NotSupported
 from particles.measure import EmpiricalMeasure
 
@@ -53,3 +53,27 @@ def test_the_value_is_the_cost_of_its_plan_and_of_its_entropy():
     np.testing.assert_allclose(plan.sum(axis=1), a.ravel(), atol=1e-11)
     np.testing.assert_allclose(plan.sum(axis=0), b.ravel(), atol=1e-11)
     assert found.value == pytest.approx((plan * cost).sum() + 0.3 * (plan * np.log(plan / independent)).sum(), rel=1e-9)
+
+
+def test_the_error_of_a_density_with_itself_is_that_of_the_whole_marginal():
+    """Σ_x |Σ_y π(x, y) − a(x)| at π = e^{(f + f − c)/ε} a ⊗ a."""
+    rng = np.random.default_rng(3)
+    x, a = (rng.random(4), rng.random(5)), rng.dirichlet(np.ones(20)).reshape(4, 5)
+    points = np.stack(np.meshgrid(*x, indexing="ij"), axis=-1).reshape(-1, 2)
+    cost = ((points[:, None] - points) ** 2).sum(axis=-1)
+    found = entropic_self(x, a, 0.2, 1e-4, 1000)
+    plan = np.exp((found.f.ravel()[:, None] + found.f.ravel() - cost) / 0.2) * np.outer(a, a)
+    assert 0.0 < found.error <= 1e-4
+    assert found.error == pytest.approx(np.abs(plan.sum(axis=1) - a.ravel()).sum(), rel=1e-6)
+
+
+def test_the_error_of_two_densities_is_that_of_the_whole_marginal():
+    """Σ_x |Σ_y π(x, y) − a(x)| before the last step, by which it does not grow."""
+    rng = np.random.default_rng(5)
+    x, y = (rng.random(3), rng.random(4)), (rng.random(5), rng.random(3))
+    a, b = rng.dirichlet(np.ones(12)).reshape(3, 4), rng.dirichlet(np.ones(15)).reshape(5, 3)
+    points = [np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2) for axes in (x, y)]
+    cost = ((points[0][:, None] - points[1]) ** 2).sum(axis=-1)
+    found = entropic(x, a, y, b, 0.1, 1e-3, 1000)
+    plan = np.exp((found.f.ravel()[:, None] + found.g.ravel() - cost) / 0.1) * np.outer(a, b)
+    assert found.error == pytest.approx(np.abs(plan.sum(axis=1) - a.ravel()).sum(), rel=1e-6)

@@ -31,3 +31,9 @@ def test_clouds_in_every_dimension(d):
 def test_clouds_refuse_higher_dimensions():
     with pytest.raises(InvalidInput, match="d = 4"):
         figures.cloud(np.zeros((3, 4)))
+
+
+def test_a_graph_has_a_line_for_every_weight_from_a_hundredth_on():
+    P = np.array([[0.995, 0.005, 0.0], [0.3, 0.3, 0.4]])
+    axes = figures.leaders_graph(np.zeros((2, 2)), np.arange(6.0).reshape(3, 2), P)
+    assert sorted(line.get_linewidth() / 1.6 for line in axes.lines) == pytest.approx([0.3, 0.3, 0.4, 0.995])

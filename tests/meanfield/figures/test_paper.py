@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from meanfield import figures
+from meanfield.data import figure_cases
+from meanfield.figures import paper, runs
 from meanfield.limits import hull
 
 QUICK = ("1", "2", "3", "4", "5", "6", "8", "9", "table1")
@@ -61,3 +63,10 @@ def test_panels_take_the_place_of_an_axes():
     figures.figure(3, ax=loose)
     # Four panels and their colour bar in the place of one.
     assert len(fig.axes) == 10
+
+
+def test_a_legend_names_leaders_where_they_are_known_only():
+    case = figure_cases(5)[0]
+    run = runs.published(case, np.array([0.0, 1.0]))
+    assert run.certificate is None
+    assert "leader" not in paper._legend(run, False)

@@ -1,5 +1,7 @@
 """The runs behind the figures: exact, and as published."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -43,3 +45,18 @@ def test_exact_runs_follow_the_rescaled_flow_before_the_leader_phase_and_in_it()
     assert "closed form of the leader phase" in run.how
     flow = simulate(run.model.rescaled(), case.initial(), times, method=Adaptive(1e-10, 1e-12))
     np.testing.assert_allclose(run.positions, flow.position.values, rtol=0.0, atol=4e-9)
+
+
+def test_a_label_is_what_moves_the_tokens():
+    case = figure_cases(5)[0]
+    found = runs.published(case, np.array([0.0, 1.0]))
+    assert found.label.removeprefix(f"d = {case.d}: ") == "Euler"
+
+
+def test_tokens_that_stay_bounded_are_shown_at_all_times_as_published():
+    """With V = −I no score grows: nothing ends the run before the last time."""
+    case = replace(figure_cases(5)[0], V=-np.eye(figure_cases(5)[0].d), frame="original")
+    times = np.array([0.0, 1.0, 2.0])
+    found = runs.published(case, times)
+    np.testing.assert_array_equal(found.shown, times)
+    assert np.abs(found.positions[-1]).max() < np.abs(found.positions[0]).max()

@@ -5,7 +5,7 @@ import pytest
 from samples import similar
 
 from meanfield import limits
-from particles import SelfAttention
+from particles import HegselmannKrause, SelfAttention
 
 I2, I3 = np.eye(2), np.eye(3)
 
@@ -86,3 +86,8 @@ def test_a_verdict_names_every_theorem_that_applies():
     assert (found.theorem, *found.others) == ("2.1", "3.1", "4.2")
     assert "also: Theorem 3.1, 4.2" in str(found)
     assert "also" not in str(limits.hypotheses(SelfAttention(I2, I2, -I2)))
+
+
+def test_a_model_without_a_head_has_no_eigenvalues():
+    found = limits.hypotheses(HegselmannKrause(0.5))
+    assert (found.theorem, found.positive, found.positive_open, len(found.eigenvalues)) == (None, 0, 0, 0)

@@ -54,3 +54,10 @@ def test_candidate_set_of_a_square():
 def test_candidate_set_refuses_an_indefinite_product():
     with pytest.raises(InvalidInput, match="positive definite"):
         candidate_set(hull([[0.0, 1.0], [1.0, 0.0]]), np.diag([1.0, -1.0]))
+
+
+@pytest.mark.parametrize("scale", [2.0**-30, 2.0**30])
+def test_candidates_of_a_polytope_of_any_size(scale):
+    vertices = np.random.default_rng(3).normal(size=(9, 3)) + np.array([0.3, 0.0, 0.0])
+    here, there = (candidate_set(hull(s * vertices), np.diag([1.0, 2.0, 0.5])) for s in (1.0, scale))
+    np.testing.assert_allclose(there, scale * here, rtol=1e-9, atol=1e-12 * scale)

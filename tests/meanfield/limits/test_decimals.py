@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from meanfield.limits import decimals
-from meanfield.limits.decimals import DIGITS, decimal, definite, identity, inverse, norm, product, times
+from meanfield.limits.decimals import DIGITS, decimal, definite, dot, identity, inverse, norm, product, times
 
 
 @pytest.fixture(autouse=True)
@@ -56,3 +56,8 @@ def test_definite_matrices_are_told_from_others():
     assert not definite(decimal(np.ones((2, 2))))
     assert not definite(decimal(-np.eye(2)))
     assert definite([])
+
+
+def test_vectors_of_two_lengths_have_no_product():
+    with pytest.raises(ValueError, match="shorter"):
+        dot([Decimal(1), Decimal(2)], [Decimal(1)])

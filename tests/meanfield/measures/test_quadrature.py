@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from meanfield import Mixture, Normal, Product, Uniform
-from meanfield.measures.quadrature import characteristics, gauss_nodes, quantile_points
+from meanfield.measures.quadrature import characteristics, gauss_nodes, product_measure, quantile_points
 from particles import Adaptive, EmpiricalMeasure, SelfAttention
 from particles.errors import InvalidInput, NotSupported
 
@@ -89,3 +89,10 @@ def test_refusals():
     assert len(gauss_nodes(Cauchy((0, 1)), 2)) == 2
     with pytest.raises(NotSupported, match="Gauss nodes"):
         gauss_nodes("cauchy", 3)
+
+
+def test_a_product_takes_measures_only():
+    line = EmpiricalMeasure([[0.0], [1.0]])
+    for factors in ([line, "x"], ["x", line], [], line):
+        with pytest.raises(InvalidInput, match="list of one or more EmpiricalMeasures"):
+            product_measure(factors)

@@ -5,6 +5,7 @@ from meanfield import (
     Disc,
     FiniteVolume,
     Grid,
+    GridMeasure,
     Lagrangian,
     Mixture,
     Normal,
@@ -58,3 +59,10 @@ def test_the_default_follows_the_law_the_frame_the_noise_and_the_cost():
 def test_solve_takes_it():
     assert "vertex" in solve(PLAIN, LINE.measure(Uniform((-1, 1))), [0, 0.1])
     assert "wall_mass" in solve(PLAIN, LINE.measure(Normal(0, 0.25)), [0, 0.1])
+
+
+def test_the_rim_of_a_density_without_a_law_tells_whether_it_jumps():
+    """One that comes to 0 like (1 − |x|)³ does not, a plateau does; both lie inside their box."""
+    x = np.linspace(-2, 2, 80, endpoint=False) + 0.025
+    for density, sharp in ((np.maximum(1 - x**2, 0.0) ** 3, False), ((np.abs(x) < 1).astype(float), True)):
+        assert ends_sharply(GridMeasure(Grid([(-2, 2)], 80), density / density.sum())) is sharp

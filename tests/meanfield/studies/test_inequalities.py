@@ -40,3 +40,10 @@ def test_an_inequality_holds_at_equality_and_up_to_the_rounding_of_distances():
     assert not Inequality(1.0 + 5e-9, 1.0).holds
     assert Inequality(0.0, 0.0).holds
     assert (Inequality(2.0, 3.0).slack, Inequality(0.0, 3.0).slack) == (1.5, np.inf)
+
+
+def test_the_left_side_is_the_distance_after_both_have_moved():
+    """Without scores V = −1 moves every token of a cloud by −t times the mean that the frozen field was made of."""
+    x = np.array([[-1.0], [1.0]])
+    found = frozen_flows(SelfAttention(0, 0, -1), EmpiricalMeasure(x + 1.0), EmpiricalMeasure(x - 3.0), 0.7)
+    assert found.left == pytest.approx(4.0 - 0.7 * 4.0, rel=1e-6)

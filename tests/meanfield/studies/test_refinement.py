@@ -154,8 +154,9 @@ class Odd(VelocityField):
 def test_refusals():
     with pytest.raises(InvalidInput, match="two or more"):
         order(SelfAttention(1, 1, -1), Normal(0, 1), WENO(), (50,))
-    with pytest.raises(InvalidInput, match="coarse to fine"):
-        order(SelfAttention(1, 1, -1), Normal(0, 1), WENO(), (50, 20))
+    for shapes in ((50, 20), (20, 20), (20, 40, 40)):
+        with pytest.raises(InvalidInput, match="coarse to fine"):
+            order(SelfAttention(1, 1, -1), Normal(0, 1), WENO(), shapes)
     with pytest.raises(InvalidInput, match=r"law .* or a density"):
         order(SelfAttention(1, 1, -1), EmpiricalMeasure([0.0]), WENO(), (20, 40))
     with pytest.raises(NotSupported, match="softmax heads"):

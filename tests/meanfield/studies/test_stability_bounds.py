@@ -124,3 +124,10 @@ def test_small_clouds_are_followed_as_closely():
         found.append(stability(model, EmpiricalMeasure(x), EmpiricalMeasure(y), [0.0, 3.0]) / s)
     np.testing.assert_allclose(found[1]["distance"], found[0]["distance"], rtol=1e-9)
     assert 0.1 < found[1]["solver_error"][1] / found[0]["solver_error"][1] < 10
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 1e3])
+def test_verdicts_compare_with_the_distance_at_the_start_in_any_unit(unit):
+    """D(0) in [1, 1.1]: e^0.5 D(0) is at least 1.65 and at most 1.82 units."""
+    lower, upper = unit * np.array([1.0, 1.0, 1.0, 1.9]), unit * np.array([1.1, 1.6, 1.7, 2.0])
+    assert judge(lower, upper, np.array([0.0, 0.5, 0.5, 0.5])).tolist() == [1, 1, 0, 2]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from user_fields import ToMean
+from user_fields import Clock, ToMean
 
 from meanfield import FrozenFlow
 from particles import (
@@ -51,3 +51,15 @@ def test_ensembles_of_different_runs_do_not_add():
         Ensemble((ENSEMBLE,))
     with pytest.raises(NotSupported, match="Ensemble of ensembles"):
         Ensemble((ToMean(0.7), ENSEMBLE))
+
+
+def test_an_ensemble_of_one_field_is_like_that_field():
+    field = Clock(1)
+    one = Ensemble((field,), repeat=3)
+    assert (one.dim, one.space, one.exchangeable, one.breakpoints) == (
+        field.dim,
+        field.space,
+        field.exchangeable,
+        field.breakpoints,
+    )
+    assert one.runs == 3

@@ -15,6 +15,7 @@ from particles import (
     Krause,
     simulate,
 )
+from particles.errors import InvalidInput
 
 CASES = {
     "krause": (Krause(lambda s: np.exp(-3 * s)), pulled(lambda s: np.exp(-3 * s), True)),
@@ -79,3 +80,11 @@ def test_opinions_stay_in_their_hull_and_in_order():
         x = ds.position.values
         assert (np.diff(diameter(x)) <= 1e-14).all()
         assert (np.diff(x[:, :, 0], axis=1) >= -1e-14).all()
+
+
+@pytest.mark.parametrize(
+    "phi", [lambda s: np.ones(3), lambda s: np.full(s.shape, np.nan), lambda s: np.where(s > 0.1, -1.0, 1.0)]
+)
+def test_each_fault_of_a_kernel_is_refused(phi):
+    with pytest.raises(InvalidInput, match="phi must map"):
+        simulate(Krause(phi), [0.0, 0.5, 1.5, 1.7], [0.0, 1.0])

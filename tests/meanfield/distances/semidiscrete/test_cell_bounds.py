@@ -8,7 +8,7 @@ from transport_cases import limit_newton
 
 from meanfield import Grid, GridMeasure, wasserstein, wasserstein_bracket
 from meanfield.distances.exact import semidiscrete
-from meanfield.distances.semidiscrete.cell_bounds import squared_bounds
+from meanfield.distances.semidiscrete.cell_bounds import _up_the_tree, squared_bounds
 from particles.measure import EmpiricalMeasure
 
 
@@ -35,3 +35,16 @@ def test_the_upper_bound_covers_the_rounding_of_its_own_sum():
     density = GridMeasure(Grid([(-1, 1), (-1, 1)], (5, 5)), rng.dirichlet(np.ones(25)).reshape(5, 5))
     found = semidiscrete(points, density, 2.0)
     assert math.fsum(found.cost) < squared_bounds(found, 0.0)[1] < math.fsum(found.cost) * (1 + 1e-12)
+
+
+def test_the_excess_of_a_cell_has_that_of_all_below_it():
+    rng = np.random.default_rng(0)
+    parent = np.array([0, *(rng.integers(k) for k in range(1, 40))])
+    excess = rng.integers(0, 9, size=40).astype(float)
+    expected = excess.copy()
+    for k in range(1, 40):
+        above = k
+        while above:
+            above = parent[above]
+            expected[above] += excess[k]
+    np.testing.assert_array_equal(_up_the_tree(np.arange(40), parent, excess), expected)

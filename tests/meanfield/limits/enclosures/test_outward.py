@@ -84,3 +84,10 @@ def test_products_are_right_within_their_error(d):
         exact = sum(Fraction(K[k, i]) * Fraction(Q[k, j]) for k in range(4))
         assert abs(Fraction(product[i, j]) - exact) <= Fraction(error[i, j])
     assert (exact_product(np.eye(3), K[:3, :3])[1] == 0.0).all()
+
+
+def test_the_error_of_a_large_product_is_that_of_its_sums():
+    """γ_{k+1} |K|ᵀ|Q|, k terms and the rounding of the bound, is what 40 columns are given and no more."""
+    K, Q = np.random.default_rng(4).normal(size=(2, 20, 40))
+    gamma_k = 21 * 2.0**-53 / (1 - 21 * 2.0**-53)
+    np.testing.assert_allclose(exact_product(K, Q)[1], gamma_k * (np.abs(K).T @ np.abs(Q)), rtol=1e-8)

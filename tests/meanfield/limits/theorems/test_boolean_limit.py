@@ -31,3 +31,11 @@ def test_no_row_of_asterisks_without_a_token_between_both_signs(x0):
         signs = np.sign(x0)
         ends = np.where(signs > 0, np.argmax(x0), np.argmin(x0))
         np.testing.assert_array_equal(found.limit_set.leaders, ends)
+
+
+def test_what_is_possible_before_a_proof_are_both_ends_and_zero():
+    x0 = [-1.0, -0.4, 0.3, 1.2]
+    found = boolean(x0, [0.0, 0.01])
+    assert not found.known
+    last = np.exp(-0.01) * found.positions[-1][:, 0]
+    np.testing.assert_allclose(found.limit_set.points[:, 0], [last.min(), 0.0, last.max()], rtol=1e-12)

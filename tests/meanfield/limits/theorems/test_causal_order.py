@@ -46,3 +46,9 @@ def test_other_values_are_not_covered():
     assert found.theorem is None
     assert "λ > 0" in found.reason
     assert limits.hypotheses(CausalAttention(I3, I3, I3)).theorem != "causal order"
+
+
+def test_the_cap_reaches_from_the_first_token_to_the_farthest():
+    x0 = cloud(1)
+    found = limits.certify(simulate(CausalAttention(I3, I3, I3).on_sphere(), x0, [0.0]))
+    assert found.limit_set.angle == pytest.approx(np.arccos((x0 @ x0[0]).min()), rel=1e-9)

@@ -81,3 +81,11 @@ def test_the_pole_is_the_centre_of_the_smallest_cap():
     trial = Sphere().project(centre + 0.05 * np.random.default_rng(0).normal(size=(400, 3)))
     assert (x @ trial.T).min(axis=0).max() <= cosine + 1e-12
     assert pole(np.vstack([np.eye(3), -np.eye(3)]))[1] == 0.0
+
+
+def test_the_rates_of_heads_add():
+    """Each head contributes λ_h w e^{−2‖B_h‖ sin θ}: without scores the rate is Λ times the least mass."""
+    zero = np.zeros((3, 3))
+    field = SelfAttention(zero, zero, 0.4 * I3) + SelfAttention(zero, zero, 0.9 * I3)
+    found = limits.certify(simulate(field.on_sphere(), cloud(0), TIMES))
+    assert found.limit_set.rate == pytest.approx(1.3 / 6, rel=1e-12)

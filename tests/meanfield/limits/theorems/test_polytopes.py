@@ -28,3 +28,10 @@ def test_a_double_eigenvalue_to_rounding_is_assumed():
     found = limits.certify(simulate(SelfAttention(np.eye(3), np.eye(3), V), x0, TIMES))
     assert found.status == "conditional"
     assert any("V = λ on F" in assumption for assumption in found.assumptions)
+
+
+@pytest.mark.parametrize("value", [0.7, 3.0])
+def test_the_eigenvalue_is_the_mean_of_the_diagonal(value):
+    found = limits.hypotheses(SelfAttention(np.eye(3), np.eye(3), value * np.eye(3)))
+    (check,) = (check for check in found.checks["3.1"] if check.needs.startswith("λ > 0"))
+    assert check.value == pytest.approx(value, rel=1e-14)

@@ -89,3 +89,10 @@ def test_other_models_are_not_covered():
     assert limits.hypotheses(heads(0.7, 0.5).in_frame(0.3 * I2)).theorem is None
     assert limits.hypotheses(CausalAttention(I2, I2, lambda t: (1 + t) * I2)).theorem is None
     assert limits.hypotheses(heads(0.75, 0.5).in_frame(1.25 * I2)).theorem == "leaders of rows"
+
+
+def test_the_bound_is_that_of_mixtures_with_both_signs():
+    """A limit Σ λ_h/Λ x_l is off by Σ |λ_h|/Λ, 1.5 for λ = (1, −0.2), times what a leader may be off."""
+    found = limits.certify(simulate(heads(1.0, -0.2), cloud(0), TIMES))
+    leaders = np.exp(-0.8 * found.phase_time) * (found.phase.error + found.phase.drift)
+    assert found.bound == pytest.approx(np.full(7, 1.5 * leaders), rel=1e-6, abs=1e-14)

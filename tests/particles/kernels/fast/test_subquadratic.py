@@ -30,3 +30,13 @@ def test_a_point_far_away_does_not_spoil_the_rest():
     mean, _, _ = subquadratic_average(x[None], x[None], logs, 1e-8, 1)
     reference, _ = exact(x[rows], x, 0.0)
     assert np.max(np.abs(mean[0, rows] - reference)) <= 1e-8 * 85
+
+
+def test_each_run_has_the_masses_that_are_its_own():
+    x, _ = uniform(2, 400, 1.0)
+    logs = np.log(np.random.default_rng(2).uniform(0.1, 1.0, size=(3, 400)))
+    clouds = np.stack([x, 0.5 * x, -x])
+    mean, _, _ = subquadratic_average(clouds, clouds, logs, 1e-10, 1)
+    for run in range(3):
+        reference, _ = exact(clouds[run], clouds[run], logs[run])
+        np.testing.assert_allclose(mean[run], reference, atol=1e-9)
