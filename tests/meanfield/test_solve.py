@@ -180,6 +180,6 @@ def test_an_interrupted_run_resumes_bitwise(tmp_path):
 
 def test_an_existing_store_is_refused_before_anything_is_computed(tmp_path, monkeypatch):
     solve(MODEL, GAUSS, [0.0], store=tmp_path / "run.zarr")
-    monkeypatch.setattr(FiniteVolume, "start", lambda *_: pytest.fail("computed"))
+    monkeypatch.setattr(WENO, "start", lambda *_: pytest.fail("computed"))
     with pytest.raises(StoreError, match="exists"):
         solve(MODEL, GAUSS, [0.0, 1.0], WENO(), store=tmp_path / "run.zarr")

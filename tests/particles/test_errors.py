@@ -33,10 +33,3 @@ def test_an_error_keeps_what_it_carries(move):
     assert (str(stopped), stopped.time, stopped.dataset) == ("why", 1.5, "so far")
     assert move(errors.OutOfRange("why", time=2.5)).time == 2.5
     assert move(errors.Interrupted("why", dataset="so far")).dataset == "so far"
-
-
-def test_every_error_carries_its_message():
-    text = "what was given, what is allowed, what to do"
-    timed = [errors.OutOfRange(text, time=1.0), errors.OutOfRange(text)]
-    made = [*timed, errors.InvalidInput(text), errors.NotSupported(text), errors.StoreError(text)]
-    assert [str(error) for error in made] == [text] * len(made)

@@ -3,11 +3,8 @@
 import os
 import subprocess
 import sys
-from importlib import import_module
 
 import pytest
-
-from meanfield.app.cli import main
 
 EXACT = """
 import hashlib
@@ -85,7 +82,3 @@ def test_compiled_here_or_taken_from_disk(tmp_path, script):
     first, second = (subprocess.check_output(command, env=environment) for _ in range(2))
     assert any(tmp_path.rglob("*.nbi"))
     assert first == second
-
-
-def test_a_walk_over_all_modules_does_not_start_the_command_line():
-    assert import_module("meanfield.__main__").main is main

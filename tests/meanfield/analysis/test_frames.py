@@ -127,6 +127,8 @@ def test_a_turned_density_needs_as_many_parts_as_its_cells_have(monkeypatch):
     turn = np.array([[1.0, -1.0], [1.0, 1.0]]) / 2**0.5
     target = Grid([(-2, 2), (-2, 2)], (9, 9))
     moved = frames._push(masses, grid, turn, target)
+    with pytest.raises(InvalidInput, match=r"the moved cells reach .* outside the outermost cell centres .* widen it"):
+        frames._push(masses, grid, turn, Grid([(-0.3, 0.3), (-2, 2)], (9, 9)))
     assert moved.sum() == pytest.approx(1.0, abs=1e-14)
     parts = int(np.ceil(2 * (1 / 3) / 2**0.5 / (4 / 9))) + 1
     monkeypatch.setattr(frames, "MAX_PARTS", 6 * parts**2)

@@ -36,3 +36,11 @@ def test_a_share_that_is_no_number_is_refused(tmp_path, wrong):
     small.config["rope_parameters"] = {"partial_rotary_factor": wrong}
     with pytest.raises(InvalidInput, match="partial_rotary_factor"):
         checkpoints.open(small.save(tmp_path / "m"))
+
+
+def test_parameters_without_a_share_leave_it_where_old_files_keep_it(tmp_path):
+    """A quarter of heads of 4 is one component, which no rotation turns; all of them are 4."""
+    small = NeoX()
+    small.config["rotary_pct"] = 1.0
+    small.config["rope_parameters"] = {"rope_type": "default"}
+    assert checkpoints.open(small.save(tmp_path / "m")).layer(0).attention.rotary.size == 4

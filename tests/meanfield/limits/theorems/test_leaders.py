@@ -66,3 +66,13 @@ def test_runs_that_begin_beyond_the_range_of_the_rescaled_frame_are_left_open(en
     assert (found.theorem, found.status) == ("4.2", "undecided")
     assert "every saved time" in found.reason
     assert str(found)
+
+
+@pytest.mark.parametrize(("V", "kind"), [(np.eye(2), "point"), (np.diag([1.0, -0.3]), "on set")])
+def test_what_is_observed_is_a_point_where_the_set_has_points_only(V, kind):
+    """A cross, which symmetry keeps at a saddle, has settled on the set and is not proved to end there."""
+    cross = np.array([[-1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    found = limits.certify(simulate(SelfAttention(np.eye(2), np.eye(2), V).rescaled(), cross, [0.0, 20.0, 40.0]))
+    assert found.status == "observed"
+    assert set(found.limit_kind) == {kind}
+    assert np.isinf(found.bound).all()
