@@ -1,5 +1,7 @@
 """All tokens of a run that saves every k-th of them, in its store: killed, carried further, damaged."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from meanfield.analysis.clusters import leaders
 from meanfield.analysis.diagnostics import mean
 from particles import Diffusion, EulerMaruyama, SelfAttention, open_store, resume, simulate
 from particles.errors import StoreError
+from particles.records import read_head
 
 X = np.random.default_rng(0).standard_normal((23, 2))
 MODEL = SelfAttention(np.eye(2), np.eye(2), np.eye(2)).rescaled()
@@ -64,3 +67,17 @@ def test_a_damaged_state_is_an_error_that_names_it(tmp_path):
     chunk.write_bytes(data)
     with pytest.raises(StoreError, match="state_position is damaged"):
         open_store(store)
+
+
+def test_a_state_is_never_written_over_the_one_that_counts(tmp_path):
+    """After the first they take turns in two places, so that a write that is cut leaves the last whole one."""
+    store, places = tmp_path / "run.zarr", []
+    simulate(MODEL, X, TIMES, every=3, store=store, callback=lambda t, ds: places.append(_place(store)))
+    assert _place(store) in (1, 2)
+    assert set(places) == {0, 1, 2}
+    taken = [one for one, following in pairwise(places) if one != following]
+    assert all(one != following for one, following in pairwise(taken))
+
+
+def _place(store):
+    return read_head(store)[0].states[-1]["place"]
