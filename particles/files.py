@@ -36,7 +36,9 @@ def as_target(value: str | os.PathLike[str], name: str) -> Path:
     try:
         if path.is_symlink() and not path.exists():
             raise StoreError(f"{path} is a link to {os.readlink(path)}, which is not there: choose another name")
-        path.exists()
+        # From Python 3.14 on `exists` keeps to itself that a name is too long or a folder closed.
+        with suppress(FileNotFoundError, NotADirectoryError):
+            path.stat()
         return path.resolve()
     except (OSError, ValueError, RuntimeError) as error:
         if isinstance(error, StoreError):

@@ -42,7 +42,8 @@ def test_an_interrupted_caller_leaves_no_thread_at_work():
     def work(start, stop):
         calls.append(start)
         if start == 0:
-            signal.raise_signal(signal.SIGINT)
+            # As Ctrl-C does: the caller's thread may be waiting already.
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
         time.sleep(0.01)
 
     before = threading.active_count()
