@@ -33,7 +33,8 @@ def progress_of(progress: Progress, label: str, unit: str, total: int, done: int
     if not progress:
         yield _nothing
         return
-    from tqdm.auto import tqdm
+    # A widget of a notebook is lost where that is kept or shown without widgets, and stands at 0 there; text stays.
+    from tqdm import tqdm
 
     with tqdm(total=total, initial=done, desc=label, unit=unit) as bar:
         yield lambda: _update(bar)

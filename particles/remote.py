@@ -135,6 +135,7 @@ def _of_url(value: str, name: str) -> Place:
         return Remote(FsspecStore.from_url(value), shown)
     except (ImportError, ValueError) as error:
         raise InvalidInput(f"{name} = {shown} cannot be opened: {_without_secrets(error, value, shown)}") from None
+    # Every file system has errors of its own.
     except Exception as error:
         raise StoreError(f"{shown} cannot be opened: {_without_secrets(error, value, shown)}") from None
 

@@ -245,6 +245,7 @@ def _asked(what: str, t: float, function: Callable[..., Any], *arguments: Any) -
         return function(*arguments)
     except LibraryError:
         raise
+    # The function is the caller's, and may raise what it likes.
     except Exception as error:
         raise InvalidInput(f"{what} failed at t = {t:g}: {type(error).__name__}: {error}") from error
 

@@ -85,7 +85,8 @@ print("largest difference from the run above:", float(abs(faster.position - toke
 # Fields add
 # ----------
 # Noise is a field without velocity, and sums of fields are fields. Noise needs a method that knows it; every other
-# one refuses, with the name of the one that does.
+# one refuses, with the name of the one that does. To a field on a circle goes noise on the same,
+# `Diffusion(D, space=Circle())`.
 from particles import Diffusion, EulerMaruyama
 from particles.errors import LibraryError
 

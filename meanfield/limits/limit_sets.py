@@ -16,11 +16,12 @@ from meanfield.limits.spectrum import LeadingBlock
 from meanfield.measures.polytope import QHULL_DIM, Polytope, hull
 from particles.checks import Array, as_points, as_weights, place, positive
 from particles.dataset import variable
+from particles.display import Shown
 from particles.errors import InvalidInput
 
 
 @dataclass(frozen=True, eq=False)
-class LimitSet:
+class LimitSet(Shown):
     """A finite union of parallel affine subspaces {x : C x = C s}, s in `points` (m, d), C = `conormal` (k, d).
 
     C has orthonormal rows, so that |C (x − s)| is the distance; k = d gives points.

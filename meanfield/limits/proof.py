@@ -11,6 +11,7 @@ from meanfield.limits.phase import Phase, drift, phase_at
 from meanfield.limits.reference import compare
 from meanfield.limits.run import Run
 from meanfield.limits.spectrum import LeadingBlock
+from particles.fields.linear_flow import linear_flow
 
 ERROR_FLOOR = 1e-9
 """Smallest integration error assumed, relative to |x|: a thousand times the tolerance of the reference integration."""
@@ -25,6 +26,9 @@ LATEST = 17.0
 """λt beyond which scores of size e^{2λt} have lost their digits; the phase is looked for before."""
 
 CANDIDATES = 4
+
+HALVINGS = 6
+"""Of the time that is left, to tell how much of it a run is short of."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def prove(run: Run, head: Head, block: LeadingBlock) -> tuple[Proof | None, str]
     rough = {k: drift(p, _floor(p)) * np.exp(-block.value * run.times[k]) for k, p in phases.items()}
     rough = {k: value for k, value in rough.items() if np.isfinite(value)}
     if not rough:
-        return None, _why_not(phases, run)
+        return None, _why_not(phases, run, head, block)
     # The drift falls doubly exponentially and the floor of the integration error takes over: among times that are as
     # good, an early one has the smaller accumulated error and the larger gaps within a cluster.
     best = sorted(rough, key=lambda k: max(rough[k], ERROR_FLOOR))[:CANDIDATES]
@@ -106,14 +110,32 @@ def _floor(phase: Phase) -> float:
     return ERROR_FLOOR * float(np.linalg.norm(phase.x, axis=1).max())
 
 
-def _why_not(phases: dict[int, Phase], run: Run) -> str:
+def _why_not(phases: dict[int, Phase], run: Run, head: Head, block: LeadingBlock) -> str:
     if not phases:
         return f"no saved time before the scores lose their digits (λt < {LATEST:g})"
-    last = phases[max(phases)]
+    last, t = phases[max(phases)], float(run.times[max(phases)])
+    longer = _how_long(last, t, head, block)
     if not last.consistent:
         loose = int(np.sum(last.leaders[last.leaders] != last.leaders))
-        return f"at t = {run.times[max(phases)]:g} the leaders of {loose} token(s) still attend to others: run longer"
+        return f"at t = {t:g} the leaders of {loose} token(s) still attend to others: {longer}"
     return (
-        f"at t = {run.times[max(phases)]:g} the margins of the leaders are too small: a token is still between "
-        "leaders, ends on a face, a saddle or at 0, or smaller eigenvalues of V still matter; run longer"
+        f"at t = {t:g} the margins of the leaders are too small: a token is still between "
+        f"leaders, ends on a face, a saddle or at 0, or smaller eigenvalues of V still matter; {longer}"
     )
+
+
+def _how_long(last: Phase, t: float, head: Head, block: LeadingBlock) -> str:
+    """When the leaders could be proved to stay, would the rescaled tokens e^{−tV} x stay where they are."""
+    early, late = 0.0, LATEST / block.value - t
+
+    def stays(delta: float) -> bool:
+        x = last.x @ linear_flow(head.V, delta).T
+        phase = phase_at(head.score, head.V, block, x, last.log_w)
+        return bool(np.isfinite(drift(phase, _floor(phase))))
+
+    if late <= 0.0 or not stays(late):
+        return "run longer"
+    for _ in range(HALVINGS):
+        middle = 0.5 * (early + late)
+        early, late = (early, middle) if stays(middle) else (middle, late)
+    return f"run longer, to about t = {t + late:.2g} if the rescaled tokens stay where they are"

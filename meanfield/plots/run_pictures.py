@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.transforms import Bbox
 
 from meanfield.plots.drawing import COLOURS, axes_or_new, coordinate, in_space, name_axes, nearest, one_run, required
 from particles.checks import Array, default_error_state
@@ -56,19 +57,27 @@ def density(ds: xr.Dataset, time: float, ax: Axes | None = None, **style: Any) -
         drawn = ax.pcolormesh(field[axes[0]], field[axes[1]], field.T, **style)
         name_axes(ax, ds, 2)
         ax.set_aspect("equal")
-        bar = ax.figure.colorbar(drawn, cax=_beside(ax))
+        bar = _bar_of(ax, drawn)
         bar.set_label("density" if len(axes) == 2 else f"density of ({coordinate(ds, 1)}, {coordinate(ds, 2)})")
     ax.set_title(f"t = {float(field['time']):g}")
     return drawn
 
 
-def _beside(ax: Any) -> Any:
-    """Axes for a colour bar, as tall as a map however flat that is; a narrow one gets few numbers below it."""
+def _bar_of(ax: Any, drawn: Any) -> Any:
+    """A colour bar as tall as its map, however flat that is; below a narrow map numbers stand upright."""
     (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
-    unit = max(1.0, abs((high - low) / (right - left)))
-    if unit > 2.0:
-        ax.locator_params(axis="x", nbins=2)
-    return ax.inset_axes((1.0 + 0.04 * unit, 0.0, 0.06 * unit, 1.0))
+    tall = abs((high - low) / (right - left))
+    if tall > 2.0:
+        ax.tick_params(axis="x", rotation=90)
+    bar = ax.figure.colorbar(drawn, ax=ax, aspect=max(2.0, 20.0 * min(1.0, tall)))
+
+    def beside(of_bar: Any, renderer: Any) -> Bbox:
+        # The layout leaves a room to the map, of which it fills a part, since its units are equal.
+        given, box = of_bar.get_position(original=True), ax.get_position()
+        return Bbox.from_bounds(given.x0, box.y0, given.width, box.height)
+
+    bar.ax.set_axes_locator(beside)
+    return bar
 
 
 @default_error_state()

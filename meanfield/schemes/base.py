@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar, Protocol
 
 import xarray as xr
@@ -14,6 +14,7 @@ from meanfield.schemes.steps import TimeControl
 from meanfield.schemes.tails import Tails
 from particles.checks import hold, positive
 from particles.dataset import Series
+from particles.display import html_table, short
 from particles.errors import InvalidInput, NotSupported
 from particles.evolution import State
 from particles.fields.field import VelocityField
@@ -104,6 +105,10 @@ class Scheme(ABC):
                     f"axis x{axis + 1} of the field has the period {period:g} (2π for an angle): the grid needs bounds "
                     f"(a, a + {period:g}) there, got ({low:g}, {high:g})"
                 )
+
+    def _repr_html_(self) -> str:
+        names: list[str] = [option.name for option in fields(self)] if is_dataclass(self) else []
+        return html_table(type(self).__name__, {name: short(getattr(self, name)) for name in names})
 
     @abstractmethod
     def start(self, model: VelocityField, initial: GridMeasure, t: float, options: Options) -> Run:

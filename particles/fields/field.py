@@ -188,8 +188,8 @@ class Sum(VelocityField):
                 raise NotSupported("fields in different frames do not add: add them first, then call in_frame(A)")
             if term.space != first.space:
                 raise NotSupported(
-                    f"fields on {first.space!r} and on {term.space!r} do not add: add in the whole space first, then "
-                    "restrict the sum"
+                    f"fields on {first.space!r} and on {term.space!r} do not add: give both one space, as "
+                    "Diffusion(D, space=Circle()) has, or add in the whole space first, then restrict the sum"
                 )
         sizes = {term.runs for term in self.summands if term.runs is not None}
         if len(sizes) > 1:

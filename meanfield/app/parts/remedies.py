@@ -17,7 +17,10 @@ FEW = 0.01
 
 
 def check_box(cloud: xr.Dataset, setting: Setting) -> None:
-    """Stop before a density is solved for whose box the tokens drawn from its law leave: they are moved in no time."""
+    """Stop before a density is solved for whose box the tokens drawn from its law leave.
+
+    To move them takes a small part of the time that the solution takes.
+    """
     grid = setting.grid
     if grid is None or getattr(_scheme(grid, setting), "may_leave", False):
         return

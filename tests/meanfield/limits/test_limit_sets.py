@@ -109,3 +109,10 @@ def test_a_line_is_cut_off_at_the_box_and_left_out_beside_it():
     np.testing.assert_allclose(section(np.array([1.0, 1.0]), 0.5, [(-1, 1), (0, 3)]), [[-1.0, 1.5], [0.5, 0.0]])
     np.testing.assert_allclose(section(np.array([0.0, 2.0]), 2.0, [(-1, 1), (0, 3)]), [[-1.0, 1.0], [1.0, 1.0]])
     assert len(section(np.array([1.0, 0.0]), 5.0, [(-1, 1), (0, 3)])) == 0
+
+
+def test_a_limit_set_shows_itself_in_a_notebook():
+    shown = limits.LimitSet(np.zeros((40, 2)), np.eye(2))
+    assert "array of shape (40, 2)" in repr(shown)
+    assert "<strong>LimitSet</strong>" in shown._repr_html_()
+    assert str(shown) == "40 point(s) in R^2"

@@ -1,5 +1,7 @@
 """Nothing is proved for coarse and short runs, faces and the wrong side of saddles."""
 
+import re
+
 import numpy as np
 import pytest
 from certified import certificate, random_points
@@ -31,6 +33,17 @@ def test_a_short_run_is_undecided():
     assert short.status == "undecided"
     assert set(short.limit_kind) == {"unknown"}
     assert "run longer" in short.reason
+
+
+@pytest.mark.parametrize(("V", "end"), [(np.eye(2), 2.0), (np.diag([1.0, 0.5]), 6.0)])
+def test_an_undecided_certificate_tells_how_much_longer_to_run(V, end):
+    """A run to a little beyond the time named is decided, where one to a little before it is not."""
+    model, x0 = SelfAttention(np.eye(2), np.eye(2), V).rescaled(), random_points(12, 30, 2)
+    reason = certificate(model, x0, np.linspace(0, end, 9)).reason
+    named = float(re.search(r"to about t = ([\d.]+) if", reason)[1])
+    assert named > end
+    assert certificate(model, x0, np.linspace(0, 1.3 * named, 41)).known
+    assert not certificate(model, x0, np.linspace(0, 0.6 * named, 41)).known
 
 
 @pytest.mark.parametrize("offset", [1e-3, 1e-7, 1e-9, 1e-11, 1e-13, 1e-16])

@@ -36,3 +36,10 @@ def test_noise_needs_a_scheme_that_diffuses():
 def test_options_come_back_from_the_arguments_of_a_call(tails):
     options = Options(1e-3, tails, TimeControl(1e-5, 0.25))
     assert Options.of_call(options.call()) == options
+
+
+def test_a_scheme_shows_its_options_in_a_notebook():
+    shown = Upwind(cfl=0.25)._repr_html_()
+    assert "<strong>Upwind</strong>" in shown
+    assert ">cfl</th>" in shown
+    assert ">0.25</td>" in shown
