@@ -113,10 +113,10 @@ def _after(given: Given, known: Known, root: Known, halvings: int) -> tuple[Reac
     """A level solved coarsely from the one before, whose groups are halved, or else drawn apart, or else from one."""
     reached = _at(given, halved(given, known, halvings))
     state, steps = _descend(reached.problem, reached.state, COARSE, COARSE_RELATIVE, given.most)
-    found: Reached | None = reached._replace(state=state)
-    if found is not None and near(found):
-        return found, steps
-    for begun in (known, root):
+    reached = reached._replace(state=state)
+    if near(reached):
+        return reached, steps
+    for begun in [known] if known is root else [known, root]:
         found, more = drawn_apart(given, begun, halvings)
         steps += more
         if found is not None:
