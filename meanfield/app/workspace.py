@@ -17,7 +17,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from meanfield.app.evidence import evidence
 from meanfield.app.parts.setting import Setting
 from meanfield.app.report import Section, html_report
-from meanfield.studies.executors import Executors
+from meanfield.studies.executors import Executors, StandingProcesses
 from particles import write_netcdf
 from particles.errors import StoreError
 
@@ -89,6 +89,11 @@ class Workspace:
         """Write a Dataset into the folder."""
         write_netcdf(ds, self.folder / f"{name}.nc", overwrite=True)
         return ds
+
+    def expect_tasks(self) -> None:
+        """Let worker processes import the library while this one is busy with what comes before their tasks."""
+        if isinstance(self.executor, StandingProcesses):
+            self.executor.begin()
 
     def tasks(self, name: str) -> Path:
         """The store of the tasks of a part: a study that is taken up does not run again what stands there."""

@@ -20,8 +20,9 @@ import numpy.typing as npt
 from meanfield.distances.plans import transport
 from meanfield.schemes.carrying import scaled
 from meanfield.studies.constants import attention_terms
-from meanfield.studies.growth import MAX_UNKNOWNS, covariances, jacobian, splitting_rate
+from meanfield.studies.growth import MAX_UNKNOWNS, covariances, splitting_rate, symmetric_part
 from meanfield.studies.ranges import range_basis
+from meanfield.studies.top_eigenvalue import upper_eigenvalue
 from particles import Adaptive, EmpiricalMeasure, VelocityField, simulate
 from particles.checks import Array, as_times
 from particles.errors import DistanceTooLarge, InvalidInput
@@ -52,11 +53,12 @@ def coupled_growth(
     """W₂(μ_t, ν_t) ≤ e^{exponent(t)} W₂(μ₀, ν₀) along two solutions of (6.1), a posteriori.
 
     The exponent is ∫ℓ dt with the ℓ at the head of this file. `rate` is "joint" where pairs × d ≤ 1200: λ_max is that
-    of a dense matrix, right to rounding; above it is "split", and the larger `split_rate` stands in its place. Both
-    integrals are trapezoidal sums, in s over 0, 1/2 and 1, in time over the saves and as many halvings between them as
-    the exponent needs to change by 2 % of itself and by 0.005 in all at most. `error` is what the last halving changed,
-    in s and in time. So the inequality is a theorem, and the exponent is a number with an estimated error: ℓ is looked
-    at at finitely many times, along solutions integrated to a tolerance of 1e-10 of their size.
+    of a dense matrix, right to 1e-9 of its size and never below (`upper_eigenvalue`), up to 100 rows right to rounding;
+    above 1200 it is "split", and the larger `split_rate` stands in its place. Both integrals are trapezoidal sums, in s
+    over 0, 1/2 and 1, in time over the saves and as many halvings between them as the exponent needs to change by 2 %
+    of itself and by 0.005 in all at most. `error` is what the last halving changed, in s and in time. So the inequality
+    is a theorem, and the exponent is a number with an estimated error: ℓ is looked at at finitely many times, along
+    solutions integrated to a tolerance of 1e-10 of their size.
 
     Parameters
     ----------
@@ -87,22 +89,29 @@ def coupled_growth(
         return None
 
     method = scaled(_METHOD, max(float(np.abs(m.points).max()) for m in (mu0, nu0)))
-    ends: dict[float, tuple[Array, Array]] = {}
+    clouds = {float(saves[0]): (mu0.points, nu0.points)}
 
     def carry(times: Array) -> None:
-        """Both ends (pair, d) of all pairs at these times."""
-        needed = np.unique(np.append(times, saves[0]))
-        x, y = (simulate(model, m, needed, method)["position"].values for m in (mu0, nu0))
-        ends.update(zip(needed, zip(x[:, plan.row], y[:, plan.col], strict=True), strict=True))
+        """Both clouds at these times, from the last time before them at which they are known."""
+        start = max(t for t in clouds if t <= times.min())
+        needed = np.unique(np.append(times, start))
+        known = [EmpiricalMeasure(z, m.weights) for z, m in zip(clouds[start], (mu0, nu0), strict=True)]
+        x, y = (simulate(model, m, needed, method)["position"].values for m in known)
+        clouds.update(zip(needed.tolist(), zip(x, y, strict=True), strict=True))
+
+    def ends(t: float) -> tuple[Array, Array]:
+        """Both ends (pair, d) of all pairs."""
+        x, y = clouds[t]
+        return x[plan.row], y[plan.col]
 
     def rates(times: Array) -> Array:
-        if not all(t in ends for t in times):
+        if not all(t in clouds for t in times):
             carry(times)
-        return np.array([pair_rate(model, t, *ends[t], plan.data) for t in times])
+        return np.array([pair_rate(model, t, *ends(t), plan.data) for t in times])
 
     carry(np.concatenate([saves, _middles(saves[:-1], saves[1:])]))
     exponent, error = _integral(rates, saves)
-    distance = [np.sqrt(((ends[t][0] - ends[t][1]) ** 2).sum(axis=-1) @ plan.data) for t in saves]
+    distance = [np.sqrt((np.subtract(*ends(t)) ** 2).sum(axis=-1) @ plan.data) for t in saves]
     name = "joint" if plan.nnz * mu0.dim <= MAX_UNKNOWNS else "split"
     return CoupledGrowth(np.array(distance), exponent, error, name)
 
@@ -119,13 +128,11 @@ def pair_rate(model: VelocityField, t: float, x: Array, y: Array, mass: Array) -
 
 
 def joint_rate(model: VelocityField, t: float, z: Array, w: Array) -> float:
-    """λ_max of the symmetric part of W^{1/2} J W^{−1/2} at the points z (n, d) of masses w (n,), to rounding.
+    """λ_max of the symmetric part of W^{1/2} J W^{−1/2} at the points z (n, d) of masses w (n,), or 1e-9 above it.
 
-    Dense: Lanczos, as in `labelled_rate`, can miss the largest eigenvalue of a symmetric cloud.
+    A Lanczos value alone, as in `labelled_rate`, can miss the largest eigenvalue of a symmetric cloud.
     """
-    scale = np.sqrt(np.repeat(w, z.shape[1]))
-    J = jacobian(model, t, z, w) * scale[:, None] / scale[None, :]
-    return float(np.linalg.eigvalsh(0.5 * (J + J.T))[-1])
+    return upper_eigenvalue(symmetric_part(model, t, z, w))
 
 
 def split_rate(model: VelocityField, t: float, z: Array, w: Array) -> float:

@@ -7,11 +7,12 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any, Protocol, cast
+from types import TracebackType
+from typing import Any, Protocol, Self, cast
 
 from particles.checks import whole
 from particles.errors import InvalidInput
@@ -114,6 +115,68 @@ def _without_interrupts() -> Iterator[None]:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+class StandingProcesses:
+    """A maker like `processes` for several studies in turn: all have one pool, until its block ends.
+
+    Half the time of a small study is what its workers import. A pool that has lost a worker is made anew.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._processes = _Processes(workers)
+        self._pool: Executor | None = None
+
+    def __call__(self) -> AnyExecutor:
+        """The pool, for one study."""
+        if self._pool is not None:
+            try:
+                self._pool.submit(_nothing)
+            except BrokenExecutor:
+                close(self._pool, wait=False)
+                self._pool = None
+        if self._pool is None:
+            self._pool = self._processes()
+        return _Lent(self._pool)
+
+    def begin(self) -> None:
+        """Start the processes, which import the library while this one has other work."""
+        self().submit(_nothing)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._pool is not None:
+            close(self._pool, wait=error is None)
+
+    def __repr__(self) -> str:
+        return repr(self._processes)
+
+
+@dataclass(frozen=True)
+class _Lent:
+    """An executor that whoever has it cannot end."""
+
+    pool: AnyExecutor
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """That of the pool."""
+        return self.pool.submit(fn, *args, **kwargs)
+
+
+def close(pool: AnyExecutor, *, wait: bool) -> None:
+    """End an executor that was made here; tasks that have not begun are dropped. A lent one is left as it is."""
+    if isinstance(pool, Executor):
+        try:
+            pool.shutdown(wait=wait, cancel_futures=True)
+        except TypeError:
+            pool.shutdown(wait=wait)
+        except RuntimeError:
+            # An interrupt while the pool starts its thread: the thread that it would wait for is not there.
+            pool.shutdown(wait=False)
+
+
 @dataclass(frozen=True)
 class _Threads:
     """What makes pools of threads; it shows itself with their number."""
@@ -137,7 +200,11 @@ def named_executor(name: str, workers: int | None = None) -> Iterator[Executors]
     if name not in ("processes", "threads"):
         raise InvalidInput(f"an executor must be one of {', '.join(EXECUTORS)}, got {name!r}")
     count = available_processors() if workers is None else whole(workers, "workers")
-    yield processes(count) if name == "processes" else _Threads(count)
+    if name == "threads":
+        yield _Threads(count)
+        return
+    with StandingProcesses(count) as standing:
+        yield standing
 
 
 def _dask(address: str) -> Any:
@@ -150,6 +217,10 @@ def _dask(address: str) -> Any:
         return client_class(f"tcp://{address}", timeout=10)
     except (OSError, ValueError) as error:
         raise InvalidInput(f"no Dask scheduler answers at {address} ({error}): start one, or name another") from None
+
+
+def _nothing() -> None:
+    """A task that is done when the worker has imported what it takes for any."""
 
 
 def _serve() -> None:

@@ -25,8 +25,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import null_space
-from scipy.special import gammaln
-from scipy.stats import f as fisher
+from scipy.special import fdtrc, gammaln
 
 from meanfield.measures.laws import Uniform
 from particles.checks import Array, as_finite, as_matrix, flag, positive, whole
@@ -173,7 +172,7 @@ def _p_value(rows: Array, n: int, p: int) -> float:
     if not np.isfinite(covariance).all() or np.linalg.matrix_rank(covariance) < p:
         return np.nan
     squared = float(mean @ np.linalg.solve(covariance, mean))
-    return float(fisher.sf((n - p) / (p * (n - 1.0)) * squared, p, n - p))
+    return float(fdtrc(p, n - p, (n - p) / (p * (n - 1.0)) * squared))
 
 
 def uniform_square(law: object, sizes: npt.ArrayLike, constant: float) -> Array:

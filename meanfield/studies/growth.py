@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse.linalg import eigsh
 
 from meanfield.studies.constants import attention_terms
 from meanfield.studies.ranges import range_basis
+from meanfield.studies.top_eigenvalue import DENSE
 from particles.checks import Array, as_matrix, as_points, as_weights, number
 from particles.fields.field import VelocityField
 from particles.models.attention import SoftmaxField
 
-_DENSE = 100
-
-_ENTRIES = 2**20
-"""Numbers in one block of rows of `covariances`."""
+_ENTRIES = 2**14
+"""Numbers in one block of rows: larger temporaries would be fetched from the system each time."""
 
 MAX_UNKNOWNS = 1200
 """Largest n d for which the dense Jacobian is formed."""
@@ -27,23 +28,41 @@ def jacobian(model: VelocityField, t: float, x: npt.ArrayLike, w: npt.ArrayLike)
     For a head with P = softmax of the scores, m_i = Σ_j P_ij x_j and Cov_i the covariance of row i,
     ∂x_i'/∂x_j = δ_ij V Cov_i B + P_ij V (I + (x_j − m_i)(B x_i)ᵀ); in a frame less δ_ij A.
     """
-    fields, t, x, w = _checked(model, t, x, w)
+    _, t, x, w = _checked(model, t, x, w)
+    blocks = _blocks(model, t, x, w, np.ones(len(x)))
+    return np.ascontiguousarray(blocks.transpose(1, 0, 3, 2)).reshape(x.size, x.size)
+
+
+def symmetric_part(model: VelocityField, t: float, x: Array, w: Array) -> Array:
+    """The symmetric part of W^{1/2} J W^{−1/2}, J the Jacobian at x (n, d) with masses w > 0, shape (d n, d n).
+
+    Rows and columns are sorted by component: number c n + i is component c of particle i.
+    """
+    scaled = _blocks(model, t, x, w, np.sqrt(w)).reshape(x.size, x.size)
+    out: Array = scaled + scaled.T
+    out *= 0.5
+    return out
+
+
+def _blocks(model: VelocityField, t: float, x: Array, w: Array, scale: Array) -> Array:
+    """scale_i ∂x_i'/∂x_j / scale_j, shape (d, n, d, n): a row of memory is one component of all sources."""
     n, d = x.shape
-    blocks = np.zeros((n, d, n, d))
-    for field in fields:
+    blocks, all_of = np.zeros((d, n, d, n)), np.arange(n)
+    for field in attention_terms(model):
         V, B = field.value_matrix(t), field.score_matrix(t)
         P = field.coupling(t, x, x, w)
-        centred = x[None, :, :] - (P @ x)[:, None, :]
-        blocks[np.arange(n), :, np.arange(n), :] += V @ covariances(P, x) @ B
-        moved = np.ascontiguousarray((P[:, :, None] * (centred @ V.T)).transpose(0, 2, 1))
-        seen = x @ B.T
-        # One column at a time: the last axis is too short for a loop over it.
-        for c in range(d):
-            blocks[..., c] += P[:, None, :] * V[None, :, None, c]
-            blocks[..., c] += moved * seen[:, None, None, c]
+        blocks[:, all_of, :, all_of] += V @ covariances(P, x) @ B
+        values, seen = np.ascontiguousarray(V @ x.T), x @ B.T
+        means = P @ values.T
+        P *= scale[:, None] / scale
+        for rows in _row_blocks(n, x.size):
+            p = P[rows, None, :]
+            left = p * (values - means[rows, :, None])
+            for c in range(d):
+                blocks[c, rows] += p * V[c, :, None] + left[:, c, None, :] * seen[rows, :, None]
     if model.frame is not None:
-        blocks[np.arange(n), :, np.arange(n), :] -= model.frame
-    return blocks.reshape(n * d, n * d)
+        blocks[:, all_of, :, all_of] -= model.frame
+    return blocks
 
 
 def linear_rate(model: VelocityField, t: float, x: npt.ArrayLike, w: npt.ArrayLike) -> tuple[float, Array]:
@@ -97,15 +116,13 @@ def labelled_rate(model: VelocityField, t: float, x: npt.ArrayLike, w: npt.Array
         direction = np.zeros((n, d))
         rate, direction[w > 0] = labelled_rate(model, t, x[w > 0], w[w > 0])
         return rate, direction
-    scale = np.sqrt(np.repeat(w, d))
-    J = jacobian(model, t, x, w) * scale[:, None] / scale[None, :]
-    symmetric = 0.5 * (J + J.T)
-    if n * d <= _DENSE:
+    symmetric = symmetric_part(model, t, x, w)
+    if n * d <= DENSE:
         values, vectors = np.linalg.eigh(symmetric)
     else:
         # A fixed start makes Lanczos repeat itself bitwise.
         values, vectors = eigsh(symmetric, k=1, which="LA", v0=np.ones(n * d), tol=1e-10)
-    return float(values[-1]), (vectors[:, -1] / scale).reshape(n, d)
+    return float(values[-1]), (vectors[:, -1].reshape(d, n) / np.sqrt(w)).T
 
 
 def _checked(
@@ -123,9 +140,17 @@ def covariances(P: npt.ArrayLike, x: npt.ArrayLike, y: npt.ArrayLike | None = No
     P = as_matrix(P, "P", shape=(None, len(x)))
     other = x if y is None else as_points(y, "y")
     out = np.empty((len(P), x.shape[1], other.shape[1]))
-    at_once = max(1, _ENTRIES // max(x.size, other.size, 1))
-    for start in range(0, len(P), at_once):
-        p = P[start : start + at_once]
-        left = p[:, :, None] * (x - (p @ x)[:, None, :])
-        out[start : start + at_once] = left.transpose(0, 2, 1) @ (other - (p @ other)[:, None, :])
+    # Sources lie along rows of memory: the last axis of x is too short for a loop over it.
+    first, second = np.ascontiguousarray(x.T), np.ascontiguousarray(other.T)
+    for rows in _row_blocks(len(P), max(x.size, other.size)):
+        p = P[rows]
+        left = p[:, None, :] * (first - (p @ x)[:, :, None])
+        right = second - (p @ other)[:, :, None]
+        out[rows] = left @ right.transpose(0, 2, 1)
     return out
+
+
+def _row_blocks(n: int, size: int) -> Iterator[slice]:
+    """Rows 0 … n in blocks so small that `size` numbers a row stay in the cache."""
+    at_once = max(1, _ENTRIES // max(size, 1))
+    return (slice(start, start + at_once) for start in range(0, n, at_once))

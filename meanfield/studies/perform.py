@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import BrokenExecutor, Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 from secrets import token_hex
 from typing import Any, cast
 
-from meanfield.studies.executors import AnyExecutor, Executors, maker
+from meanfield.studies.executors import AnyExecutor, Executors, close, maker
 from meanfield.studies.results import DONE, Outcome, Piece, Place, as_pieces, failure, record
 from particles.errors import LibraryError, NotSupported, RunStopped, StoreError
 from particles.kernels.threads import available_processors, threads
@@ -128,7 +128,7 @@ class _Run:
             for future in self._flying:
                 future.cancel()
             if self._make is not None:
-                _close(self._pool, wait=not self._flying)
+                close(self._pool, wait=not self._flying)
 
     def _send(self) -> None:
         """Fill the executor; a suspect runs alone, so that the next death shows whether it was the cause."""
@@ -198,7 +198,7 @@ class _Run:
                 "store the results so far are kept, and the same call with a new executor does the rest; a function "
                 "that makes the executor, as studies.processes(4), in its place is called again after such an end"
             ) from error
-        _close(self._pool, wait=False)
+        close(self._pool, wait=False)
         self._pool = self._make()
         try:
             self._pool.submit(_received, self._job).result()
@@ -213,14 +213,3 @@ class _Run:
 def _received(job: Job) -> bool:
     """Whether a worker can read a job."""
     return True
-
-
-def _close(pool: AnyExecutor, *, wait: bool) -> None:
-    if isinstance(pool, Executor):
-        try:
-            pool.shutdown(wait=wait, cancel_futures=True)
-        except TypeError:
-            pool.shutdown(wait=wait)
-        except RuntimeError:
-            # An interrupt while the pool starts its thread: the thread that it would wait for is not there.
-            pool.shutdown(wait=False)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from particles.checks import Array, as_finite, count
 from particles.errors import InvalidInput
@@ -111,7 +111,7 @@ def _half_width(influence: Array, counts: npt.NDArray[np.int64]) -> Array:
     ends = np.unique(counts)
     groups = [influence[start:stop] for start, stop in zip([0, *ends[:-1]], ends, strict=True)]
     variance = sum(len(u) * u.var(axis=0, ddof=1) for u in groups)
-    return np.asarray(student.ppf(0.5 * (1.0 + CONFIDENCE), ends[0] - 1) * np.sqrt(variance))
+    return np.asarray(stdtrit(ends[0] - 1, 0.5 * (1.0 + CONFIDENCE)) * np.sqrt(variance))
 
 
 def _weights(sizes: Array) -> Array:

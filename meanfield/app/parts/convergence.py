@@ -107,6 +107,7 @@ class ConvergencePart(Part):
     def run(self, study: Workspace) -> None:
         """Solve (6.1), measure the distance of N particles to the solution, and fit its slope in N."""
         setting = study.setting
+        study.expect_tasks()
         reference = study.keep(_reference(study, self.times), "solution")
         certificate, words = self._certificate(study)
         ds = convergence(

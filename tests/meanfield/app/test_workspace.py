@@ -2,6 +2,7 @@
 
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import matplotlib.pyplot as plt
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from meanfield.app import workspace
 from meanfield.app.report import Section
 from meanfield.app.workspace import Workspace, prepare_folder, replace_file
+from meanfield.studies.executors import StandingProcesses
 from particles.errors import RunStopped, StoreError
 
 SOURCE = "# seed used: 1\ntitle = 'λ'\n"
@@ -121,3 +123,12 @@ def test_a_report_names_the_parts_that_it_lacks(tmp_path, monkeypatch):
     with study.running("two", "much"):
         pass
     assert "Not finished" not in report.read_text()
+
+
+def test_worker_processes_start_when_tasks_are_expected(monkeypatch, tmp_path):
+    begun = []
+    monkeypatch.setattr(StandingProcesses, "begin", lambda self: begun.append(self))
+    with ThreadPoolExecutor(1) as pool, StandingProcesses(1) as standing:
+        for executor in (None, pool, standing):
+            Workspace("t", "a", None, tmp_path, executor, False, print).expect_tasks()
+    assert begun == [standing]

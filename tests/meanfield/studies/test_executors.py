@@ -7,12 +7,22 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from user_measures import killed_once
 
-from meanfield.studies.executors import _without_interrupts, as_executor, maker, named_executor
+from meanfield.studies.executors import (
+    StandingProcesses,
+    _without_interrupts,
+    as_executor,
+    close,
+    maker,
+    named_executor,
+)
+from meanfield.studies.sweep import sweep
 from particles.errors import InvalidInput
 
 ROOT = Path(__file__).parents[3]
@@ -38,6 +48,102 @@ def test_a_scheduler_that_does_not_answer_is_named():
     pytest.importorskip("distributed", reason="Dask is not installed")
     with pytest.raises(InvalidInput, match="no Dask scheduler answers at here"):
         named_executor("dask://here").__enter__()
+
+
+def test_a_pool_that_was_interrupted_while_it_started_is_closed():
+    """shutdown(wait=True) of the standard library fails where the pool's own thread has not started yet."""
+
+    class Half(ThreadPoolExecutor):
+        waits = ()
+
+        def shutdown(self, wait=True, *, cancel_futures=False):
+            self.waits = (*self.waits, wait)
+            if wait:
+                raise RuntimeError("cannot join thread before it is started")
+            super().shutdown(wait=False, cancel_futures=cancel_futures)
+
+    pool = Half(1)
+    close(pool, wait=True)
+    assert pool.waits == (True, False)
+
+
+class Pool(ThreadPoolExecutor):
+    """Threads that stand for worker processes: counted, how they were ended, and that can be broken."""
+
+    made = ()
+
+    def __init__(self, workers, *args, **options):
+        super().__init__(workers)
+        self.broken, self.ended = False, None
+        Pool.made = (*Pool.made, self)
+
+    def submit(self, fn, /, *args, **kwargs):
+        if self.broken:
+            raise BrokenProcessPool("a worker is gone")
+        return super().submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait=True, *, cancel_futures=False):
+        self.ended = wait
+        super().shutdown(wait, cancel_futures=cancel_futures)
+
+
+@pytest.fixture
+def pools(monkeypatch):
+    monkeypatch.setattr("meanfield.studies.executors._Pool", Pool)
+    monkeypatch.setattr(Pool, "made", ())
+    return lambda: Pool.made
+
+
+def test_standing_processes_serve_several_studies_and_end_with_their_block(pools):
+    with named_executor("processes", 2) as made:
+        assert repr(made) == "2 processes"
+        assert pools() == ()
+        made.begin()
+        for _ in range(2):
+            found = sweep(twice, {"k": [1, 2, 3]}, seeds=1, executor=made)
+            assert found["x"].values.ravel().tolist() == [2.0, 4.0, 6.0]
+            assert (len(pools()), pools()[0].ended) == (1, None)
+    assert pools()[0].ended is True
+
+
+def test_a_standing_pool_that_lost_a_worker_is_made_anew(pools):
+    with named_executor("processes", 1) as made:
+        made.begin()
+        pools()[0].broken = True
+        assert sweep(twice, {"k": [1]}, seeds=1, executor=made)["x"].values.ravel().tolist() == [2.0]
+        assert [pool.ended for pool in pools()] == [False, None]
+
+
+def test_a_standing_pool_is_not_waited_for_after_an_error(pools):
+    def study():
+        with named_executor("processes", 1) as made:
+            made.begin()
+            raise InvalidInput("stop")
+
+    with pytest.raises(InvalidInput, match="stop"):
+        study()
+    assert pools()[0].ended is False
+    with named_executor("processes", 1):
+        pass
+    assert len(pools()) == 1
+
+
+def twice(*, k, rng):
+    return {"x": 2.0 * k}
+
+
+def worker(*, k, rng):
+    return {"x": float(os.getpid())}
+
+
+def test_workers_of_a_standing_pool_are_the_same_in_the_next_study(tmp_path):
+    """Real processes, one of which is killed in the second study."""
+    with StandingProcesses(1) as made:
+        first, second = (sweep(worker, {"k": [0]}, seeds=1, executor=made)["x"].item() for _ in range(2))
+        assert first == second != os.getpid()
+        ds = sweep(killed_once, {"k": [2, 3], "folder": [str(tmp_path)]}, seeds=1, executor=made)
+        assert (ds["status"] == "done").all()
+        assert sweep(worker, {"k": [0]}, seeds=1, executor=made)["x"].item() not in (first, os.getpid())
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="no masks of signals here")

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from samples import heads
 
-from meanfield.studies import stability
-from meanfield.studies.growth import covariances, jacobian, labelled_rate, linear_rate, splitting_rate
+from meanfield.studies import growth, stability
+from meanfield.studies.growth import covariances, jacobian, labelled_rate, linear_rate, splitting_rate, symmetric_part
 from particles import EmpiricalMeasure, SelfAttention
 
 
@@ -23,6 +23,27 @@ def test_jacobian_against_differences(frame):
         forward = model.particle_velocity(0.2, x + step.reshape(4, 2), w)
         backward = model.particle_velocity(0.2, x - step.reshape(4, 2), w)
         np.testing.assert_allclose(J[:, k], ((forward - backward) / 2e-5).ravel(), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("frame", [False, True])
+def test_the_symmetric_part_is_that_of_the_weighted_jacobian(frame):
+    rng = np.random.default_rng(7)
+    model, x, w = heads(5, 3, frame), rng.standard_normal((4, 3)), rng.dirichlet(np.ones(4))
+    scale = np.sqrt(np.repeat(w, 3))
+    J = jacobian(model, 0.2, x, w) * scale[:, None] / scale
+    by_component = np.arange(12).reshape(4, 3).T.ravel()
+    expected = 0.5 * (J + J.T)[np.ix_(by_component, by_component)]
+    np.testing.assert_allclose(symmetric_part(model, 0.2, x, w), expected, rtol=0, atol=1e-13 * np.abs(J).max())
+
+
+def test_blocks_of_rows_change_nothing(monkeypatch):
+    rng = np.random.default_rng(8)
+    model, x, w = heads(1, 2), rng.standard_normal((7, 2)), rng.dirichlet(np.ones(7))
+    P = rng.dirichlet(np.ones(7), size=5)
+    whole = jacobian(model, 0.2, x, w), covariances(P, x)
+    monkeypatch.setattr(growth, "_ENTRIES", 3 * x.size)
+    np.testing.assert_allclose(jacobian(model, 0.2, x, w), whole[0], rtol=1e-13, atol=1e-15)
+    np.testing.assert_allclose(covariances(P, x), whole[1], rtol=1e-13, atol=1e-15)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -10,7 +10,7 @@ import pytest
 from user_measures import always_kills, draw, killed_once, slow
 
 from meanfield.studies import processes, sweep
-from meanfield.studies.perform import Job, Task, _close, performed
+from meanfield.studies.perform import Job, Task, performed
 from particles.errors import NotSupported
 
 HOSTED = pytest.mark.filterwarnings("ignore")
@@ -151,23 +151,6 @@ def test_300_tasks_on_loky_with_a_worker_killed(tmp_path):
     assert killed
     assert same(ds, undisturbed(300))
     assert np.isfinite(ds["x"]).all()
-
-
-def test_a_pool_that_was_interrupted_while_it_started_is_closed():
-    """shutdown(wait=True) of the standard library fails where the pool's own thread has not started yet."""
-
-    class Half(ThreadPoolExecutor):
-        waits = ()
-
-        def shutdown(self, wait=True, *, cancel_futures=False):
-            self.waits = (*self.waits, wait)
-            if wait:
-                raise RuntimeError("cannot join thread before it is started")
-            super().shutdown(wait=False, cancel_futures=cancel_futures)
-
-    pool = Half(1)
-    _close(pool, wait=True)
-    assert pool.waits == (True, False)
 
 
 def test_a_pool_of_the_callers_stays_open():
