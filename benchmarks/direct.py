@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 from scipy.special import softmax
+from threadpoolctl import threadpool_limits
 from timing import alternate
 
 from particles.kernels.compiling import SUMS, compiled
@@ -39,6 +40,13 @@ def exp_rate(dtype, threads, clock) -> tuple[float, float]:
     return rounds * x.size / alternate(call, 5, clock=clock)["exp"], error
 
 
+def product_rate(dtype) -> float:
+    """Multiplications of NumPy's matrix product per second, on one thread of its BLAS."""
+    a, b = np.random.default_rng(0).normal(size=(2, 1024, 1024)).astype(dtype)
+    with threadpool_limits(1):
+        return a.shape[0] ** 3 / alternate({"product": lambda: a @ b}, 5, clock=time.process_time)["product"]
+
+
 def largest_error(mean, queries, keys, rows) -> float:
     """Largest error at some rows against extended precision, relative to the largest |value|."""
     q, y = queries[rows].astype(np.longdouble), keys.astype(np.longdouble)
@@ -61,8 +69,13 @@ def main() -> None:
     rates = {dtype: exp_rate(dtype, threads, clock) for dtype in (np.float64, np.float32)}
     for dtype, (rate, error) in rates.items():
         print(f"bare exponential, {dtype.__name__}: {rate / 1e9:.2f} G/s, error {error:.1e}")
+    # A pair costs one exponential and 2 d multiplications; products of matrices are what a processor does fastest.
+    products = {dtype: threads * product_rate(dtype) for dtype in rates}
+    for dtype, rate in products.items():
+        print(f"multiplications of a matrix product, {dtype.__name__}: {rate / 1e9:.1f} G/s")
     heads = (("d", 3), ("n = m", 7), ("method", 8), ("Gpairs/s", 10), ("/torch", 8), ("/SciPy", 8), ("/exp", 7))
-    print("dtype   " + "".join(f"{h:>{w}}" for h, w in (*heads, ("error", 9), ("torch err", 11))))
+    heads = (*heads, ("/bound", 8), ("error", 9), ("torch err", 11))
+    print("dtype   " + "".join(f"{h:>{w}}" for h, w in heads))
     for dtype in (np.float64, np.float32):
         for d in (1, 2, 3, 8, 16, 64):
             for n in (4000, 16000):
@@ -80,10 +93,11 @@ def main() -> None:
                 rows = np.arange(0, n, n // 16)
                 torch_error = largest_error(calls["torch"]().numpy()[0, 0], x, y, rows) if torch else np.nan
                 own = seconds["own"]
+                bound = 1 / rates[dtype][0] + 2 * d / products[dtype]
                 print(f"{dtype.__name__:8}{d:3}{n:7}{result.method:>8}{n * n / own / 1e9:10.2f}"
                       f"{seconds.get('torch', np.nan) / own:8.2f}{seconds.get('scipy', np.nan) / own:8.1f}"
-                      f"{n * n / own / rates[dtype][0]:7.2f}{largest_error(result.mean, x, y, rows):9.1e}"
-                      f"{torch_error:11.1e}", flush=True)  # fmt: skip
+                      f"{n * n / own / rates[dtype][0]:7.2f}{n * n * bound / own:8.2f}"
+                      f"{largest_error(result.mean, x, y, rows):9.1e}{torch_error:11.1e}", flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":
