@@ -23,6 +23,7 @@ from particles.display import Shown
 from particles.errors import InvalidInput
 from particles.fields.spaces import Space
 from particles.measure import EmpiricalMeasure, Measure
+from particles.progress import Progress
 
 __all__ = ["DatasetMethods"]
 
@@ -113,7 +114,11 @@ class DatasetMethods(Shown):
         return xr.DataArray(found, coords={"time": variable("time", times, "time")}, name="distance")
 
     def certify(
-        self, *, enclose: bool = False, factors: tuple[npt.ArrayLike, npt.ArrayLike] | None = None
+        self,
+        *,
+        enclose: bool = False,
+        factors: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+        progress: Progress = False,
     ) -> LimitCertificate | xr.Dataset:
         """The limit of every token, and what is proved about it; see `meanfield.limits.certify`.
 
@@ -123,6 +128,8 @@ class DatasetMethods(Shown):
             Whether the exact solution is enclosed, where a theorem allows it.
         factors : tuple of arrays (d, k) and (k, d), optional
             V as a product, as a trained head has it.
+        progress : bool or function
+            Whether a bar is shown, or a function that is called with what is done and the whole.
 
         Returns
         -------
@@ -134,9 +141,9 @@ class DatasetMethods(Shown):
         InvalidInput
             For a Dataset that simulate did not make.
         """
-        return certify(self._ds, enclose=enclose, factors=factors)
+        return certify(self._ds, enclose=enclose, factors=factors, progress=progress)
 
-    def animate(self, path: str | os.PathLike[str], frames: int = 60) -> Path:
+    def animate(self, path: str | os.PathLike[str], frames: int = 60, *, progress: Progress = False) -> Path:
         """Write the run as a moving picture; see `meanfield.plots.animate`.
 
         Parameters
@@ -145,6 +152,8 @@ class DatasetMethods(Shown):
             A new file whose name ends in .gif or .mp4.
         frames : int
             Most frames, spread over the saved times.
+        progress : bool or function
+            Whether a bar counts the frames, or a function that is called with the number done and the whole.
 
         Returns
         -------
@@ -156,7 +165,7 @@ class DatasetMethods(Shown):
         InvalidInput, NotSupported, StoreError
             As `meanfield.plots.animate`.
         """
-        return animate(self._ds, path, frames)
+        return animate(self._ds, path, frames, progress=progress)
 
     def to_frame(self, A: npt.ArrayLike, grid: Grid | None = None) -> xr.Dataset:
         """The run in the frame x = e^{tA} z; see `meanfield.analysis.frames.to_frame`.

@@ -129,7 +129,12 @@ def unwritten(ds: xr.Dataset) -> list[str]:
 
 def letter_of(ds: xr.Dataset) -> str:
     """The letter of a run's coordinates: z in the rescaled frame (3.1), x in any other."""
-    return "z" if ds.attrs.get("frame") == "rescaled" else "x"
+    return letter_in(str(ds.attrs.get("frame", "")))
+
+
+def letter_in(frame: str) -> str:
+    """The letter of coordinates in a frame."""
+    return "z" if frame == "rescaled" else "x"
 
 
 def frame_name(model: VelocityField | DiscreteMap) -> Frame:

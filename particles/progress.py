@@ -40,6 +40,19 @@ def progress_of(progress: Progress, label: str, unit: str, total: int, done: int
         yield lambda: _update(bar)
 
 
+def reaching(advance: Callable[[], None]) -> Callable[[int], None]:
+    """A function that is told how much is done in all, for what may pass several at once."""
+    done = 0
+
+    def reach(count: int) -> None:
+        nonlocal done
+        while done < count:
+            advance()
+            done += 1
+
+    return reach
+
+
 def _nothing() -> None:
     """Nothing is shown."""
 

@@ -146,7 +146,7 @@ def _figure(options: argparse.Namespace) -> int:
     try:
         with _drawers(options.executor, options.workers) as executor:
             given = {"kind": options.format, "dpi": options.dpi, "executor": executor}
-            draw(options.which, folder, options.as_published, show=_show, **given)
+            draw(options.which, folder, options.as_published, _show, **given, progress=sys.stderr.isatty())
     except (LibraryError, BrokenPipeError):
         raise
     except OSError as error:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from meanfield.pages import viewer
 from meanfield.pages.page import image, page, table
 from meanfield.pages.viewer import View
@@ -31,6 +34,20 @@ class TextTable:
         head = "".join(f"<th scope='col'>{escape(cell)}</th>" for cell in self.header)
         body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in self.rows)
         return f"<div class='wide'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+
+
+def column_format(values: npt.ArrayLike, digits: int = 3) -> str:
+    """The format that gives all numbers of a column as many decimals: `digits` digits of the smallest that is not 0.
+
+    Powers of ten where the sizes differ by 10⁴ or more, or are far from 1.
+    """
+    sizes = np.abs(np.asarray(values, dtype=float))
+    sizes = sizes[np.isfinite(sizes) & (sizes > 0.0)]
+    if not sizes.size:
+        return ".0f"
+    low, high = (int(np.floor(np.log10(size))) for size in (sizes.min(), sizes.max()))
+    plain = high - low < 4 and low >= -5 and high < 6
+    return f".{max(0, digits - 1 - low)}f" if plain else f".{digits - 1}e"
 
 
 @dataclass(frozen=True)

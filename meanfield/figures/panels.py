@@ -97,21 +97,22 @@ def cloud(x: npt.ArrayLike, ax: Any | None = None, *, groups: npt.ArrayLike | No
     return axes
 
 
-def tidy(axes: Any, d: int) -> None:
-    """Small ticks, few of them, and the names of the axes."""
-    axes.tick_params(labelsize=7, pad=-1 if d == 3 else 2)
-    axes.locator_params(nbins=4)
-    for name, label in zip("xyz"[:d], ("$x_1$", "$x_2$", "$x_3$"), strict=False):
-        getattr(axes, f"set_{name}label")(label, fontsize=8, labelpad=-6 if d == 3 else 3)
+def tidy(axes: Any, d: int, letter: str = "x") -> None:
+    """Small ticks, few of them, and the names of the axes: `letter` with an index."""
+    axes.tick_params(labelsize=7, pad=-2 if d == 3 else 2)
+    axes.locator_params(nbins=3 if d == 3 else 4)
+    for k, name in enumerate("xyz"[:d], start=1):
+        getattr(axes, f"set_{name}label")(f"${letter}_{k}$", fontsize=8, labelpad=-3 if d == 3 else 3)
     if d == 1:
         axes.set_yticks([])
     if d == 3:
         for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
             axis.pane.set_alpha(0.15)
-        # The names of the axes are no part of the layout either.
-        axes.set_box_aspect(None, zoom=0.84)
+        # The names of the axes are no part of the layout either, and reach into the next panel: its ground is clear.
+        axes.patch.set_visible(False)
+        axes.set_box_aspect(None, zoom=0.82)
         axes.tick_params(axis="z", pad=2)
-        axes.zaxis.labelpad = -2
+        axes.zaxis.labelpad = 0
 
 
 def attention_image(P: npt.ArrayLike, ax: Any | None = None) -> Any:

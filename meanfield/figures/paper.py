@@ -103,6 +103,7 @@ def token_panel(run: Trajectory, k: int, ax: Any) -> Any:
     certificate = run.certificate
     groups = certificate.leaders if certificate is not None and certificate.known else None
     draw.cloud(run.positions[k], ax, groups=groups)
+    draw.tidy(ax, run.case.d, run.letter)
     ax.set_title(f"t = {run.times[k]:.1f}", fontsize=9)
     if certificate is not None and certificate.limit_set is not None:
         draw.limit_set(certificate.limit_set, ax)

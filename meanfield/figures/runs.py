@@ -10,6 +10,7 @@ from meanfield.data import FigureCase
 from meanfield.limits import LimitCertificate, certify_run
 from particles import Adaptive, Euler, SelfAttention, simulate
 from particles.checks import Array
+from particles.dataset import letter_in
 from particles.fields.linear_flow import linear_flow
 
 TRUSTED = 13.0
@@ -38,6 +39,11 @@ class Trajectory:
     certificate: LimitCertificate | None
     how: str
     ends: str = ""
+
+    @property
+    def letter(self) -> str:
+        """The letter of the coordinates."""
+        return letter_in(self.case.frame)
 
     @property
     def label(self) -> str:

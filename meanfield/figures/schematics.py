@@ -119,6 +119,8 @@ def table_1(ax: Any | None = None) -> tuple[Any, str]:
     table.auto_set_font_size(False)
     table.set_fontsize(7)
     table.scale(1.0, 1.6)
+    for cell in table.get_celld().values():
+        cell.PAD = 0.03
     return axes, (
         "Table 1. One run of 40 random tokens to t = 12 for each row of the published table, with the limit that its "
         "certificate found and what the certificate states of it."

@@ -13,13 +13,18 @@ from meanfield.limits.limit_sets import LimitSet
 from particles.dataset import as_dataset, model_of, runs_of, variable
 from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField
+from particles.progress import Progress, as_progress, progress_of
 
 _NUMBERS = ("phase_time", "integration_error")
 _WORDS = ("theorem", "status", "reason", "frame", "limit_set", "assumptions")
 
 
 def certify(
-    ds: xr.Dataset, *, enclose: bool = False, factors: tuple[npt.ArrayLike, npt.ArrayLike] | None = None
+    ds: xr.Dataset,
+    *,
+    enclose: bool = False,
+    factors: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+    progress: Progress = False,
 ) -> LimitCertificate | xr.Dataset:
     """The certificate of a run (`certify_run`), or of an ensemble a Dataset of those of all its runs.
 
@@ -31,6 +36,9 @@ def certify(
         Whether to prove limits of the exact solution, see `certify_run`.
     factors : tuple of arrays (d, k) and (k, d), optional
         V as a product, see `certify_run`.
+    progress : bool or function
+        Whether a bar counts the runs of an ensemble, or the saved times of one run, see `certify_run`; or a function
+        that is called with the number done and the whole.
 
     Returns
     -------
@@ -46,8 +54,12 @@ def certify(
     """
     ds = as_dataset(ds)
     if "run" not in ds.dims:
-        return certification.certify(ds, enclose=enclose, factors=factors)
-    found = [_of_one(certification.certify(one, enclose=enclose, factors=factors)) for one in runs_of(ds)]
+        return certification.certify(ds, enclose=enclose, factors=factors, progress=progress)
+    found = []
+    with progress_of(as_progress(progress), "certify", "run", ds.sizes["run"]) as advance:
+        for one in runs_of(ds):
+            found.append(_of_one(certification.certify(one, enclose=enclose, factors=factors)))
+            advance()
     return _joined(ds["run"], found)
 
 

@@ -43,7 +43,9 @@ class LimitCertificate(Shown):
     hypotheses : Hypotheses
         Which theorem applies, with its numbers.
     frame : str
-        "rescaled" (z = e^{−tV} x) for all theorems but 8.5, "original" there: all positions below are in it.
+        That of `limit_set`, `limits`, `bound` and `token_distance`: "original" for Theorem 8.5 and on the sphere,
+        "rescaled" (z = e^{−tV} x) for all others. The run may have the other one: `model` and `positions` are as
+        simulated.
     limit_set : LimitSet, optional
         What is predicted, None where nothing is; distances are NaN then.
     leaders : array of int (n,)
@@ -69,9 +71,9 @@ class LimitCertificate(Shown):
     phase : LeaderPhase, optional
         The state from which every token follows its leader.
     model : VelocityField or DiscreteMap
-        The model of the run, in `frame`.
+        The model of the run, in the run's own frame.
     positions : array (time, n, d)
-        The tokens.
+        The tokens at `times` in the run's own frame.
     weights : array (n,)
         Their masses.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from meanfield.limits.run import Run, read_run
 from meanfield.limits.theorems.listed import theorem
 from meanfield.limits.theorems.statement import FieldTheorem
 from particles.checks import default_error_state, flag
+from particles.progress import Progress, as_progress, progress_of, reaching
 
 _NOT_ENCLOSED = (
     "the exact solution is not enclosed: that is done for tokens of R^d under one attention head (docs/proofs.md), for "
@@ -25,7 +27,11 @@ _NOT_ENCLOSED = (
 
 @default_error_state()
 def certify(
-    ds: xr.Dataset, *, enclose: bool = False, factors: tuple[npt.ArrayLike, npt.ArrayLike] | None = None
+    ds: xr.Dataset,
+    *,
+    enclose: bool = False,
+    factors: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+    progress: Progress = False,
 ) -> LimitCertificate:
     """What the run in `ds`, made by simulate, tends to as t → ∞, with what is proved about it.
 
@@ -47,6 +53,9 @@ def certify(
         sets, are "proved" with nothing assumed, elsewhere `reason` tells what is in the way.
     factors : tuple of arrays (d, k) and (k, d), optional
         V as a product, see `hypotheses`.
+    progress : bool or function
+        Whether a bar counts the saved times that are passed, or a function that is called with their number and the
+        whole: all of them once for the second integration, and once more where the exact solution is enclosed.
 
     Returns
     -------
@@ -59,9 +68,14 @@ def certify(
         For an ensemble (certify ds.isel(run=k)), a Dataset without `position`, positions that are not finite, a
         solution on a grid, factors whose product is not V.
     """
-    run = read_run(ds)
+    run, enclose, progress = read_run(ds), flag(enclose, "enclose"), as_progress(progress)
     found = _covering(hypotheses(run.model, factors=factors), run)
-    return _certificate(run, found, _finding(run, found, ds.attrs["frame"], enclose=flag(enclose, "enclose")))
+    total = (1 + enclose) * len(run.times)
+    with progress_of(progress, "certify", "save", total) as advance:
+        reach = reaching(advance)
+        finding = _finding(run, found, ds.attrs["frame"], enclose, reach)
+        reach(total)
+    return _certificate(run, found, finding)
 
 
 def _covering(found: Hypotheses, run: Run) -> Hypotheses:
@@ -72,7 +86,7 @@ def _covering(found: Hypotheses, run: Run) -> Hypotheses:
     return replace(found, theorem=names[0], others=tuple(names[1:])) if names else found
 
 
-def _finding(run: Run, found: Hypotheses, frame: str, *, enclose: bool) -> Finding:
+def _finding(run: Run, found: Hypotheses, frame: str, enclose: bool, reach: Callable[[int], None]) -> Finding:
     known = None if found.theorem is None else theorem(found.theorem)
     if isinstance(known, FieldTheorem):
         seen = known.finding(run, found.checks[known.name])
@@ -80,7 +94,7 @@ def _finding(run: Run, found: Hypotheses, frame: str, *, enclose: bool) -> Findi
     if found.head is None:
         return nothing_known(run, found.reason, frame)
     if known is not None:
-        return known.finding(run, found.head, found.checks[known.name], enclose=enclose)
+        return known.finding(run, found.head, found.checks[known.name], enclose=enclose, reach=reach)
     if found.positive == 0:
         return nothing_known(run, found.reason, frame)
     return by_conjecture(run.in_range(found.head.V), found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,8 +84,10 @@ def distinct_tokens(run: Run) -> tuple[Array, float, Tube]:
     return mass[run.distinct], w_error, start(float(run.times[0]), run.positions[0][run.distinct])
 
 
-def prove_enclosed(run: Run, head: Head, block: LeadingBlock) -> tuple[EnclosedProof | None, str]:
-    """The best proof over the saved times, or None and what stands in the way."""
+def prove_enclosed(
+    run: Run, head: Head, block: LeadingBlock, reach: Callable[[int], None]
+) -> tuple[EnclosedProof | None, str]:
+    """The best proof over the saved times, or None and what stands in the way; `reach` is told of each passed."""
     try:
         w, w_error, first = distinct_tokens(run)
     except (NotSupported, TooLarge) as error:
@@ -96,6 +99,7 @@ def prove_enclosed(run: Run, head: Head, block: LeadingBlock) -> tuple[EnclosedP
     best: EnclosedProof | None = None
     reason, idle = "no time is saved after the first", 0
     for k, tube in enumerate(tubes(system, first, run.times)):
+        reach(k + 1)
         if not tube.closed:
             reason = f"{tube.reason}; {reason}" if k else tube.reason
             break

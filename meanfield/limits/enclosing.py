@@ -16,10 +16,11 @@ from meanfield.limits.run import Run, read_run
 from particles.checks import Array, default_error_state
 from particles.dataset import REFERENCES, source, variable
 from particles.models.relatives import LinearAttention
+from particles.progress import Progress, as_progress, progress_of
 
 
 @default_error_state()
-def enclose(ds: xr.Dataset) -> xr.Dataset:
+def enclose(ds: xr.Dataset, *, progress: Progress = False) -> xr.Dataset:
     """Where the exact solution from the first saved tokens of the run `ds` is proved to be at its saved times.
 
     |x_i(t) − centre_i| ≤ radius_i for the solution of (1.1), or of linear attention, original frame, for the matrices
@@ -33,6 +34,8 @@ def enclose(ds: xr.Dataset) -> xr.Dataset:
     ds : Dataset
         One run of simulate with one softmax head of constant Q, K, V, in the original frame, or rescaled and saved from
         t = 0; or with LinearAttention in the original frame.
+    progress : bool or function
+        Whether a bar counts the saved times, or a function that is called with the number done and the whole.
 
     Returns
     -------
@@ -49,9 +52,13 @@ def enclose(ds: xr.Dataset) -> xr.Dataset:
     TooLarge
         For more tokens than polynomials for all pairs are held of, n² d above 500 000.
     """
-    run = read_run(ds)
+    run, progress = read_run(ds), as_progress(progress)
     equation, first = _equation(run)
-    found = list(tubes(equation, first, run.times))
+    found = []
+    with progress_of(progress, "enclose", "save", len(run.times)) as advance:
+        for tube in tubes(equation, first, run.times):
+            found.append(tube)
+            advance()
     place = np.searchsorted(run.distinct, run.merged[1])
     n, d = run.positions.shape[1:]
     data = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,8 +59,8 @@ class Proof:
         )
 
 
-def prove(run: Run, head: Head, block: LeadingBlock) -> tuple[Proof | None, str]:
-    """The best proof over the saved times, or None and why."""
+def prove(run: Run, head: Head, block: LeadingBlock, reach: Callable[[int], None]) -> tuple[Proof | None, str]:
+    """The best proof over the saved times, or None and why; `reach` is told of those that the reference has passed."""
     phases = {k: p for k in range(len(run.times)) if (p := phase_of(run, head, block, k)) is not None}
     rough = {k: drift(p, _floor(p)) * np.exp(-block.value * run.times[k]) for k, p in phases.items()}
     rough = {k: value for k, value in rough.items() if np.isfinite(value)}
@@ -68,7 +69,7 @@ def prove(run: Run, head: Head, block: LeadingBlock) -> tuple[Proof | None, str]
     # The drift falls doubly exponentially and the floor of the integration error takes over: among times that are as
     # good, an early one has the smaller accumulated error and the larger gaps within a cluster.
     best = sorted(rough, key=lambda k: max(rough[k], ERROR_FLOOR))[:CANDIDATES]
-    found = compare(run, head, block, sorted(best))
+    found = compare(run, head, block, sorted(best), reach)
     if found.strayed > TRUST:
         return None, (
             f"the run strays by {found.strayed:.2g} of |z| from a second integration: it is coarse, or passes near a "

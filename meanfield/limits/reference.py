@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,8 +41,10 @@ class Comparison:
     strayed: float
 
 
-def compare(run: Run, head: Head, block: LeadingBlock, saves: list[int]) -> Comparison:
+def compare(run: Run, head: Head, block: LeadingBlock, saves: list[int], reach: Callable[[int], None]) -> Comparison:
     """Integrate the tokens of the first saved time, and copies of them, up to the saved times `saves`, ascending.
+
+    `reach` is told how many saved times of the run are passed.
 
     The original frame is integrated: followers move smoothly there, while (3.1) is stiff. Sums are exact to rounding
     whatever tolerance the run's model has, and the method, SciPy's DOP853, is none of those that make runs.
@@ -72,6 +75,7 @@ def compare(run: Run, head: Head, block: LeadingBlock, saves: list[int]) -> Comp
                     if steps > MAX_STEPS or not np.isfinite(solver.y).all():
                         return impossible
                     strayed = max(strayed, _spread(block, head.V, solver.t, solver.y.reshape(shape)))
+                    reach(int(np.searchsorted(run.times, solver.t)))
                 if solver.status == "failed":
                     return impossible
                 t, y, step = solver.t, solver.y, solver.h_abs

@@ -18,6 +18,7 @@ from particles.checks import Array, count, default_error_state, one_of
 from particles.dataset import as_dataset
 from particles.errors import InvalidInput, NotSupported, StoreError
 from particles.files import as_target, beside
+from particles.progress import Progress, as_progress, progress_of
 
 TURN = 90.0
 """Degrees by which a picture in space turns from the first frame to the last."""
@@ -27,7 +28,7 @@ DPI = 100
 
 
 @default_error_state()
-def animate(ds: xr.Dataset, path: str | os.PathLike[str], frames: int = 60) -> Path:
+def animate(ds: xr.Dataset, path: str | os.PathLike[str], frames: int = 60, *, progress: Progress = False) -> Path:
     """Write the tokens and the density of a run over time into a GIF, or an MP4 where ffmpeg is on the path.
 
     The axes stay the same; the colours of a density run from 0 to its largest value at all times. d = 3 turns; of a
@@ -42,6 +43,8 @@ def animate(ds: xr.Dataset, path: str | os.PathLike[str], frames: int = 60) -> P
         A new file whose name ends in .gif or .mp4.
     frames : int
         Most frames, spread over the saved times.
+    progress : bool or function
+        Whether a bar counts the frames, or a function that is called with the number done and the whole.
 
     Returns
     -------
@@ -63,17 +66,22 @@ def animate(ds: xr.Dataset, path: str | os.PathLike[str], frames: int = 60) -> P
     writer = _writer(one_of(target.suffix.lower(), (".gif", ".mp4"), "the ending of path"))
     if os.path.lexists(target):
         raise StoreError(f"{target} exists: name another file")
+    progress = as_progress(progress)
     times = np.asarray(ds["time"].values, dtype=np.float64)
     chosen = times[np.unique(np.linspace(0, len(times) - 1, count(frames, "frames")).round().astype(int))]
     figure = plt.figure(figsize=(5.0, 4.4), layout="constrained")
     # The name ends as that of the target does: the writers go by it.
     partial = beside(target, f"partial{target.suffix}")
     try:
-        with writer.saving(figure, str(partial), DPI):
+        with (
+            writer.saving(figure, str(partial), DPI),
+            progress_of(progress, "animate", "frame", len(chosen)) as advance,
+        ):
             for k, time in enumerate(chosen):
                 figure.clear()
                 _frame(figure, ds, float(time), k / max(1, len(chosen) - 1))
                 writer.grab_frame()
+                advance()
         os.replace(partial, target)
     except OSError as error:
         raise StoreError(f"cannot write {target}: {error}") from error

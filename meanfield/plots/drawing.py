@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import xarray as xr
+from matplotlib import rcParams
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import MaxNLocator
 
-from particles.checks import number
+from particles.checks import Array, number
 from particles.dataset import as_dataset, letter_of
 from particles.errors import InvalidInput
 
@@ -56,6 +59,42 @@ def coordinate(ds: xr.Dataset, k: int) -> str:
     return f"${letter_of(ds)}_{k}$"
 
 
+class FewTicks(MaxNLocator):
+    """Round ticks, at most six bins, and fewer where their labels would run into each other.
+
+    `GAP` and `DIGIT` are the room between two labels and the width of a digit, in sizes of the letters.
+    """
+
+    MOST, GAP, DIGIT = 6, 0.6, 0.64
+
+    def __init__(self) -> None:
+        super().__init__(self.MOST, steps=[1, 2, 2.5, 5, 10], min_n_ticks=1)
+
+    def tick_values(self, vmin: float, vmax: float) -> Any:
+        """The ticks for a range of the axis."""
+        for bins in range(self.MOST, 0, -1):
+            self.set_params(nbins=bins)
+            ticks = np.asarray(super().tick_values(vmin, vmax))
+            if self._apart(ticks, abs(vmax - vmin)):
+                break
+        return ticks
+
+    def _apart(self, ticks: Array, length: float) -> bool:
+        """Whether the labels of neighbours leave a gap, as the axis stands in its figure now."""
+        axis: Any = self.axis
+        if len(ticks) < 2 or not length:
+            return True
+        across = axis.axis_name == "x"
+        box = axis.axes.get_window_extent()
+        room = (box.width if across else box.height) / axis.axes.figure.dpi * 72.0 / length
+        style = axis.get_tick_params()
+        font = rcParams["xtick.labelsize" if across else "ytick.labelsize"]
+        size = FontProperties(size=style.get("labelsize", font)).get_size_in_points()
+        along = across and not style.get("rotation", 0)
+        longest = max(map(len, axis.get_major_formatter().format_ticks(ticks))) if along else 0
+        return bool((ticks[1] - ticks[0]) * room >= size * (max(1.0, self.DIGIT * longest) + self.GAP))
+
+
 def name_axes(ax: Any, ds: xr.Dataset, d: int) -> None:
     """The names of the coordinates on the axes that there are, legible in space too."""
     ax.set(xlabel=coordinate(ds, 1), ylabel=coordinate(ds, 2) if d > 1 else "")
@@ -63,9 +102,10 @@ def name_axes(ax: Any, ds: xr.Dataset, d: int) -> None:
         ax.set_zlabel(coordinate(ds, 3))
         ax.tick_params(labelsize=8, pad=1)
         ax.locator_params(nbins=5)
-    elif isinstance(ax.xaxis.get_major_locator(), MaxNLocator):
-        # Half of a wide figure has room for as many, with two decimals each.
-        ax.locator_params(axis="x", nbins=6)
+    else:
+        for axis in (ax.xaxis, ax.yaxis):
+            if isinstance(axis.get_major_locator(), MaxNLocator):
+                axis.set_major_locator(FewTicks())
     if d == 1:
         ax.set_yticks([])
 

@@ -3,7 +3,7 @@
 import pytest
 
 from particles.errors import InvalidInput
-from particles.progress import as_progress, progress_of
+from particles.progress import as_progress, progress_of, reaching
 
 
 def test_a_function_is_called_with_what_is_done():
@@ -26,3 +26,12 @@ def test_a_bar_counts_and_no_bar_is_silent(capsys):
 def test_anything_else_is_refused(wrong):
     with pytest.raises(InvalidInput, match="progress must be True or False"):
         as_progress(wrong)
+
+
+def test_several_may_be_passed_at_once_and_none_is_counted_twice():
+    calls = []
+    with progress_of(lambda done, total: calls.append(done), "run", "save", 5) as advance:
+        reach = reaching(advance)
+        for count in (0, 2, 1, 2, 5):
+            reach(count)
+    assert calls == [1, 2, 3, 4, 5]

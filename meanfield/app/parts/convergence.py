@@ -13,7 +13,7 @@ from meanfield import limits, plots
 from meanfield.app.parts.limit import LimitPart
 from meanfield.app.parts.part import Part
 from meanfield.app.parts.remedies import check_box, in_keys
-from meanfield.app.report import Picture, Section, TextTable
+from meanfield.app.report import Picture, Section, TextTable, column_format
 from meanfield.app.table import Table, count, counts
 from meanfield.app.workspace import Workspace
 from meanfield.limits import LimitCertificate
@@ -151,7 +151,7 @@ class ConvergencePart(Part):
             return None, ""
         run, setting = self.certified, study.setting
         ds = simulate(setting.model, setting.tokens(run.particles, 6), run.times, progress=study.progress)
-        found = limits.certify_run(ds, enclose=False, factors=setting.factors)
+        found = limits.certify_run(ds, enclose=False, factors=setting.factors, progress=study.progress)
         if found.limit_set is None or found.frame != ds.attrs["frame"]:
             return None, " There is no certified limit set to measure a distance to: " + (found.reason or _NO_FRAME)
         return found, _TO_LIMIT.format(run.particles, found.status)
@@ -257,13 +257,20 @@ def _table(ds: xr.Dataset) -> TextTable:
     if np.isfinite(finite := float(ds["theory_finite"])):
         rows.append(["law at finite N", "", f"{finite:.3f}", *("" for _ in times[1:])])
     if "limit_distance" in ds:
-        squares = (ds["limit_distance"] ** 2).mean("seed")
-        for n in ds["size"].values:
-            found = np.sqrt(squares.sel(size=n).values)
-            rows.append([f"to the limit, N = {n}", "", *(f"{v:.3g}" for v in found)])
-        of_solution = ds["solution_limit_distance"].values
-        rows.append(["to the limit, solution", "", *(f"{v:.3g}" for v in of_solution)])
+        rows += _limit_rows(ds)
     transport = ds["half_width"].max(("size", "seed"))
     for kind, errors in (("space", ds["space_error"]), ("time", ds["time_error"]), ("transport", transport)):
         rows.append([f"error, {kind}", "", *(f"{v:.1e}" if np.isfinite(v) else "not known" for v in errors.values)])
     return TextTable(["N", "seeds", *(f"W2 at t={t:g}" for t in times)], rows)
+
+
+def _limit_rows(ds: xr.Dataset) -> list[list[str]]:
+    """The distances of N particles and of the solution to a limit set, each column with as many decimals."""
+    of_particles = np.sqrt((ds["limit_distance"] ** 2).mean("seed").transpose("size", "time").values)
+    found = np.vstack([of_particles, ds["solution_limit_distance"].values])
+    forms = [column_format(column) for column in found.T]
+    names = [*(f"N = {n}" for n in ds["size"].values), "solution"]
+    return [
+        [f"to the limit, {name}", "", *(format(float(v), form) for v, form in zip(row, forms, strict=True))]
+        for name, row in zip(names, found, strict=True)
+    ]

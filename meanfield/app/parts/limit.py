@@ -91,7 +91,8 @@ class LimitPart(Part):
         setting = study.setting
         tokens = setting.tokens(self.particles, 6)
         ds = study.keep(simulate(setting.model, tokens, self.times, progress=study.progress), "limit_run")
-        certificate = limits.certify_run(ds, enclose=self.particles <= ENCLOSED, factors=setting.factors)
+        enclose = self.particles <= ENCLOSED
+        certificate = limits.certify_run(ds, enclose=enclose, factors=setting.factors, progress=study.progress)
         summary = study.keep(certificate.to_dataset(), "limit")
         found = certificate.limit_set if certificate.frame == ds.attrs["frame"] else None
         with study.picture("limit", (9.0, 4.2)) as (figure, path):

@@ -11,7 +11,7 @@ import xarray as xr
 
 from meanfield import plots
 from meanfield.app.parts.part import Part
-from meanfield.app.report import Picture, Section, TextTable
+from meanfield.app.report import Picture, Section, TextTable, column_format
 from meanfield.app.table import Table, at_least, positive_number
 from meanfield.app.workspace import Workspace
 from meanfield.pages import mathml
@@ -20,6 +20,9 @@ from meanfield.studies.stability_bounds import BOUNDS, VERDICTS, informative_unt
 from particles.checks import Array, as_times
 
 _TEN = np.log(10.0)
+
+FORMS = {".3f": 10.0, ".1f": 1e4}
+"""How log₁₀ of a bound is told below which value; powers of ten beyond."""
 
 _WORDS = (
     "Two solutions from laws that a shift of {shift:g} sets apart: the distance between them over time, with certified "
@@ -150,13 +153,14 @@ def _table(ds: xr.Dataset) -> TextTable:
     first_order = ds["log_growth_linear"].values / _TEN
     bounds = {name: (ds[name].values - first[name].values[:, None]) / _TEN for name in BOUNDS}
     until = {name: informative_until(ds, name).values for name in BOUNDS}
+    form = column_format(ds["distance"], 5)
     rows = []
     for k, time in enumerate(ds["time"].values):
         found = np.bincount(ds["verdict_coupled"].values[:, k], minlength=len(VERDICTS))
         rows.append(
             [
                 f"{time:g}",
-                _distance(ds.isel(time=k)),
+                _distance(ds.isel(time=k), form),
                 _range(growth[:, k], "+.3f"),
                 _range(first_order[:, k], ".3f") if np.isfinite(first_order[:, k]).all() else "not computed",
                 *(_bound(v[:, k], time > until[name]) for name, v in bounds.items()),
@@ -173,14 +177,15 @@ def _bound(values: Array, vacuous: npt.NDArray[np.bool_]) -> str:
     if np.isnan(values).any():
         return "not computed"
     word = "" if not vacuous.any() else " vacuous" if vacuous.all() else f" vacuous for {vacuous.sum()}"
-    return (_range(values, ".4g") if np.isfinite(values).all() else "beyond float64") + word
+    form = next((form for form, below in FORMS.items() if values.max() < below), ".2e")
+    return (_range(values, form) if np.isfinite(values).all() else "beyond float64") + word
 
 
-def _distance(row: xr.Dataset) -> str:
+def _distance(row: xr.Dataset, form: str) -> str:
     """The bracket of the one pair, or the range of the distances over all of them."""
     if row.sizes["seed"] == 1:
-        return f"[{float(row['lower'][0]):.6g}, {float(row['upper'][0]):.6g}]"
-    return _range(row["distance"].values, ".6g")
+        return f"[{float(row['lower'][0]):{form}}, {float(row['upper'][0]):{form}}]"
+    return _range(row["distance"].values, form)
 
 
 def _range(values: Array, form: str) -> str:

@@ -13,7 +13,7 @@ from meanfield.analysis.clusters import cluster_count
 from meanfield.analysis.diagnostics import covariance
 from meanfield.app.parts.part import Part
 from meanfield.app.parts.setting import Setting
-from meanfield.app.report import Picture, Section, TextTable
+from meanfield.app.report import Picture, Section, TextTable, column_format
 from meanfield.app.table import Table, at_least, positive_number, text
 from meanfield.app.workspace import Workspace
 from meanfield.measures.laws import ProbabilityLaw
@@ -159,9 +159,10 @@ def _values(value: Any) -> tuple[Any, ...]:
 
 
 def _table(ds: xr.Dataset, parameter: str, named: str) -> TextTable:
-    last = ds.isel(time=-1)
-    rows = []
-    for k, value in enumerate(ds[parameter].values):
-        cells = [f"{float(last[n][k].mean()):.4g} ± {float(last[n][k].std()):.2g}" for n in ("cluster_count", "spread")]
-        rows.append([str(value), *cells])
-    return TextTable([named, "clusters", "spread"], rows)
+    columns = [[str(value) for value in ds[parameter].values]]
+    for name in ("cluster_count", "spread"):
+        last = ds[name].isel(time=-1).transpose(parameter, "seed").values
+        mean, spread = last.mean(axis=1), last.std(axis=1)
+        form = column_format(mean)
+        columns.append([f"{m:{form}} ± {s:{form}}" for m, s in zip(mean, spread, strict=True)])
+    return TextTable([named, "clusters", "spread"], list(zip(*columns, strict=True)))

@@ -79,8 +79,7 @@ def _(system: System, p: Series, bounds: Defect, tube: Array, parts: int) -> Arr
         highest = np.minimum(alpha + off_alpha, omega)[:, at, at]
         tilt = highest if d == 1 else 0.5 * (highest + omega[:, at, at])
         blocks[:, at, at] = P[:, at, at] * up(np.maximum(1.0 + tilt, 0.0))
-    wide = spectral_norm_up(np.einsum("sij,sija,sijb->siab", P, s.u, s.u)) + gamma(n + 6) * (P * long_u**2).sum(axis=2)
-    wide += (P * (2.0 * long_u * off_u + off_u**2)).sum(axis=2)
+    wide = _spread(P, s.u) + (P * (2.0 * long_u * off_u + off_u**2)).sum(axis=2)
     blocks[:, at, at] += system.B_norm * wide
     return up(abs(p.half) * system.V_norm * up(blocks))
 
@@ -139,6 +138,18 @@ def _attention(system: System, s: _Slabs) -> Array:
     others = np.maximum(down(least.sum(axis=2, keepdims=True)) - up(least), 0.0)
     with np.errstate(invalid="ignore"):
         return np.where(np.isinf(most), 1.0, np.minimum(up(most / (most + others)), 1.0))
+
+
+def _spread(P: Array, u: Array) -> Array:
+    """Above ‖Σ_j P_ij u_ij u_ijᵀ‖₂, (S, n): the norm of that sum, or of the n × n products √(P_ij P_ik) ⟨u_ij, u_ik⟩.
+
+    An entry of the first errs by γ_{n+6} Σ_j P_ij |u_ija| |u_ijb| at most, one of the second by γ_{d+6} √(P_ij P_ik)
+    |u_ij| |u_ik|: either way the matrix by that γ times Σ_j P_ij |u_ij|² in the Frobenius norm.
+    """
+    n, d = u.shape[-2:]
+    half = np.sqrt(P)[..., None] * u
+    products = half @ np.swapaxes(half, -1, -2) if n < d else np.einsum("sij,sija,sijb->siab", P, u, u)
+    return np.asarray(spectral_norm_up(products) + gamma(max(n, d) + 6) * (P * length_up(u) ** 2).sum(axis=2))
 
 
 def _rank_one_norm(alpha: Array, off: Array, omega: Array, d: int) -> Array:

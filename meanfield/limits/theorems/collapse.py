@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from meanfield.limits.conditions import Check, positive, positive_definite, scalar
@@ -24,7 +26,9 @@ class Collapse(Theorem):
         mean = np.trace(head.V) / head.dim
         return (scalar(head), positive("λ > 0 where V = −λI, λ = −tr V/d", 0.0 - mean), *positive_definite(head))
 
-    def finding(self, run: Run, head: Head, checks: tuple[Check, ...], *, enclose: bool) -> Finding:
+    def finding(
+        self, run: Run, head: Head, checks: tuple[Check, ...], *, enclose: bool, reach: Callable[[int], None]
+    ) -> Finding:
         """The origin, in the original frame, for every initial state; tokens without mass are queries, left open."""
         x = np.stack([run.original(head.V, k) for k in range(len(run.times))])
         n, d = x.shape[1:]

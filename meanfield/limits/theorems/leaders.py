@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +50,9 @@ class LeaderTheorem(Theorem):
         """What of the hypotheses holds in float64 but is not proved for the matrices as exact numbers."""
         return ()
 
-    def finding(self, run: Run, head: Head, checks: tuple[Check, ...], *, enclose: bool) -> Finding:
+    def finding(
+        self, run: Run, head: Head, checks: tuple[Check, ...], *, enclose: bool, reach: Callable[[int], None]
+    ) -> Finding:
         """The limits, with a bound where a saved time is found from which the leaders provably stay."""
         run, block = run.in_range(head.V), head.block
         assert block is not None
@@ -58,10 +61,11 @@ class LeaderTheorem(Theorem):
         z = run.positions if run.rescaled else rescaled(head.V, block, run.times, run.positions)
         open_ended = ""
         if enclose:
-            enclosed, open_ended = prove_enclosed(run, head, block)
+            enclosed, open_ended = prove_enclosed(run, head, block, reach)
             if enclosed is not None:
                 return self._enclosed(run, z, head, block, checks, enclosed)
-        proof, reason = prove(run, head, block)
+        first = len(run.times) if enclose else 0
+        proof, reason = prove(run, head, block, lambda passed: reach(first + passed))
         reason = "; ".join(filter(None, (reason, open_ended and f"the exact solution is not enclosed: {open_ended}")))
         phase = proof.phase if proof else last_phase(run, head, block)
         if phase is None:

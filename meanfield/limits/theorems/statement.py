@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -41,10 +42,13 @@ class Theorem(ABC):
         return True
 
     @abstractmethod
-    def finding(self, run: Run, head: Head, checks: tuple[Check, ...], *, enclose: bool) -> Finding:
+    def finding(
+        self, run: Run, head: Head, checks: tuple[Check, ...], *, enclose: bool, reach: Callable[[int], None]
+    ) -> Finding:
         """What the theorem states of a run of a head to which it applies; `checks` as above.
 
-        With `enclose` the exact solution is enclosed where a statement about the tokens of the run needs it.
+        With `enclose` the exact solution is enclosed where a statement about the tokens of the run needs it. `reach` is
+        told how many saved times have been passed, by the enclosure first and then by the search without one.
         """
 
 

@@ -1,8 +1,10 @@
 """The page escapes what it is given and holds its pictures; a table is the same on the terminal."""
 
+import numpy as np
+import pytest
 from hostile import EVIL, hostile_run, is_inert
 
-from meanfield.app.report import Picture, Section, TextTable, html_report
+from meanfield.app.report import Picture, Section, TextTable, column_format, html_report
 from meanfield.pages import mathml
 from meanfield.pages.viewer import viewer
 
@@ -39,3 +41,18 @@ def test_a_report_without_a_viewer_has_no_script():
     page = html_report("title", "about", [Section("one", "text"), Section("two", "text")])
     assert "<script" not in page
     assert page.count('href="#part-2"') == page.count('id="part-2"') == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "digits", "shown"),
+    [
+        ([0.43, 0.4291], 3, ["0.430", "0.429"]),
+        ([12.0, 0.043, 0.0], 3, ["12.0000", "0.0430", "0.0000"]),
+        ([1.0, 2e5], 3, ["1.00e+00", "2.00e+05"]),
+        ([2e-9, np.nan], 2, ["2.0e-09", "nan"]),
+        ([250.0, -1000.0], 2, ["250", "-1000"]),
+        ([0.0, 0.0], 3, ["0", "0"]),
+    ],
+)
+def test_numbers_of_a_column_have_as_many_decimals(values, digits, shown):
+    assert [format(value, column_format(values, digits)) for value in values] == shown

@@ -1,5 +1,7 @@
 """The paper's figures, drawn; their captions, certificates and limits."""
 
+from dataclasses import replace
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -70,3 +72,14 @@ def test_a_legend_names_leaders_where_they_are_known_only():
     run = runs.published(case, np.array([0.0, 1.0]))
     assert run.certificate is None
     assert "leader" not in paper._legend(run, False)
+
+
+@pytest.mark.parametrize("number", [1, 5, 8])
+def test_axes_carry_the_letter_of_the_frame(number):
+    for ax in figures.figure(number).figure.axes:
+        assert (ax.get_xlabel(), ax.get_zlabel()) == ("$z_1$", "$z_3$")
+
+
+def test_a_run_in_the_original_frame_has_the_other_letter():
+    case = replace(figure_cases(6)[0], frame="original")
+    assert runs.published(case, np.array([0.0, 0.1])).letter == "x"

@@ -62,3 +62,9 @@ def test_certify_run_takes_one_run():
     ds = simulate(MIXED, X, [0.0, 0.1])
     with pytest.raises(InvalidInput, match="certify takes one run"):
         limits.certify_run(ds)
+
+
+def test_progress_counts_the_runs():
+    calls = []
+    limits.certify(simulate(MIXED, X, [0.0, 0.1]), progress=lambda *counts: calls.append(counts))
+    assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]

@@ -85,3 +85,15 @@ def test_the_bound_of_a_continued_run_is_the_stated_sum():
     sizes = [np.linalg.norm(_exponential(V, -s), 2) for s in (phase.time, t)]
     expected = sizes[0] * (1e-3 + 1e-5) + sizes[1] * (2e-3 + 1e-5)
     np.testing.assert_allclose(rough.continued_bound([t]), [expected], rtol=1e-9)
+
+
+def test_limits_are_rescaled_and_the_run_is_as_it_was_made():
+    ds = simulate(SelfAttention(I2, I2, np.diag([1.0, 0.5])), random_points(4, 12, 2), TIMES)
+    found = limits.certify(ds)
+    assert (ds.attrs["frame"], found.frame) == ("original", "rescaled")
+    np.testing.assert_array_equal(found.positions, ds.position.values)
+    assert found.model.frame is None
+    k = int(np.flatnonzero(found.phase_time == TIMES)[0])
+    z = ds.position.values[k] * np.exp(-np.array([1.0, 0.5]) * found.phase_time)
+    assert np.abs(found.phase.positions - z).max() < 1e-12
+    np.testing.assert_allclose(found.attention_matrix(k), found.model.attention_matrix(0.0, ds.position.values[k]))

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from certified import SHEAR, certificate, random_points
 
+from meanfield import limits
 from particles import Adaptive, SelfAttention, simulate
 
 CASES = {
@@ -119,3 +120,16 @@ def test_other_models_get_a_certificate_without_a_theorem():
         assert (found.theorem, found.status, found.limit_set) == (None, "undecided", None)
         assert str(found)
         found.to_dataset()
+
+
+@pytest.mark.parametrize("enclose", [False, True])
+@pytest.mark.parametrize("V", [np.eye(2), -np.eye(2), [[0.0, 1.0], [-1.0, 0.0]]])
+def test_progress_counts_every_saved_time_and_changes_nothing(V, enclose):
+    ds = simulate(SelfAttention(np.eye(2), np.eye(2), V), random_points(30, 6, 2), np.linspace(0.0, 8.0, 9))
+    calls = []
+    found = limits.certify(ds, enclose=enclose, progress=lambda *counts: calls.append(counts))
+    total = 9 * (1 + enclose)
+    assert calls == [(k + 1, total) for k in range(total)]
+    alone = limits.certify(ds, enclose=enclose)
+    assert (found.status, found.reason) == (alone.status, alone.reason)
+    np.testing.assert_array_equal(found.bound, alone.bound)

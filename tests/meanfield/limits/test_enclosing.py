@@ -197,3 +197,10 @@ def test_what_cannot_be_enclosed_is_refused():
         limits.enclose(simulate(SelfAttention(1.0, 1.0, 1.0), np.linspace(0, 1, 800), [0.0]))
     with pytest.raises(InvalidInput, match="one run"):
         limits.enclose(simulate(SelfAttention(1.0, 1.0, 1.0), np.zeros((2, 3, 1)), [0.0]))
+
+
+def test_progress_counts_the_saved_times():
+    calls = []
+    model, x0, _ = instance(3)
+    limits.enclose(simulate(model, x0, TIMES), progress=lambda *counts: calls.append(counts))
+    assert calls == [(k + 1, len(TIMES)) for k in range(len(TIMES))]

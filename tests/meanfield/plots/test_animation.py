@@ -79,3 +79,11 @@ def test_an_mp4_is_read_again(make, tmp_path, monkeypatch):
     picture = subprocess.run(decoded, check=True, capture_output=True).stdout
     assert len(picture) in (2 * 104 * 92, 3 * 104 * 92)
     assert len(set(picture)) > 10
+
+
+def test_every_frame_is_counted(tmp_path):
+    calls = []
+    run(4, 2).meanfield.animate(tmp_path / "run.gif", 3, progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(1, 3), (2, 3), (3, 3)]
+    with pytest.raises(InvalidInput, match="progress must be True or False"):
+        plots.animate(run(4, 2), tmp_path / "other.gif", progress=1)

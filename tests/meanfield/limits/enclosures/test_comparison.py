@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.linalg import expm
 
-from meanfield.limits.enclosures.comparison import grown, growth
+from meanfield.limits.enclosures.comparison import _spread, grown, growth
 from meanfield.limits.enclosures.defect import defect
 from meanfield.limits.enclosures.series import series, step_length, system_of, value
 from meanfield.limits.head import Head
@@ -66,3 +66,14 @@ def test_the_flow_of_the_comparison_system():
     np.testing.assert_allclose(found, y, rtol=1e-8)
     assert np.isinf(grown(100.0 * C, start, rate)).all()
     assert (grown(0.0 * C, start, 0.0 * rate) >= start).all()
+
+
+@pytest.mark.parametrize(("n", "d"), [(5, 2), (4, 4), (3, 40)])
+def test_the_spread_is_bounded_from_products_of_vectors_or_of_tokens(n, d):
+    rng = np.random.default_rng(n)
+    P, u = rng.dirichlet(np.ones(n), size=(2, n)), rng.normal(size=(2, n, n, d))
+    true = np.linalg.norm(np.einsum("sij,sija,sijb->siab", P, u, u), 2, axis=(2, 3))
+    found = _spread(P, u)
+    assert (true <= found).all()
+    # Its root of order 16 of a sum of eigenvalues is too large by that of their number at most.
+    assert (found <= true * min(n, d) ** (1 / 16) * (1 + 1e-9)).all()
