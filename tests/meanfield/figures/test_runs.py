@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.linalg import expm
 
 from meanfield import figures
 from meanfield.data import figure_cases
@@ -60,3 +61,39 @@ def test_tokens_that_stay_bounded_are_shown_at_all_times_as_published():
     found = runs.published(case, times)
     np.testing.assert_array_equal(found.shown, times)
     assert np.abs(found.positions[-1]).max() < np.abs(found.positions[0]).max()
+
+
+def test_the_leading_rate_is_that_of_growth_and_never_negative():
+    case = figure_cases(5)[0]
+    turning = np.array([[0.5, -3.0], [3.0, 0.5]])
+    assert runs.leading_rate(replace(case, V=turning)) == pytest.approx(0.5)
+    assert runs.leading_rate(replace(case, V=-turning)) == 0.0
+
+
+def test_without_attention_tokens_follow_their_linear_equation():
+    case = figure_cases(3)[0]
+    found = runs.without_attention(case, np.array([0.0, 1.0, 1e6]))
+    rate = float(np.linalg.eigvals(case.V).real.max())
+    assert found.shown.tolist() == pytest.approx([0.0, 1.0, runs.SCORES_END / rate])
+    np.testing.assert_allclose(found.positions[1], case.initial() @ expm(case.V).T, rtol=1e-12)
+    assert (found.how, found.ends) == ("x' = Vx without attention, as in the script", "Scores leave float64")
+
+
+def test_a_published_run_ends_at_a_whole_step_before_its_scores_leave_float64():
+    """Euler's growth a step is |1 + dt λ|: scores e^{2λt} stay below e^660 at the last step shown."""
+    case = figure_cases(3)[0]
+    case = replace(case, frame="original")
+    times = np.array([0.0, 1.0, 1e4])
+    found = runs.published(case, times)
+    growth = np.abs(np.linalg.eigvals(np.eye(case.d) + case.dt * case.V)).max()
+    steps = found.shown[-1] / case.dt
+    assert steps == pytest.approx(round(steps), abs=1e-6)
+    assert steps * np.log(growth) <= runs.SCORES_END < (steps + 1) * np.log(growth) + 1e-9
+    assert found.how.startswith(f"Euler, dt = {case.dt:g}; where rows have several equal entries")
+    assert runs.published(case, np.array([0.0, 0.5])).how == f"Euler, dt = {case.dt:g}"
+
+
+def test_a_label_names_the_dimension_where_the_figure_has_several():
+    case = replace(figure_cases(5)[0], panel="")
+    assert runs.published(case, np.array([0.0, 1.0])).label == "Euler"
+    assert runs.published(replace(case, panel="d = 2"), np.array([0.0, 1.0])).label == f"d = {case.d}: Euler"

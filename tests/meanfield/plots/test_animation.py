@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from PIL import Image
@@ -87,3 +88,75 @@ def test_every_frame_is_counted(tmp_path):
     assert calls == [(1, 3), (2, 3), (3, 3)]
     with pytest.raises(InvalidInput, match="progress must be True or False"):
         plots.animate(run(4, 2), tmp_path / "other.gif", progress=1)
+
+
+def test_the_frame_of_every_picture_is_that_of_the_whole_run():
+    """Limits 5 % wider than what the tokens visit, in 1-D half a unit up and down; in space the view turns by 90°."""
+    for d in (1, 2, 3):
+        ds = run(4, d)
+        seen = []
+        for k, share in ((0, 0.0), (4, 1.0)):
+            figure = plt.figure()
+            animation._frame(figure, ds, float(ds["time"][k]), share)
+            seen.append(figure.axes[0])
+        x = ds["position"].values
+        for name, column in zip("xyz", range(d), strict=False):
+            low, high = x[..., column].min(), x[..., column].max()
+            for ax in seen:
+                found = getattr(ax, f"get_{name}lim")()
+                assert found == pytest.approx((low - 0.05 * (high - low), high + 0.05 * (high - low)))
+        if d == 1:
+            assert seen[0].get_ylim() == (-0.5, 0.5)
+        if d == 3:
+            assert seen[1].azim - seen[0].azim == 90.0
+            assert 0.0 < seen[0].elev < 45.0
+        assert [ax.get_title() for ax in seen] == ["t = 0", "t = 1"]
+
+
+def test_the_scale_of_a_density_is_that_of_the_whole_run():
+    ds = solution(1)
+    ds["density"][:] = np.linspace(0.0, 2.0, 16).reshape(2, 8)
+    figure = plt.figure()
+    animation._frame(figure, ds, 0.0, 0.0)
+    assert figure.axes[0].get_ylim() == pytest.approx((0.0, 2.1))
+    space = solution(3)
+    assert animation._largest(space) == pytest.approx(float(space["density"].integrate("x3").max()))
+    figure = plt.figure()
+    animation._frame(figure, space, 0.0, 0.0)
+    assert figure.axes[0].collections[0].get_clim() == pytest.approx((0.0, animation._largest(space)))
+    assert animation._largest(ds.assign(density=0.0 * ds["density"])) > 0.0
+
+
+def test_tokens_that_stand_still_have_a_frame_and_those_that_are_lost_none():
+    still = run(4, 2)
+    still["position"][:] = 3.0
+    figure = plt.figure()
+    animation._frame(figure, still, 0.0, 0.0)
+    low, high = figure.axes[0].get_xlim()
+    assert low < 3.0 < high < 3.1
+    still["position"][:, :, 0] = np.inf
+    figure = plt.figure()
+    with np.errstate(invalid="ignore"):
+        animation._frame(figure, still, 0.0, 0.0)
+    assert np.isfinite(figure.axes[0].get_xlim()).all()
+
+
+def test_frames_are_spread_over_the_saves_and_shown_at_12_a_second(tmp_path, monkeypatch):
+    shown = []
+
+    def frame(figure, ds, time, share):
+        figure.text(time / 2, share / 2, "X")
+        shown.append((time, share))
+
+    monkeypatch.setattr(animation, "_frame", frame)
+    path = plots.animate(run(4, 2), tmp_path / "run.gif", frames=3)
+    assert shown == [(0.0, 0.0), (0.5, 0.5), (1.0, 1.0)]
+    with Image.open(path) as picture:
+        assert picture.info["duration"] == pytest.approx(1000 / 12, abs=10)
+    shown.clear()
+    plots.animate(run(4, 2).isel(time=[2]), tmp_path / "one.gif")
+    assert shown == [(0.5, 0.0)]
+    shown.clear()
+    plots.animate(run(4, 2), tmp_path / "all.gif")
+    assert len(shown) == 5
+    assert plt.get_fignums() == []

@@ -114,3 +114,67 @@ def test_particles_are_put_on_a_density():
     drawn = plots.density(solution(1), 0.0)
     plots.particles(run(1), 0.0, drawn.axes)
     assert drawn.axes.get_ylabel() == "density"
+
+
+def test_dots_and_paths_have_their_places_and_their_title():
+    ds = run(6)
+    drawn = plots.particles(ds, 1.0)
+    np.testing.assert_array_equal(drawn.get_offsets(), ds["position"][-1, :, :2])
+    assert drawn.axes.get_title() == "t = 1"
+    line = plots.particles(run(1), 0.5)
+    assert line.get_offsets()[:, 1].tolist() == [0.0] * 6
+    assert line.axes.get_yticks().tolist() == []
+    path = plots.trajectories(ds)[3]
+    np.testing.assert_array_equal(np.column_stack(path.get_data()), ds["position"][:, 3, :2])
+    # A dot at the last time only.
+    assert (path.get_marker(), path.get_markevery()) == ("o", [-1])
+    assert plots.trajectories(ds, color="red", linewidth=3.0)[0].get_linewidth() == 3.0
+    assert plots.particles(ds, 0.0, s=25).get_sizes().tolist() == [25]
+    np.testing.assert_array_equal(plots.trajectories(run(1))[0].get_xdata(), [0.0, 0.5, 1.0])
+
+
+def test_of_several_runs_the_first_is_drawn():
+    both = np.random.default_rng(1).uniform(-1, 1, size=(2, 5, 2))
+    ds = simulate(SelfAttention(np.eye(2), np.eye(2), np.eye(2)), both, [0.0, 0.5], RK4(0.25))
+    np.testing.assert_array_equal(plots.particles(ds, 0.0).get_offsets(), both[0])
+    np.testing.assert_array_equal(plots.trajectories(ds)[4].get_xdata(), ds["position"][0, :, 4, 0])
+
+
+def test_a_density_map_begins_at_0_and_lies_as_the_axes_do():
+    ds = solution(2).isel(time=[0])
+    ds["density"][:] = np.arange(144.0).reshape(1, 12, 12)
+    drawn = plots.density(ds, 0.0)
+    assert drawn.get_clim() == (0.0, 143.0)
+    # x_1 runs to the right: rows of the picture belong to x_2.
+    np.testing.assert_array_equal(np.asarray(drawn.get_array()).reshape(12, 12), np.arange(144.0).reshape(12, 12).T)
+    ax = drawn.axes
+    assert ax.get_aspect() == 1.0
+    assert (ax.get_title(), ax.get_xlabel(), ax.get_ylabel()) == ("t = 0", "$x_1$", "$x_2$")
+    assert plots.density(ds, 0.0, vmax=10.0).get_clim() == (0.0, 10.0)
+    line = plots.density(solution(1), 0.1, color="red")
+    assert line.get_color() == "red"
+    np.testing.assert_array_equal(line.get_xdata(), solution(1)["x1"])
+    assert (line.axes.get_xlabel(), line.axes.get_ylabel(), line.axes.get_title()) == ("$x_1$", "density", "t = 0.1")
+
+
+@pytest.mark.parametrize(("tall", "turned"), [(1.9, 0.0), (2.5, 90.0)])
+def test_numbers_below_a_narrow_map_are_turned(tall, turned):
+    ds = solution(2)
+    drawn = plots.density(ds.assign_coords(x2=ds["x2"] * tall), 0.0)
+    drawn.figure.canvas.draw()
+    assert {label.get_rotation() for label in drawn.axes.get_xticklabels()} == {turned}
+
+
+def test_a_path_breaks_where_it_jumps_over_more_than_half_a_period():
+    ds = simulate(Drift(), np.array([[0.5]]), [0.0, 1.0, 2.0], RK4(0.5))
+    ds["position"][:, 0, 0] = [0.1, 0.1 + 0.99 * np.pi, 0.1 + 2.0 * np.pi]
+    (line,) = plots.trajectories(ds)
+    np.testing.assert_array_equal(np.isnan(line.get_ydata()), [False, False, True, False])
+
+
+def test_dots_on_a_map_leave_its_names_alone():
+    ds = solution(2)
+    drawn = plots.density(ds, 0.0)
+    plots.particles(run(2), 0.0, drawn.axes)
+    assert drawn.axes.get_xlabel() == "$x_1$"
+    assert plots.particles(run(2), 0.0, plt.figure().add_subplot()).axes.get_ylabel() == "$z_2$"

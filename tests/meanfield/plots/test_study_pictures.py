@@ -59,3 +59,135 @@ def test_errors_of_a_refinement():
     lines = plots.order(ds, label="upwind")
     np.testing.assert_array_equal(lines[0].get_ydata(), ds.error_l1)
     assert lines[0].get_label().startswith("upwind: L1, order ")
+
+
+def convergent(**changes):
+    """Two times, three sizes: distances (N/10)^(−1/2) times 2 and 3, whose theory is known in part."""
+    time, size = np.array([0.0, 0.5]), np.array([10, 40, 90])
+    rms = np.array([[2.0], [3.0]]) * (size / 10) ** -0.5
+    data = {
+        "rms": (("time", "size"), rms),
+        "distance": (("time", "size", "seed"), rms[..., None] * [0.9, 1.1]),
+        "slope": ("time", [-0.5, -0.49]),
+        "slope_low": ("time", [-0.6, -0.59]),
+        "slope_high": ("time", [-0.4, -0.39]),
+        "theory_connected": -0.5,
+        "theory_clustered": np.nan,
+        "theory_atoms": -0.25,
+        "theory_finite": -0.47,
+        "finite_rms": ("size", [2.0, 1.1, 0.7]),
+    }
+    return xr.Dataset(data, {"time": time, "size": size}).assign(changes)
+
+
+def test_the_picture_of_convergence_is_what_its_caption_tells():
+    """Pale dots of seeds, a line a time; grey lines of theory above the data; the law at finite N dashed in black."""
+    ds = convergent()
+    *means, connected, atoms, finite = plots.convergence(ds)
+    ax = means[0].axes
+    for k, line in enumerate(means):
+        np.testing.assert_array_equal(line.get_ydata(), ds["rms"][k])
+        np.testing.assert_array_equal(line.get_xdata(), ds["size"])
+    assert [line.get_label() for line in means] == [
+        "t = 0: slope -0.50 [-0.60, -0.40]",
+        "t = 0.5: slope -0.49 [-0.59, -0.39]",
+    ]
+    pale = [line for line in ax.lines if line.get_linestyle() == "None"]
+    assert len(pale) == 4
+    assert all(line.get_alpha() < 0.4 and line.get_markersize() < means[0].get_markersize() for line in pale)
+    np.testing.assert_array_equal([line.get_ydata() for line in pale[2:]], ds["distance"][1].T)
+    assert pale[2].get_color() == means[1].get_color() != means[0].get_color()
+    for line, slope, label in ((connected, -0.5, "theory, connected: -0.50"), (atoms, -0.25, "theory, atoms: -0.25")):
+        np.testing.assert_allclose(line.get_ydata(), line.get_ydata()[0] * np.array([1.0, 4.0, 9.0]) ** slope)
+        assert 2.0 < line.get_ydata()[0] < 3.0
+        assert (line.get_label(), line.get_color()) == (label, "0.5")
+    np.testing.assert_array_equal(finite.get_ydata(), ds["finite_rms"])
+    assert (finite.get_linestyle(), finite.get_color()) == ("--", "black")
+    assert finite.get_label() == "law at finite N, t = 0: -0.47"
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    assert ax.get_xticks().tolist() == [10, 40, 90]
+    assert ax.get_xticks(minor=True).tolist() == []
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["10", "40", "90"]
+    assert len(plots.convergence(convergent(theory_finite=np.nan))) == 4
+    assert (
+        len(plots.convergence(convergent(theory_atoms=np.nan, theory_connected=np.nan).drop_vars("theory_finite"))) == 2
+    )
+
+
+def bounded():
+    time, seeds = np.array([0.0, 1.0, 2.0]), 2
+    distance = 0.01 * np.exp(np.outer([1.0, 1.5], time))
+    data = {
+        "distance": distance,
+        "log_bound_coupled": np.log(0.01) + np.outer([1.2, 1.7], time),
+        "log_bound_run": np.log(0.01) + np.outer([2.0, 2.5], time),
+        "log_bound": np.log(0.01) + np.outer([4.0, 5.0], time),
+        "log_growth_linear": np.outer([1.1, 1.6], time),
+        "radius": np.ones((seeds, 3)),
+    }
+    return xr.Dataset({name: (("seed", "time"), v) for name, v in data.items()}, {"time": time})
+
+
+def test_the_picture_of_stability_has_every_pair_and_every_bound():
+    ds = bounded()
+    *pairs, first_order, one, other, run, ball = plots.stability(ds)
+    ax = run.axes
+    np.testing.assert_array_equal([line.get_ydata() for line in pairs], ds["distance"])
+    np.testing.assert_allclose(first_order.get_ydata(), 0.01 * np.exp(1.6 * ds["time"]))
+    assert first_order.get_linestyle() == ":"
+    assert first_order.get_linewidth() > pairs[0].get_linewidth()
+    assert [line.get_linestyle() for line in (one, other, run, ball)] == ["--", "--", "--", "-"]
+    # Straight lines in the logarithm, up to where they leave the picture; of the worst cases the least pair.
+    low, top = ax.get_ylim()
+    for line, rate in ((one, 1.2), (other, 1.7), (run, 2.0), (ball, 4.0)):
+        t, y = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
+        assert (t[0], t[-1]) == (0.0, 2.0)
+        inside = y <= top
+        assert inside.sum() > 100
+        np.testing.assert_allclose(np.log(y[inside] / 0.01), rate * t[inside], atol=1e-9)
+    assert 0.4 * ds["distance"].min() < low < 0.7 * ds["distance"].min()
+    assert top == pytest.approx(1000 * float(ds["distance"].max()))
+    # The ball of radius 1 has the diameter 2 = 0.01 e^{4 t} at t = 1.32.
+    assert (one.get_label(), other.get_label()) == ("a posteriori bound", "_")
+    assert ball.get_label() == "worst case (6.6) on the ball, vacuous from t = 1.3"
+    assert run.get_label() == "worst case (6.6) on the hull"
+    assert len({line.get_color() for line in (one, run, ball, pairs[0])}) == 4
+    drawn = plots.stability(ds.isel(seed=1))
+    np.testing.assert_array_equal(drawn[0].get_ydata(), ds["distance"][1])
+
+
+def test_a_bound_that_float64_does_not_hold_is_drawn_up_to_the_edge():
+    ds = bounded()
+    ds["log_bound"][:, 1:] = np.inf
+    ball = plots.stability(ds)[-1]
+    assert np.isfinite(ball.get_ydata()).all()
+    assert ball.get_ydata()[-1] > ball.axes.get_ylim()[1]
+
+
+def test_errors_that_are_not_known_have_no_line():
+    table = {"error_l1": [0.4, 0.1], "error_w1": [np.nan, np.nan], "order_l1": [np.nan, 2.0], "order_w1": [np.nan] * 2}
+    ds = xr.Dataset({name: ("width", v) for name, v in table.items()}, {"width": [0.2, 0.1]})
+    (line,) = plots.order(ds)
+    assert line.get_label() == "L1, order 2.00"
+    both = plots.order(ds.assign(error_w1=ds["error_l1"] / 2, order_w1=ds["order_l1"]))
+    np.testing.assert_array_equal(both[1].get_ydata(), [0.2, 0.05])
+    assert both[1].get_label() == "W1, order 2.00"
+    assert both[0].get_marker() != both[1].get_marker()
+    assert (both[0].axes.get_xscale(), both[0].axes.get_legend() is None) == ("log", False)
+
+
+def test_the_bars_of_a_sweep_are_standard_deviations_and_words_stand_at_their_places():
+    ds = swept(kind=["a", "$b"], time=[0.0, 2.0])
+    plots.sweep(ds, "clusters")
+    ax = plt.gca()
+    last = ds.clusters[:, -1]
+    ends = np.array(ax.collections[0].get_segments())[:, :, 1]
+    np.testing.assert_allclose(ends[:, 1] + ends[:, 0], 2 * last.mean("seed"))
+    np.testing.assert_allclose(ends[:, 1] - ends[:, 0], 2 * last.std("seed"))
+    assert ax.get_xticks().tolist() == [0, 1]
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["a", r"\$b"]
+    assert ax.get_legend() is None
+    # As many curves as there are colours fit.
+    assert len(plots.sweep(swept(a=[1, 2], b=range(7)), "clusters")) == 7
+    with pytest.raises(InvalidInput, match="8 curves"):
+        plots.sweep(swept(a=[1, 2], b=range(8)), "clusters")

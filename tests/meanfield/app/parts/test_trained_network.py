@@ -1,12 +1,21 @@
 """The part on a trained network reads its tokens, and its section answers every question from the network's numbers."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
+import xarray as xr
+from matplotlib.figure import Figure
 from oracles import transformers
 
-from meanfield import checkpoints
-from meanfield.app.parts.trained_network import TrainedNetworkPart
+from meanfield import Uniform, checkpoints
+from meanfield.app.parts.setting import Setting
+from meanfield.app.parts.trained_network import TrainedNetworkPart, _sizes
 from meanfield.app.table import Table
-from particles.errors import InvalidInput, StoreError
+from meanfield.app.workspace import Workspace
+from particles import SelfAttention
+from particles.errors import InvalidInput, NotSupported, StoreError
 
 
 def read(**content):
@@ -33,3 +42,114 @@ def test_a_checkpoint_of_the_user_s_needs_ids(tmp_path):
         read(text=9)
     with pytest.raises(StoreError, match="no such file"):
         read(checkpoint="nowhere")
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """The part run on a random BERT of three layers of three heads and 20 tokens: its study and its pictures."""
+    folder, pictures = tmp_path_factory.mktemp("network"), {}
+    stored = str(transformers.Bert().save(folder / "bert"))
+    ids = [int(i) for i in np.random.default_rng(0).integers(0, transformers.VOCABULARY, 20)]
+    part = read(checkpoint=stored, ids=ids, null_models=2, seeds=3)
+    study = Workspace(
+        "T", "", Setting(SelfAttention(1.0, 1.0, 1.0), Uniform((0, 1)), None, 3), folder, None, False, len
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", lambda figure, path, dpi: (pictures.update({path.stem: figure}), path.touch()))
+        patch.setattr(Workspace, "write_report", lambda study: None)
+        part.run(study)
+    return part, study, pictures
+
+
+def kept(study, name):
+    with xr.open_dataset(study.folder / f"{name}.nc") as ds:
+        return ds.load()
+
+
+def test_the_layers_are_told_row_by_row(ran):
+    part, study, _ = ran
+    section, ds = study.sections[0], kept(study, "network_layers")
+    assert section.title == "A trained network, 3 layers on 20 tokens"
+    assert part.sizes == (8,)
+    rows = section.table.rows
+    assert [row[0] for row in rows] == ["0", "1", "2", "3"]
+    for k, row in enumerate(rows):
+        assert row[1] == f"{float(ds['mean_cosine'][k]):.3f}"
+        assert row[2] == f"{int(ds['cluster_count'][k])}"
+    for k, row in enumerate(rows[:3]):
+        found = [f"{float(ds['effective_rank'][k].mean()):.2f}", f"{float(ds['entropy'][k].mean()):.2f}"]
+        assert row[3:] == [*found, f"{float(ds['leaders'][k].mean()):.1f}"]
+    assert rows[3][3:] == ["", "", ""]
+    assert section.table.header[3] == "effective rank of P"
+    assert set(section.terms) == {"effective rank", "entropy of rows", "leaders", "clusters"}
+    assert kept(study, "network_layers_null").sizes["null"] == 2
+
+
+def test_the_picture_of_the_layers_has_the_trained_network_and_the_random_ones(ran):
+    _, study, pictures = ran
+    ds, others = kept(study, "network_layers"), kept(study, "network_layers_null")
+    left, *lines = pictures["network_layers"].axes
+    assert len(left.lines) == 4
+    for ax, name in zip(lines, ("effective_rank", "leaders"), strict=True):
+        solid, dashed = ax.lines
+        np.testing.assert_allclose(solid.get_ydata(), ds[name].mean("head"))
+        np.testing.assert_allclose(dashed.get_ydata(), others[name].mean(("head", "null")))
+        assert (solid.get_linestyle(), dashed.get_linestyle()) == ("-", "--")
+        assert solid.get_color() != dashed.get_color()
+        assert [text.get_text() for text in ax.get_legend().get_texts()] == ["trained", "null"]
+    assert len(pictures["network_flow"].axes[0].lines) == 4
+    assert len(pictures["network_heads"].axes[0].collections) == 2
+    assert len(pictures["network_tokens"].axes[0].containers) == 2
+
+
+def test_the_flow_the_heads_and_the_parts_are_told_row_by_row(ran):
+    _, study, _ = ran
+    _, flow, heads, limit = study.sections
+    ds = kept(study, "network_flow")
+    names = ("step", "gap", "gap_at_one", "moved", "direction")
+    assert flow.table.rows == [[str(k), *(f"{float(ds[name][k]):.3f}" for name in names)] for k in range(3)]
+    assert len(flow.table.header) == 6
+    rows = []
+    for kind, name in (("trained", "network_heads"), ("null", "network_heads_null")):
+        ds = kept(study, name)
+        fails, total = ds["fails"].values.ravel().tolist(), ds["fails"].size
+        holds = [k for k, fail in enumerate(fails) if fail == ""]
+        margin = np.median(ds["attracting_margin"].values.ravel()[holds])
+        rows.append([kind, "4.2 holds", f"{len(holds)} of {total}", f"{margin:.3f}"])
+        for variable, words in checkpoints.HYPOTHESES.items():
+            short = words.split(" (")[0]
+            here = [k for k, fail in enumerate(fails) if fail == short]
+            if here:
+                margin = np.median(ds[variable].values.ravel()[here])
+                rows.append([kind, f"fails: {short}", f"{len(here)} of {total}", f"{margin:.3f}"])
+    assert heads.table.rows == rows
+    assert {row[2].split(" of ")[1] for row in rows} == {"9", "18"}
+    assert sum(int(row[2].split(" of ")[0]) for row in rows) == 27
+    mean = kept(study, "network_tokens")["relative"].mean("seed")
+    assert limit.table.rows == [["8", f"{float(mean[0, 0]):.3f}", f"{float(mean[0, -1]):.3f}"]]
+    assert kept(study, "network_tokens").sizes["seed"] == 3
+    assert [section.picture.path.name for section in study.sections] == [
+        f"network_{name}.png" for name in ("layers", "flow", "heads", "tokens")
+    ]
+
+
+def test_heads_that_no_theorem_can_be_asked_of_are_a_sentence_and_no_part_needs_sizes(ran):
+    part, study, _ = ran
+
+    def refuses():
+        raise NotSupported("no matrices")
+
+    short = replace(part, checkpoint=SimpleNamespace(heads=refuses), sizes=())
+    before = len(study.sections)
+    short._heads(study, None)
+    short._limit(study, None)
+    (section,) = study.sections[before:]
+    del study.sections[before:]
+    assert (section.title, section.text, section.table) == ("Heads and theorems", "no matrices", None)
+    assert [_sizes(n) for n in (15, 16, 64, 256, 1000)] == [
+        [],
+        [8],
+        [8, 16, 32],
+        [8, 16, 32, 64, 128],
+        [8, 16, 32, 64, 128],
+    ]
