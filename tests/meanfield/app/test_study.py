@@ -5,10 +5,20 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import xarray as xr
 from small_study import SMALL, run
+
+from meanfield import Uniform, limits
+from meanfield.app.config import read_study
+from meanfield.app.parts.setting import Setting
+from meanfield.app.study import _TERMS, _model, run_study
+from meanfield.pages import mathml
+from particles import LogAttraction, SelfAttention
+from particles.errors import StoreError
 
 
 def numbers(folder):
@@ -58,3 +68,42 @@ def test_a_study_killed_on_its_way_is_taken_up_and_ends_with_the_same_numbers(sm
     assert run(small, "--out", cut, "--executor", "threads", "--workers", 1, "--resume") == 0
     assert f"{len(done)}/80" in capsys.readouterr().err
     assert differing(numbers(whole), numbers(cut)) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "formulas"),
+    [
+        (SelfAttention(1.0, 1.0, 1.0), [mathml.CONTINUITY, mathml.ATTENTION]),
+        (SelfAttention(1.0, 1.0, 1.0).rescaled(), [mathml.CONTINUITY, mathml.ATTENTION, mathml.RESCALED]),
+        (LogAttraction(1.0), [mathml.CONTINUITY]),
+    ],
+)
+def test_the_model_is_told_by_its_formulas_and_the_words_that_it_uses(model, formulas):
+    section = _model(SimpleNamespace(setting=Setting(model, Uniform((0, 1)), None, 0)))
+    assert (section.title, section.formulas) == ("Model", formulas)
+    assert section.verbatim == str(limits.hypotheses(model))
+    for word, text in _TERMS.items():
+        used = any(part in section.verbatim for part in word.split(", "))
+        assert section.terms.get(word) == (text if used else None)
+    assert section.table is None
+
+
+def test_a_disk_that_refuses_in_the_middle_is_one_error_and_what_is_done_is_kept(small, tmp_path, monkeypatch):
+    config = read_study(small)
+
+    def refuses(part, study):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(type(config.parts[0]), "run", refuses)
+    with pytest.raises(
+        StoreError, match=r"the study in .* stopped: .*No space left on device; what is done is kept there"
+    ):
+        run_study(config, tmp_path / "out")
+    assert "No space left on device" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+    def gone(part, study):
+        raise BrokenPipeError
+
+    monkeypatch.setattr(type(config.parts[0]), "run", gone)
+    with pytest.raises(BrokenPipeError):
+        run_study(config, tmp_path / "other")

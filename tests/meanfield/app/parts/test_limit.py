@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+from run_of_part import kept, run_part
 
-from meanfield.app.parts.limit import LimitPart
+from meanfield import Uniform, limits
+from meanfield.app.parts.limit import _TERMS, LimitPart
+from meanfield.app.parts.setting import Setting
 from meanfield.app.table import Table
+from particles import SelfAttention
 from particles.errors import InvalidInput, LibraryError
 
 
@@ -24,3 +28,71 @@ def test_a_last_time_between_two_steps_is_refused(until, every):
 def test_more_saves_than_fit_into_memory_are_refused_before_they_are_made(until, every):
     with pytest.raises(LibraryError, match=r"limit\.until"):
         LimitPart.read(Table({"until": until, "every": every, "particles": 5}, "limit"))
+
+
+def ran(tmp_path, model, bounds, particles=8, until=6.0, every=0.25):
+    setting = Setting(model, Uniform(bounds), None, 3)
+    part = LimitPart.read(Table({"until": until, "every": every, "particles": particles}, "limit"))
+    study, pictures = run_part(part, setting, tmp_path)
+    return study, study.sections[-1], pictures["limit"]
+
+
+def test_a_theorem_has_its_rate_its_set_and_its_words(tmp_path):
+    I2 = np.eye(2)
+    study, section, figure = ran(tmp_path, SelfAttention(I2, I2, I2).rescaled(), [(-1, 1)] * 2)
+    decay, certificate = kept(study, "clustered"), kept(study, "limit")
+    assert section.table.header == ["W2 to the limit", "rate", "rates of its windows", "fitted for t in"]
+    (row,) = section.table.rows
+    assert row == [
+        f"{float(decay['distance'][-1]):.3g} at the end",
+        f"{decay.attrs['rate_kind']}, {float(decay['slope']):.4f}",
+        f"{float(decay['slope_low']):.4f} … {float(decay['slope_high']):.4f}",
+        f"{float(decay['fit_start']):g} … {float(decay['fit_stop']):g}",
+    ]
+    assert section.title == "Geometry of the limit"
+    assert section.text.startswith("The distance of each token to the set that the theorem predicts")
+    assert section.verbatim.startswith(f"Limit certificate: {certificate.attrs['status']}\n")
+    assert "margin" not in section.verbatim
+    shown = section.text + section.verbatim
+    assert "P(t)" in section.terms
+    assert set(section.terms) == {word for word in _TERMS if word in shown or word == "P(t)"}
+    assert {certificate.attrs["status"], "leader", "largest bound"} <= set(section.terms)
+    left, right, rank = figure.axes
+    run = kept(study, "limit_run")
+    assert run.sizes["particle"] == 8
+    assert len(left.lines) == 8 + len(_outlines_of(run))
+    assert right.get_ylabel() == "distance to the limit set"
+    assert rank.get_ylabel() == "rank of P(t)"
+    assert section.picture.caption == (
+        "Left: the paths of the tokens, a dot at the last time; grey: the predicted set. Right: the distance of each "
+        "token to the set (light blue), the largest (black), from 1e-10 on; in orange the rank of the attention matrix "
+        "P(t), on the axis at the right."
+    )
+
+
+def _outlines_of(run):
+    return limits.certify(run).limit_set.curves([(-1, 1)] * 2)
+
+
+@pytest.mark.parametrize(
+    ("d", "words"),
+    [(1, "the paths of the tokens against time"), (3, "the paths of the tokens in space"), (5, "the first two of 5")],
+)
+def test_without_a_theorem_the_reasons_are_given_and_no_set(tmp_path, d, words):
+    """V = −I with scores that no theorem covers: no table, no set, the rank alone at the right."""
+    Q = -np.eye(d) + np.triu(np.ones((d, d)), 1)
+    _, section, figure = ran(tmp_path, SelfAttention(Q, np.eye(d), -np.eye(d)), [(-1, 1)] * d, 5, 1.0, 0.5)
+    assert section.table is None
+    assert section.text.startswith("No theorem of the paper applies to this model")
+    assert f"Left: {words}" in section.picture.caption
+    assert section.picture.caption.endswith("a dot at the last time. Right: the rank of the attention matrix P(t).")
+    assert "undecided" in section.terms
+    assert (figure.axes[0].name == "3d") == (d == 3)
+    assert figure.axes[1].get_yticks().tolist() == []
+
+
+def test_a_limit_too_short_for_a_rate_has_no_table(tmp_path):
+    _, section, _ = ran(tmp_path, SelfAttention(1.0, 1.0, 1.0).rescaled(), [(-1, 1)], 6, 1.0, 0.5)
+    assert section.table is None
+    assert section.text.startswith("The distance of each token to the set")
+    assert "grey" not in section.picture.caption

@@ -3,8 +3,16 @@
 import numpy as np
 import pytest
 import xarray as xr
+from run_of_part import kept, run_part
 
-from meanfield.app.parts.stability import _reach, _sharpness, _table
+from meanfield import Uniform
+from meanfield.app.parts.setting import Setting
+from meanfield.app.parts.stability import StabilityPart, _bound, _power, _reach, _sharpness, _table
+from meanfield.app.table import Table
+from meanfield.pages import mathml
+from meanfield.studies.stability_bounds import VERDICTS
+from particles import SelfAttention
+from particles.errors import InvalidInput
 
 
 def pairs(count):
@@ -63,3 +71,62 @@ def test_a_bound_that_is_vacuous_for_one_pair_is_not_called_informative():
     assert _reach(ds, "log_bound_coupled").endswith("at t = 2 it is 10^-0.958 … 10^1.47.")
     assert _table(ds).rows[2][4] == "1.042 … 3.474 vacuous for 1"
     assert _table(ds).rows[1][4] == "0.521 … 1.737"
+    assert _table(ds).rows[1][4] == "0.5212 … 1.737"
+
+
+def test_the_part_tells_its_shift_its_pairs_and_every_bound(tmp_path):
+    part = StabilityPart.read(Table({"times": [0.0, 0.3], "particles": 6, "shift": 0.02, "seeds": 2}, "stability"))
+    setting = Setting(SelfAttention(1.0, 1.0, 1.0).rescaled(), Uniform((-1, 1)), None, 3)
+    study, pictures = run_part(part, setting, tmp_path)
+    (section,) = study.sections
+    ds = kept(study, "stability")
+    assert (ds.sizes["seed"], ds.sizes["time"]) == (2, 2)
+    np.testing.assert_allclose(ds["distance"].sel(time=0.0), 0.02)
+    assert "that a shift of 0.02 sets apart" in section.text
+    assert "for 2 pairs, against three bounds" in section.text
+    assert _sharpness(ds) in section.text
+    for name in ("log_bound_coupled", "log_bound_run", "log_bound"):
+        assert _reach(ds, name) in section.text
+    assert section.table.rows == _table(ds).rows
+    assert section.formulas == [mathml.STABILITY]
+    assert set(section.terms) == {"hull, ball", "a posteriori", "vacuous", "verified", "log10"}
+    assert len(pictures["stability"].axes[0].lines) == 7
+    assert section.picture.path.name == "stability.png"
+
+
+def test_one_time_is_no_growth():
+    with pytest.raises(InvalidInput, match="at least two times, for a growth"):
+        StabilityPart.read(Table({"times": [0.5], "particles": 6, "shift": 0.02}, "stability"))
+
+
+def test_the_table_has_logarithms_to_base_ten_signs_and_verdicts():
+    ds = pairs(2)
+    ds["log_growth_linear"] = ("seed", "time"), np.log(10.0) * np.outer([1.0, 2.0], ds["time"])
+    ds["verdict_coupled"] = ("seed", "time"), [[0, 1, 1], [0, 0, 1]]
+    table = _table(ds)
+    assert table.header[:4] == ["t", "W2, least … largest pair", "log10 growth", "log10, first order"]
+    assert table.header[-1] == "verdict, a posteriori"
+    assert [row[0] for row in table.rows] == ["0", "1", "2"]
+    assert table.rows[1][2] == f"{np.log10(np.e):+.3f} … {2 * np.log10(np.e):+.3f}"
+    assert table.rows[2][3] == "2.000 … 4.000"
+    assert [row[-1] for row in table.rows] == [
+        f"2 {VERDICTS[0]}",
+        f"1 {VERDICTS[0]}, 1 {VERDICTS[1]}",
+        f"2 {VERDICTS[1]}",
+    ]
+    one = _table(pairs(1))
+    assert one.header[1] == "W2 within"
+    assert one.rows[0][1] == "[0.0099, 0.0101]"
+    assert one.rows[0][2] == "+0.000"
+    # The order of dims in the Dataset does not matter.
+    assert _table(ds.transpose("time", "seed")).rows == table.rows
+
+
+def test_bounds_beyond_float64_are_called_so():
+    assert _bound(np.array([1.0, np.inf]), np.array([True, True])) == "beyond float64 vacuous"
+    assert _bound(np.array([1.0, np.nan]), np.array([False, False])) == "not computed"
+    assert _bound(np.array([1.0, 2.5]), np.array([False, True])) == "1 … 2.5 vacuous for 1"
+    assert _power(np.log(10.0) * 9999.0) == "10^1e+04"
+    assert _power(np.log(10.0) * 12000.0) == "10^(10^4.08)"
+    assert _power(np.log(10.0) * 2.5) == "10^2.5"
+    assert _power(np.inf) == "10^x with an x beyond float64"

@@ -5,15 +5,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import xarray as xr
-from matplotlib.figure import Figure
 from oracles import transformers
+from run_of_part import kept, run_part
 
 from meanfield import Uniform, checkpoints
 from meanfield.app.parts.setting import Setting
 from meanfield.app.parts.trained_network import TrainedNetworkPart, _sizes
 from meanfield.app.table import Table
-from meanfield.app.workspace import Workspace
 from particles import SelfAttention
 from particles.errors import InvalidInput, NotSupported, StoreError
 
@@ -47,23 +45,11 @@ def test_a_checkpoint_of_the_user_s_needs_ids(tmp_path):
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
     """The part run on a random BERT of three layers of three heads and 20 tokens: its study and its pictures."""
-    folder, pictures = tmp_path_factory.mktemp("network"), {}
+    folder = tmp_path_factory.mktemp("network")
     stored = str(transformers.Bert().save(folder / "bert"))
     ids = [int(i) for i in np.random.default_rng(0).integers(0, transformers.VOCABULARY, 20)]
     part = read(checkpoint=stored, ids=ids, null_models=2, seeds=3)
-    study = Workspace(
-        "T", "", Setting(SelfAttention(1.0, 1.0, 1.0), Uniform((0, 1)), None, 3), folder, None, False, len
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Figure, "savefig", lambda figure, path, dpi: (pictures.update({path.stem: figure}), path.touch()))
-        patch.setattr(Workspace, "write_report", lambda study: None)
-        part.run(study)
-    return part, study, pictures
-
-
-def kept(study, name):
-    with xr.open_dataset(study.folder / f"{name}.nc") as ds:
-        return ds.load()
+    return part, *run_part(part, Setting(SelfAttention(1.0, 1.0, 1.0), Uniform((0, 1)), None, 3), folder)
 
 
 def test_the_layers_are_told_row_by_row(ran):
