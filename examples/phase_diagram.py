@@ -56,6 +56,7 @@ def draw(table: xr.DataArray, ax=None):
     drawn = ax.pcolormesh(table["time"], table["beta"], table, cmap="viridis", vmin=0, vmax=1, shading="nearest")
     fine = np.linspace(table["beta"].values.min(), table["beta"].values.max(), 91)
     ax.plot([equiangular_time(beta) for beta in fine], fine, color="white", linestyle="--")
+    ax.figure.colorbar(drawn, ax=ax, label="part of close pairs")
     ax.set(xlim=(table["time"].values.min(), table["time"].values.max()), xlabel="t", ylabel="β")
     return drawn
 

@@ -27,7 +27,7 @@ def draw(ds, ax=None):
     ax = plt.subplots()[1] if ax is None else ax
     x, y, angle = ds.position[-1].values.T
     ax.set(aspect="equal", xlabel="$x_1$", ylabel="$x_2$")
-    return ax.quiver(x, y, np.cos(angle), np.sin(angle), angle, cmap="twilight")
+    return ax.quiver(x, y, np.cos(angle), np.sin(angle), color="#0072B2", scale=30, width=0.004)
 
 
 if __name__ == "__main__":

@@ -179,9 +179,8 @@ def _caption(run: Trajectory, measured: str) -> str:
     case = run.case
     name = f"Figure {case.number}{', ' + case.panel if case.panel else ''}"
     head = f"{name}. Computed: {run.how}; n = {case.n}, d = {case.d}, "
-    head += (
-        f"tokens uniform on [{case.low:g}, {case.high:g}]^{case.d}, seed {case.seed}; shown in the {case.frame} frame."
-    )
+    frame = f"{case.frame} frame" + (", z = e^(−tV) x" if case.frame == "rescaled" else "")
+    head += f"tokens uniform on [{case.low:g}, {case.high:g}]^{case.d}, seed {case.seed}; shown in the {frame}."
     lines = [head]
     if run.certificate is not None:
         found = run.certificate

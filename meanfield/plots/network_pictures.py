@@ -10,7 +10,7 @@ import xarray as xr
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from meanfield.plots.drawing import COLOURS, axes_or_new, plain, required
+from meanfield.plots.drawing import COLOURS, FewTicks, axes_or_new, plain, required
 from particles.checks import default_error_state, one_of
 from particles.dataset import as_dataset
 
@@ -43,6 +43,7 @@ def cosines(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
     for k in range(ds.sizes["state"]):
         drawn += ax.plot(ds["cosine"], histogram[k], color=shades[k], label=str(k))
     ax.set(xlabel="cosine between two tokens", ylabel="density", ylim=(0.0, None))
+    ax.xaxis.set_major_locator(FewTicks())
     ax.legend(title="before layer", fontsize="small")
     return drawn
 
