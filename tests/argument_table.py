@@ -267,7 +267,7 @@ TABLE = {
     },
     "meanfield.studies.growth": {
         name: [Call(getattr(studies.growth, name), {"model": SA, "t": 0.0, "x": X, "w": W})]
-        for name in ("jacobian", "linear_rate", "splitting_rate", "labelled_rate")
+        for name in ("jacobian", "linear_rate", "splitting_rate", "labelled_rate", "symmetric_part")
     }
     | {"covariances": [Call(studies.growth.covariances, {"P": np.full((2, 3), 1 / 3), "x": X})]},
     "meanfield.studies.inequalities": {

@@ -33,11 +33,12 @@ def jacobian(model: VelocityField, t: float, x: npt.ArrayLike, w: npt.ArrayLike)
     return np.ascontiguousarray(blocks.transpose(1, 0, 3, 2)).reshape(x.size, x.size)
 
 
-def symmetric_part(model: VelocityField, t: float, x: Array, w: Array) -> Array:
+def symmetric_part(model: VelocityField, t: float, x: npt.ArrayLike, w: npt.ArrayLike) -> Array:
     """The symmetric part of W^{1/2} J W^{−1/2}, J the Jacobian at x (n, d) with masses w > 0, shape (d n, d n).
 
     Rows and columns are sorted by component: number c n + i is component c of particle i.
     """
+    _, t, x, w = _checked(model, t, x, w)
     scaled = _blocks(model, t, x, w, np.sqrt(w)).reshape(x.size, x.size)
     out: Array = scaled + scaled.T
     out *= 0.5

@@ -12,6 +12,8 @@ from meanfield.pages.viewer import viewer
 def test_columns_are_aligned():
     table = TextTable(["N", "slope"], [["1000", "-0.5"], ["2", "-0.25 ± 0.1"]])
     assert table.text().splitlines() == ["N     slope", "-----------------", "1000  -0.5", "2     -0.25 ± 0.1"]
+    # On a phone a number stays on one line with what it is uncertain by.
+    assert "<td>-0.25&nbsp;±&nbsp;0.1</td>" in table.html()
 
 
 def test_text_of_a_user_is_no_markup(tmp_path):
