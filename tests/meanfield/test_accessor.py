@@ -85,3 +85,10 @@ def test_it_names_its_methods(run, line):
 def test_importing_the_library_imports_nothing_that_only_the_methods_need():
     code = "import sys, meanfield; print([m for m in ('matplotlib', 'ot', 'meanfield.accessor') if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_runs_on_a_sphere_are_compared_in_the_space_around_it():
+    """Only a circle or a torus is the ground of its own distance: half a turn apart on the sphere is 2, not π."""
+    model = SelfAttention(I2, I2, I2).on_sphere()
+    one, other = (simulate(model, np.array([[s, 0.0]]), [0.0]) for s in (1.0, -1.0))
+    assert float(one.meanfield.wasserstein(other)[0]) == pytest.approx(2.0)

@@ -186,3 +186,26 @@ def test_unnormalized_attention_ascends_its_energy():
     h = 1e-5
     low, high = ((w @ np.exp((x + s * velocity) @ (Q.T @ Q) @ (x + s * velocity).T) @ w) / 2 for s in (-h, h))
     assert (high - low) / (2 * h) == pytest.approx(w @ np.sum(velocity**2, axis=1), rel=1e-8)
+
+
+def test_the_diameter_is_that_of_all_pairs_neighbours_among_them():
+    """Of two tokens, and of tokens whose farthest pair stands side by side; one token has none."""
+    x = np.array([[0.0, 0.0], [3.0, 4.0]])
+    assert diameter(x) == 5.0
+    assert diameter(np.array([[0.0, 1.0], [0.1, 1.0], [5.0, 1.0], [4.0, 1.0]])) == 5.0
+    assert diameter(x[:1]) == 0.0
+    assert diameter(np.stack([x, 2 * x])).tolist() == [5.0, 10.0]
+    w = np.array([0.25, 0.75])
+    assert attraction_energy(PowerAttraction(1), x, w) == pytest.approx(0.25 * 0.75 * 5.0)
+    states = np.array([[7.0, 1.0], [9.0, 5.0]])
+    # ½ Σ w |v − v̄|² with v̄ = 4.
+    assert kinetic_energy(states, w) == pytest.approx(0.5 * (0.25 * 9.0 + 0.75 * 1.0))
+
+
+def test_the_partition_function_is_its_loop_with_a_source_of_no_mass():
+    x, w = tokens(4, 3, 1)
+    w[1], beta = 0.0, 1.7
+    expected = [sum(w[j] * np.exp(beta * float(x[i] @ x[j])) for j in range(4)) for i in range(4)]
+    with np.errstate(divide="ignore"):
+        np.testing.assert_allclose(partition(x, w, beta), expected, rtol=1e-13)
+        np.testing.assert_allclose(attention_energy(x, w, beta), w @ expected / (2 * beta), rtol=1e-13)

@@ -6,6 +6,7 @@ import xarray as xr
 from hostile import EVIL, hostile_run, is_inert
 
 from meanfield import Grid, Normal, Upwind, limits, solve
+from meanfield.app import view
 from meanfield.app.cli import main
 from meanfield.app.view import opened, view_of
 from particles import RK4, SelfAttention, simulate, write_netcdf
@@ -57,3 +58,18 @@ def test_a_file_of_something_else_is_one_error(content, tmp_path, capsys):
     assert not (tmp_path / "out.html").exists()
     with pytest.raises(StoreError, match="there is no file"):
         opened(str(tmp_path / "none.nc"))
+
+
+def test_every_variable_has_its_size_its_range_and_its_meaning():
+    ds = xr.Dataset(
+        {"one": 2.5, "many": (("x", "y"), np.arange(6.0).reshape(2, 3) / 3, {"long_name": "what it is"}), "word": "w"},
+        {"x": [1, 2]},
+    )
+    rows = {row[0]: row[1:] for row in view._variables(ds).rows}
+    assert rows["one"] == ["one value", "2.5", ""]
+    assert rows["many"] == ["x 2 × y 3", "0 … 1.66667", "what it is"]
+    assert rows["word"] == ["one value", "", ""]
+    assert rows["x"] == ["x 2", "1 … 2", ""]
+    assert view._range(xr.Variable("x", [])) == ""
+    assert view._range(xr.Variable("x", np.ones(view.READ, np.int8))) == "1"
+    assert view._range(xr.Variable("x", np.ones(view.READ + 1, np.int8))) == ""

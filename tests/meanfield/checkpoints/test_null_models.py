@@ -48,3 +48,17 @@ def test_what_is_no_head_or_network_is_refused():
         checkpoints.null_head(1)
     with pytest.raises(InvalidInput, match="must be a Network"):
         checkpoints.null_network(1)
+
+
+def test_the_gate_of_a_feed_forward_part_is_drawn_anew_as_well(tmp_path):
+    network = checkpoints.open(transformers.FAMILIES["LLaMA"]().save(tmp_path / "m")).network()
+    null = checkpoints.null_network(network, 0)
+    for old, new in zip(network.layers, null.layers, strict=True):
+        a, b = old.feed_forward.gate.weight, new.feed_forward.gate.weight
+        np.testing.assert_allclose(*(np.linalg.svd(m, compute_uv=False) for m in (a, b)), rtol=1e-12)
+        assert abs(a - b).max() > 0.01
+        assert new.feed_forward.activation == old.feed_forward.activation
+    with pytest.raises(InvalidInput, match="head must be a Head, got Network"):
+        checkpoints.null_head(network)
+    head = checkpoints.trained_heads()[0]
+    assert checkpoints.null_head(head, 0).source == f"{head.source}, V turned"

@@ -6,6 +6,7 @@ from oracles.transformers import Bert
 from safetensors.numpy import save_file
 
 from meanfield import checkpoints
+from meanfield.checkpoints import shards
 from meanfield.checkpoints.shards import Weights, locate, read_json
 from particles.errors import InvalidInput, StoreError
 
@@ -99,3 +100,16 @@ def test_rows_are_those_of_the_whole_table(tmp_path):
     packed = Weights(tmp_path / "m.npz")
     np.testing.assert_array_equal(packed.rows(name, which), packed.read(name)[which])
     assert packed.shape(name) == (30, 12)
+
+
+def test_a_file_of_exactly_the_largest_size_is_read(tmp_path, monkeypatch):
+    path = tmp_path / "config.json"
+    path.write_text('{"a": 1}')
+    monkeypatch.setattr(shards, "LARGEST_JSON", 8)
+    assert read_json(path) == {"a": 1}
+    monkeypatch.setattr(shards, "LARGEST_JSON", 7)
+    with pytest.raises(StoreError, match="it has more than 7 bytes"):
+        read_json(path)
+    path.write_text("[1]")
+    with pytest.raises(StoreError, match="must hold one JSON object, got a list"):
+        read_json(path)

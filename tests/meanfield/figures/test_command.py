@@ -1,5 +1,8 @@
 """Pictures, captions and animations in a new folder."""
 
+import base64
+import io
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -8,6 +11,7 @@ from PIL import Image
 
 from meanfield import figures
 from meanfield.app.cli import main
+from meanfield.data import figure_cases
 from meanfield.figures import command
 from particles.errors import InvalidInput
 
@@ -75,3 +79,31 @@ def test_the_page_of_all_figures_has_each_once_and_no_empty_column(tmp_path, mon
     assert page.tags.count("img") == 2
     assert "td" not in page.tags
     assert "A polygon K with 5 vertices" in page.words
+
+
+def test_the_page_shows_each_figure_at_its_own_resolution(tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "NAMES", ("2", "9"))
+    command.draw("all", tmp_path, dpi=30)
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    shown = [base64.b64decode(part) for part in re.findall(r"data:image/png;base64,([^\"']+)", page)]
+    sizes = []
+    for data in shown:
+        with Image.open(io.BytesIO(data)) as picture:
+            sizes.append(picture.width)
+    assert sizes == [round(3.2 * command.PAGE_DPI), round(3.6 * command.PAGE_DPI)]
+    with Image.open(tmp_path / "figure_2.png") as picture:
+        assert picture.width == round(3.2 * 30)
+    assert "<h1>The figures of arXiv 2305.05465</h1>" in page
+    assert [page.count(f"<h2>Figure {name}</h2>") for name in ("2", "9")] == [1, 1]
+    assert "The dynamics themselves" not in page
+
+
+def test_an_animation_has_whole_steps_and_a_size(tmp_path):
+    case = figure_cases(6)[0]
+    path = command.animate(6, tmp_path / "six.gif", frames=3)
+    with Image.open(path) as picture:
+        assert picture.size == (340, 340)
+        assert picture.info["duration"] == 150
+        assert picture.info["loop"] == 0
+        assert picture.n_frames == 3
+    assert case.times[-1] > 0

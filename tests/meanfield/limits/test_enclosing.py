@@ -204,3 +204,17 @@ def test_progress_counts_the_saved_times():
     model, x0, _ = instance(3)
     limits.enclose(simulate(model, x0, TIMES), progress=lambda *counts: calls.append(counts))
     assert calls == [(k + 1, len(TIMES)) for k in range(len(TIMES))]
+
+
+def test_growth_is_the_largest_radius_over_the_errors_of_all_steps():
+    x0 = np.random.default_rng(3).uniform(-1, 1, size=(4, 2))
+    ds = simulate(SelfAttention(np.eye(2), np.eye(2), np.eye(2)), x0, [0.0, 0.5, 1.0], weights=[0.1, 0.2, 0.3, 0.4])
+    found = limits.enclose(ds)
+    assert float(found.growth[0]) == 1.0
+    ratio = found.radius.max("particle")[1:] / found.local_error[1:]
+    np.testing.assert_allclose(found.growth[1:], ratio, rtol=1e-12)
+    # The errors of the tokens differ, so that the largest of them decides.
+    assert (found.growth[1:] >= 1.0).all()
+    assert (found.truncation <= found.local_error).all()
+    assert found.steps[0] == 0 < found.steps[1] < found.steps[2]
+    assert found.attrs["frame"] == "original"

@@ -25,3 +25,15 @@ def test_laws_are_made_again_from_their_descriptions(law):
 def test_descriptions_of_no_law_are_refused(description):
     with pytest.raises((StoreError, InvalidInput)):
         law_of(description)
+
+
+def test_a_law_of_one_s_own_describes_itself():
+    class Mine(Uniform):
+        pass
+
+    law = Normal(0.0, 1.0)
+    assert law_of(law) is law
+    mine = Mine((0, 1))
+    assert described(mine)[0] == "Uniform"
+    with pytest.raises(StoreError, match="names no law of this library: 3"):
+        law_of(3)

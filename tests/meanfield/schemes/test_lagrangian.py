@@ -5,12 +5,13 @@ import os
 import signal
 import sys
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from meanfield import Disc, Grid, Lagrangian, Mixture, Normal, PointMasses, Uniform, measure_at, solve, wasserstein
-from meanfield.schemes.lagrangian import LagrangianState
+from meanfield.schemes.lagrangian import LagrangianState, _middles, _split
 from particles import (
     RK4,
     Adaptive,
@@ -391,3 +392,9 @@ def test_the_space_error_holds_what_interpolation_misses_about_a_watershed():
         assert measured > 1e-4
         assert measured / 2 <= float(run.space_error[k]) <= 10 * measured
     assert float(run.space_error[1]) < 1e-8
+
+
+def test_middles_are_the_vertices_inside_the_cells_of_a_mesh_half_as_fine():
+    vertices, mesh = np.indices((4, 5)).reshape(2, -1).T, SimpleNamespace(patches=[SimpleNamespace(shape=(3, 4))])
+    found = _middles(mesh, _split(mesh, vertices))
+    assert found.tolist() == [[1.0, 1.0], [1.0, 3.0], [3.0, 1.0], [3.0, 3.0]]

@@ -10,13 +10,15 @@ from scipy.linalg import expm
 from particles import (
     Adaptive,
     Diffusion,
+    EmpiricalMeasure,
     EulerMaruyama,
     Krause,
     LogAttraction,
     SelfAttention,
+    Sphere,
     simulate,
 )
-from particles.errors import NotSupported
+from particles.errors import InvalidInput, NotSupported
 from particles.steppers.state import Particles
 
 Q = np.array([[0.8, 0.3], [-0.2, 0.6]])
@@ -106,3 +108,27 @@ def test_noise_in_a_moving_frame_is_a_full_tensor():
     np.testing.assert_allclose(field.in_frame(A).diffusion(0.6), back @ D @ back.T, rtol=1e-13)
     scalar = (SelfAttention(np.eye(2), np.eye(2), A) + Diffusion(0.2)).in_frame(A)
     np.testing.assert_allclose(scalar.diffusion(0.6), 0.2 * back @ back.T, rtol=1e-13)
+
+
+def test_tensors_that_are_semi_definite_but_for_rounding_are_taken():
+    """The largest entry is the scale: an eigenvalue of −1e-15 beside 1 is rounding, one of −1e-13 is not."""
+    assert Diffusion(np.diag([1.0, -1e-15])).dim == 2
+    flat = np.outer([1.0, 1 / 3, 0.0], [1.0, 1 / 3, 0.0])
+    np.testing.assert_array_equal(Diffusion(flat).diffusion(0.0), flat)
+    for wrong in (np.diag([1.0, -1e-13]), np.array([[1.0, 0.2], [0.1, 1.0]]), np.diag([1e-3, -1e-3])):
+        with pytest.raises(InvalidInput, match="symmetric and positive semi-definite, got"):
+            Diffusion(wrong)
+    with pytest.raises(InvalidInput, match=r"D must not be negative, got -0\.5"):
+        Diffusion(-0.5)
+    with pytest.raises(InvalidInput, match=r"D has shape \(2, 2\), the model dimension 3: they must agree"):
+        Diffusion(np.eye(2), dim=3)
+    with pytest.raises(NotSupported, match="for the sphere add it in R"):
+        Diffusion(1.0, space=Sphere())
+
+
+def test_noise_alone_has_no_drift():
+    x, mu = np.ones((4, 2)), EmpiricalMeasure(np.eye(2))
+    field = Diffusion(D)
+    assert not field.velocity(0.0, x, mu).any()
+    assert not field.particle_velocity(0.0, x, np.full(4, 0.25)).any()
+    assert field.divergence(0.0, x, mu).tolist() == [0.0] * 4

@@ -18,6 +18,8 @@ from particles import (
 )
 from particles.errors import RunStopped
 from particles.fields.events import Meeting
+from particles.steppers.collisions import at_standstill
+from particles.steppers.state import Groups, Particles
 
 
 @pytest.mark.parametrize(("n", "a"), [(2, 1.0), (5, 0.6), (12, 2.0), (41, 3.0)])
@@ -176,3 +178,12 @@ def test_meetings_chain_into_one_group_named_by_its_smallest_index():
     np.testing.assert_array_equal(Meeting(1e-9).regroup(before, after, np.arange(4)), [0, 0, 0, 3])
     np.testing.assert_array_equal(Meeting(9.0).regroup(before, before, np.arange(4)), [0, 0, 0, 0])
     np.testing.assert_array_equal(Meeting(1e-9).regroup(before, before, np.arange(4)), np.arange(4))
+
+
+def test_at_a_standstill_only_what_is_nearer_than_rounding_has_collided():
+    """Unit speeds towards one another: 100 units in the last place of t = 1 later those 2e-14 apart have met."""
+    model = PowerAttraction(1)
+    for gap, merged in ((1e-14, True), (1e-6, False), (0.5, False)):
+        state = Particles(np.array([[[0.0], [gap]]]), np.array([0.5, 0.5]), groups=Groups.alone((1, 2)))
+        found = at_standstill(model, state, 1.0)
+        assert (len(np.unique(found.groups.label)) == 1) == merged, gap

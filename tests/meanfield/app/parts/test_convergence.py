@@ -1,13 +1,18 @@
 """The part on convergence: its sentence follows the kind of law and its space, its table what is known."""
 
+import json
+
 import numpy as np
 import pytest
 import xarray as xr
+from run_of_part import kept, run_part
 
 from meanfield import Normal, Uniform
 from meanfield.app.config import read_study
-from meanfield.app.parts.convergence import _rates, _table
+from meanfield.app.parts.convergence import _TERMS, ConvergencePart, _finite_law, _rates, _table
 from meanfield.app.study import run_study
+from meanfield.app.table import Table
+from meanfield.pages import mathml
 from meanfield.studies import AtomicLaw, convergence
 from particles import SelfAttention, simulate
 from particles.errors import InvalidInput
@@ -130,3 +135,101 @@ def test_a_certificate_that_is_none_is_told(tmp_path):
 def test_a_certificate_is_read_with_care(tmp_path, certificate, message):
     with pytest.raises(InvalidInput, match=message):
         study_of(tmp_path, certificate)
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """The part run in the rescaled frame, on a grid, with two times: its study and its pictures."""
+    folder = tmp_path_factory.mktemp("convergence")
+    config = study_of(folder, "{particles = 6, until = 6.0, every = 0.1}", last=0.5)
+    return run_part(config.parts[0], config.setting, folder)
+
+
+def test_the_solution_is_shown_with_particles_at_its_times(ran):
+    study, pictures = ran
+    solution = study.sections[0]
+    assert solution.title == "Solution of the continuity equation"
+    assert solution.picture.caption.startswith("Blue line: the density")
+    assert solution.table is None
+    axes = pictures["solution"].axes
+    ds = kept(study, "solution")
+    assert [ax.get_title() for ax in axes] == [f"t = {t:g}" for t in ds["time"].values]
+    assert pictures["solution"].get_size_inches().tolist() == [4.2 * len(axes), 3.6]
+    for k, ax in enumerate(axes):
+        np.testing.assert_array_equal(ax.lines[0].get_ydata(), ds["density"][k])
+        assert len(ax.collections[0].get_offsets()) == 400
+        assert ax.collections[0].get_alpha() == 0.6
+
+
+def test_the_section_has_every_row_every_sentence_and_every_word(ran):
+    study, pictures = ran
+    section, ds = study.sections[-1], kept(study, "convergence")
+    assert section.title == "Convergence in the number of particles"
+    assert section.formulas == [mathml.EMPIRICAL]
+    assert section.table.rows == _table(ds).rows
+    assert _rates(Uniform((-1, 1))) in section.text
+    assert _finite_law(ds) in section.text
+    assert "limit set of a run of 6 particles (conditional)" in section.text
+    assert "The last rows are what else is known of the error" in section.text
+    told = section.text + " " + section.table.text()
+    assert section.terms == {word: text for word, text in _TERMS.items() if word in told}
+    assert {"W2", "slope", "±", "theory, connected", "to the limit", "error, space"} <= set(section.terms)
+    assert "theory, atoms" not in section.terms
+    assert "Black dashed: the law at finite N" in section.picture.caption
+    assert len(pictures["convergence"].axes[0].lines) > 6
+
+
+def test_the_rows_of_the_table_stand_in_their_order(ran):
+    study, _ = ran
+    ds = kept(study, "convergence")
+    table = _table(ds)
+    names = [row[0] for row in table.rows]
+    rates = ["theory, connected", "theory, clustered", "law at finite N"]
+    ends = ["to the limit, N = 4", "to the limit, N = 8", "to the limit, solution"]
+    assert names == [
+        "4",
+        "8",
+        "slope",
+        "95% interval",
+        *rates,
+        *ends,
+        "error, space",
+        "error, time",
+        "error, transport",
+    ]
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert rows["slope"] == ["", *(f"{v:.3f}" for v in ds["slope"].values)]
+    low, high = ds["slope_low"].values, ds["slope_high"].values
+    assert rows["95% interval"] == ["", *(f"[{a:.3f}, {b:.3f}]" for a, b in zip(low, high, strict=True))]
+    assert rows["theory, connected"] == ["", "-0.500", "-0.500"]
+    assert rows["law at finite N"] == ["", f"{float(ds['theory_finite']):.3f}", ""]
+    assert rows["error, time"] == ["", *(f"{v:.1e}" for v in ds["time_error"].values)]
+    assert table.header == ["N", "seeds", "W2 at t=0", "W2 at t=0.5"]
+
+
+def test_the_law_at_finite_sizes_is_told_with_its_test(ran):
+    study, _ = ran
+    ds = kept(study, "convergence")
+    assert _finite_law(ds.assign(theory_finite=np.nan)) == ""
+    known = ds.assign(theory_finite=-0.5, finite_p_value=0.25, finite_constant=np.nan)
+    known["slope_low"][0], known["slope_high"][0] = -0.5, -0.4
+    assert _finite_law(known) == (
+        " On an interval the expected square is known exactly: the law at finite N has the slope -0.500 at t = 0, "
+        "which the interval covers (Hotelling's T² test over the sizes with all seeds: p = 0.25)."
+    )
+    known["slope_low"][0] = -0.45
+    unknown = _finite_law(known.assign(finite_p_value=np.nan, finite_constant=1.0))
+    assert unknown.startswith(" At these N the rate's logarithm has a constant beside it")
+    assert unknown.endswith("which the interval does not cover.")
+
+
+@pytest.mark.parametrize("sizes", ["[8]", "[8, 4]", "[4, 4]", "[0, 4]"])
+def test_sizes_grow(tmp_path, sizes):
+    with pytest.raises(InvalidInput, match="at least two growing numbers of particles"):
+        ConvergencePart.read(Table({"times": [0.0], "sizes": json.loads(sizes), "seeds": 5}, "convergence"))
+
+
+@pytest.mark.parametrize("seeds", [True, "5", 5.0])
+def test_seeds_are_one_number_or_a_list(seeds):
+    with pytest.raises(InvalidInput, match=r"must be a whole number of at least 5, or a list with one a size"):
+        ConvergencePart.read(Table({"times": [0.0], "sizes": [4, 8], "seeds": seeds}, "convergence"))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
+from run_of_part import kept, run_part
 from small_study import run
 
 from meanfield import Uniform, studies
@@ -108,3 +109,41 @@ def test_no_scheduler_is_an_error_of_one_line(file, tmp_path, capsys, monkeypatc
     monkeypatch.setattr(distributed, "Client", refuses)
     assert run(file, "--out", tmp_path / "out", "--executor", "dask://localhost:1") == 2
     assert "no Dask scheduler answers at localhost:1 (refused)" in capsys.readouterr().err
+
+
+def test_the_section_tells_what_was_swept_and_every_row(file, tmp_path):
+    config = read_study(file)
+    study, pictures = run_part(config.parts[0], config.setting, tmp_path)
+    (section,) = study.sections
+    ds = kept(study, "sweep")
+    assert section.title == "Sweep over Q"
+    assert section.text.startswith(
+        "Runs of 12 particles at 3 values of Q, 3 seeds at each: the number of clusters at dist"
+    )
+    assert "at distance 0.1 and the root mean square distance from the mean, at t = 1, mean" in section.text
+    assert "in the original frame" in section.text
+    assert section.table.header == ["Q", "clusters", "spread"]
+    assert [row[0] for row in section.table.rows] == ["0.5", "2.0", "4.0"]
+    for row, value in zip(section.table.rows, ds["Q"].values, strict=True):
+        for cell, name in zip(row[1:], ("cluster_count", "spread"), strict=True):
+            last = ds[name].sel(Q=value).isel(time=-1).values
+            mean, deviation = map(float, cell.split(" ± "))
+            assert mean == pytest.approx(last.mean(), rel=0.01)
+            assert deviation == pytest.approx(last.std(), rel=0.01, abs=0.01 * last.mean())
+    ax = pictures["sweep"].axes[0]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("Q", "clusters at distance 0.1, t = 1")
+    assert ax.get_ylim()[0] >= 0.0
+    assert set(section.terms) == {"cluster", "spread", "±"}
+    # The spread of one point by hand.
+    x0 = Uniform([[-1.0, 1.0]]).sample(12, studies.stream(7, [1], 2))
+    end = simulate(SelfAttention(2.0, 1.0, -1.0), x0, [0.0, 1.0])["position"].values[-1]
+    assert float(ds["spread"][1, 2, -1]) == pytest.approx(end.std())
+
+
+def test_factors_are_told_as_factors(file, tmp_path):
+    file.write_text(STUDY.replace("values = [0.5, 2.0, 4.0]", "factors = [1, 2.0]").replace("seeds = 3", "seeds = 1"))
+    config = read_study(file)
+    study, pictures = run_part(config.parts[0], config.setting, tmp_path)
+    assert "at 2 factors of Q, 1 seeds" in study.sections[0].text
+    assert study.sections[0].table.header[0] == "factor of Q"
+    assert pictures["sweep"].axes[0].get_xlabel() == "factor of Q"
