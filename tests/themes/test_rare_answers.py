@@ -29,6 +29,7 @@ from meanfield.distances.plans import transport
 from meanfield.measures import quadrature
 from meanfield.measures.discs import Disc
 from meanfield.solve import saved_measure
+from meanfield.studies.constants import constants
 from particles import (
     CausalAttention,
     ClusterCount,
@@ -187,9 +188,7 @@ REFUSED = {
         "no `density` over `time`: it was not made by solve",
     ),
     "a frame that does not commute": (
-        lambda: studies.constants(
-            SelfAttention(I2, I2, [[1.0, 1.0], [0.0, 2.0]]).in_frame(np.diag([0.0, 1.0])), 0.0, 1.0
-        ),
+        lambda: constants(SHEARED.in_frame(np.diag([0.0, 1.0])), 0.0, 1.0),
         NotSupported,
         "constants in a moving frame need a matrix A that commutes with V",
     ),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from samples import similar
 
-from meanfield.limits.spectrum import expanding, leading_block, spectrum, spectrum_of_product
+from meanfield.limits.spectrum import expanding, leading_block, positive_part, spectrum, spectrum_of_product
 from particles.fields.linear_flow import linear_flow
 
 SIMILARITY = np.eye(4) + 0.3 * np.random.default_rng(1).normal(size=(4, 4))
@@ -95,3 +95,42 @@ def test_eigenvalues_of_a_normal_matrix_are_as_certain_as_rounding_allows(d):
     for V in (S + S.T, S - S.T):
         expected = d * np.finfo(float).eps * np.linalg.norm(V, 2)
         np.testing.assert_allclose(spectrum(V).uncertainty, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "V",
+    [
+        -np.eye(2),
+        [[0.0, 1.0], [-1.0, 0.0]],
+        [[1.0, -2.0, 0.0], [2.0, 1.0, 0.0], [0.0, 0.0, -0.5]],
+        np.diag([1.0, -1.0]),
+        [[1.0, 1.0], [0.0, 1.0]],
+        np.zeros((2, 2)),
+    ],
+)
+def test_no_block_where_none_leads_alone(V):
+    """Negative, complex, tied in modulus, defective, zero: no real positive eigenvalue leads with its own space."""
+    V = np.asarray(V, dtype=float)
+    block = leading_block(V, spectrum(V))
+    assert block is None or block.F.shape[1] < len(V) or block.defect > 1e-3
+
+
+def test_a_single_eigenvector_points_to_its_largest_entry():
+    V = similar(np.diag([2.0, 0.5, -0.3]))
+    block = leading_block(V, spectrum(V))
+    assert block.F[np.argmax(np.abs(block.F[:, 0])), 0] > 0
+    np.testing.assert_allclose(block.dual_F @ block.F, [[1.0]], atol=1e-12)
+    assert block.rate == pytest.approx(0.5 * (2.0 + 0.5))
+    assert block.defect < 1e-12
+    # |e^{−τV} x| ≤ back_factor e^{−λτ}… is what the factor is for: at least 1.
+    assert block.back_factor >= 1.0
+
+
+def test_the_positive_part_is_invariant_and_has_the_eigenvalues_that_grow():
+    V = np.array([[1.0, -2.0, 0.3, 0.0], [2.0, 1.0, 0.0, 0.1], [0.0, 0.0, 0.4, 0.7], [0.0, 0.0, 0.0, -0.5]])
+    L, N = positive_part(V, np.linalg.eigvals(V))
+    assert L.shape == (3, 4)
+    np.testing.assert_allclose(L @ V, N @ L, atol=1e-13)
+    np.testing.assert_allclose(L @ L.T, np.eye(3), atol=1e-13)
+    found = sorted(np.linalg.eigvals(N), key=lambda z: (z.real, z.imag))
+    np.testing.assert_allclose(found, [0.4, 1 - 2j, 1 + 2j], atol=1e-12)

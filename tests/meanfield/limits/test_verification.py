@@ -1,11 +1,15 @@
 """The independent check agrees with proofs, and refuses what they do not give."""
 
 from dataclasses import replace
+from decimal import Decimal
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from meanfield import limits
+from meanfield.limits.head import Head
+from meanfield.limits.verification import _leading, _least
 from particles import SelfAttention, simulate
 from particles.errors import InvalidInput
 
@@ -60,3 +64,23 @@ def test_certificates_without_a_proof_are_refused():
     found = limits.certify(simulate(SelfAttention(I2, I2, -I2), [[1.0, 0.0], [0.0, 1.0]], [0.0, 0.1]))
     with pytest.raises(InvalidInput, match="no proof about the exact solution"):
         limits.verify(found)
+
+
+def test_the_least_value_of_a_parabola_on_an_interval():
+    """min of α + βs + γs² over 0 ≤ s ≤ 1 against a fine grid, with its vertex inside, outside, and turned up."""
+    s = np.linspace(0.0, 1.0, 2001)
+    for alpha, beta, gamma in ((1.0, -1.0, 1.0), (1.0, -1.9, 1.0), (0.5, -3.0, 1.0), (0.2, 1.0, 1.0), (1.0, 2.0, -3.0)):
+        found = float(_least(Decimal(alpha), Decimal(beta), Decimal(gamma)))
+        assert found == pytest.approx((alpha + beta * s + gamma * s * s).min(), abs=1e-6)
+
+
+def test_an_eigenspace_on_which_V_is_no_multiple_is_not_confirmed():
+    """A Jordan block at the leading eigenvalue: V is not λ on its eigenspace, whatever a candidate has it."""
+    V = np.array([[1.0, 0.1, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.2]])
+    block = Head(np.eye(3), np.eye(3), np.diag([1.0, 1.0, 0.2])).block
+    assert _leading(SimpleNamespace(V=V, dim=3, block=block)) is None
+    split = _leading(SimpleNamespace(V=np.diag([1.0, 1.0, 0.2]), dim=3, block=block))
+    np.testing.assert_allclose(np.array(split.projection, dtype=float), np.diag([1.0, 1.0, 0.0]), atol=1e-30)
+    assert float(split.value) == 1.0
+    assert 1.0 <= float(split.ratio) <= 3.0 ** (1 / 32)
+    assert _leading(SimpleNamespace(V=-np.diag([1.0, 1.0, 0.2]), dim=3, block=block)) is None

@@ -1,5 +1,7 @@
 """What is claimed of the leading eigenspace holds in forty digits, and near-ties and defects are refused."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from oracles.leading import leading
@@ -101,3 +103,20 @@ def test_the_sign_of_the_form_is_proved_or_not():
     tangent = np.outer(phi, phi) - (1.0 + 1e-13) * float(phi @ phi) ** 2 * np.outer(phi, phi)
     assert leading_form(tangent, 0.0, block, split) < 0.0
     assert leading_form(np.eye(d), 1.0, block, split) < 0.0
+
+
+def test_what_is_not_proved_of_a_matrix_is_told():
+    """Bases that are not dual, an eigenvalue that does not lead, one that is not positive, a multiple of I to rounding."""
+    V = np.diag([1.0, 0.5, -0.3])
+    block = Head(np.eye(3), np.eye(3), V).block
+    bent = dataclasses.replace(block, dual_F=1.1 * block.dual_F)
+    assert splitting(V, bent).startswith("the bases of F and G are too far from dual, by 0.1")
+    assert splitting(np.diag([0.4, 0.5, -0.3]), block).startswith(
+        "λ is not proved to lead: λ − μ(G) = 0.5 with the bases"
+    )
+    assert splitting(np.diag([1.0, 1.0 + 2e-16]), Head(np.eye(2), np.eye(2), np.eye(2)).block) == (
+        "V = λI to rounding, but not entry by entry"
+    )
+    whole = splitting(np.diag([1.0, 1.0, 0.5]), Head(np.eye(3), np.eye(3), np.diag([1.0, 1.0, 0.5])).block)
+    assert (whole.value, whole.error) == (1.0, 0.0)
+    assert not whole.whole

@@ -91,3 +91,31 @@ def test_the_error_of_a_large_product_is_that_of_its_sums():
     K, Q = np.random.default_rng(4).normal(size=(2, 20, 40))
     gamma_k = 21 * 2.0**-53 / (1 - 21 * 2.0**-53)
     np.testing.assert_allclose(exact_product(K, Q)[1], gamma_k * (np.abs(K).T @ np.abs(Q)), rtol=1e-8)
+
+
+def test_a_large_product_has_a_bound_that_holds_and_is_no_looser_than_its_terms_ask_for():
+    """Beyond 20 000 products no rational arithmetic: γ_{k+1} |K|ᵀ|Q| instead, and no more than that."""
+    rng = np.random.default_rng(5)
+    for k, d in ((21, 31), (2000, 4)):
+        K, Q = rng.normal(size=(2, k, d)) * 10.0 ** rng.uniform(-3, 3, size=(2, k, 1))
+        product, error = exact_product(K, Q)
+        size = np.abs(K).T @ np.abs(Q)
+        for i, j in ((0, 0), (d - 1, 1), (2, d - 1)):
+            truth = sum(Fraction(float(a)) * Fraction(float(b)) for a, b in zip(K[:, i], Q[:, j], strict=True))
+            assert abs(truth - Fraction(float(product[i, j]))) <= Fraction(float(error[i, j]))
+        assert (error <= 1.05 * (k + 1) * UNIT * size).all()
+        assert (error >= k * UNIT * size).all()
+
+
+def test_bounds_on_norms_are_above_and_near():
+    rng = np.random.default_rng(6)
+    for shape in ((1, 1), (3, 3), (5, 2), (2, 5), (9, 9)):
+        M = rng.normal(size=(4, *shape)) * 10.0 ** rng.uniform(-100, 100, size=(4, 1, 1))
+        norms = np.linalg.norm(M, 2, axis=(-2, -1))
+        found = spectral_norm_up(M)
+        assert (found >= norms).all()
+        assert (found <= norms * min(shape) ** (1 / 32) * (1 + 1e-8)).all()
+    x = rng.normal(size=(50, 3))
+    assert (length_up(x) >= np.linalg.norm(x, axis=1)).all()
+    assert (length_up(x) <= np.linalg.norm(x, axis=1) * (1 + 1e-12)).all()
+    assert spectral_norm_up(np.zeros((2, 2))) < 1e-130
