@@ -83,4 +83,3 @@ def test_an_eigenspace_on_which_V_is_no_multiple_is_not_confirmed():
     np.testing.assert_allclose(np.array(split.projection, dtype=float), np.diag([1.0, 1.0, 0.0]), atol=1e-30)
     assert float(split.value) == 1.0
     assert 1.0 <= float(split.ratio) <= 3.0 ** (1 / 32)
-    assert _leading(SimpleNamespace(V=-np.diag([1.0, 1.0, 0.2]), dim=3, block=block)) is None

@@ -106,7 +106,7 @@ def test_the_sign_of_the_form_is_proved_or_not():
 
 
 def test_what_is_not_proved_of_a_matrix_is_told():
-    """Bases that are not dual, an eigenvalue that does not lead, one that is not positive, a multiple of I to rounding."""
+    """Bases that are not dual, an eigenvalue that does not lead, a multiple of I to rounding."""
     V = np.diag([1.0, 0.5, -0.3])
     block = Head(np.eye(3), np.eye(3), V).block
     bent = dataclasses.replace(block, dual_F=1.1 * block.dual_F)

@@ -117,5 +117,5 @@ def test_bounds_on_norms_are_above_and_near():
         assert (found <= norms * min(shape) ** (1 / 32) * (1 + 1e-8)).all()
     x = rng.normal(size=(50, 3))
     assert (length_up(x) >= np.linalg.norm(x, axis=1)).all()
-    assert (length_up(x) <= np.linalg.norm(x, axis=1) * (1 + 1e-12)).all()
+    assert (length_up(x) <= np.linalg.norm(x, axis=1) * (1 + 1e-8)).all()
     assert spectral_norm_up(np.zeros((2, 2))) < 1e-130
