@@ -69,7 +69,7 @@ class Head:
 def trained_heads() -> tuple[Head, ...]:
     """The shipped heads of all-MiniLM-L6-v2 (d = 384, k = 32): layer 0 head 6 and layer 2 head 0.
 
-    Origin, licence and the reason for the choice: data/provenance.toml.
+    Origin, licence and the reason for the choice: `meanfield.data.data_path("provenance.toml")`.
 
     Returns
     -------

@@ -21,6 +21,9 @@ from particles.fields.field import VelocityField
 from particles.fields.linear_flow import linear_flow
 from particles.fields.questions import attention_matrix
 
+VACUOUS = 0.5
+"""A bound above this part of the first distance to the predicted set is called vacuous."""
+
 KINDS = ("point", "on set", "diverges", "unknown")
 """What is known of a token: its limit; a set that its distance to tends to 0; that it grows without bound; nothing."""
 
@@ -210,12 +213,17 @@ class LimitCertificate(Shown):
         lines.append("  tokens: " + ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count))
         if self.known:
             followed = "" if self.phase is None else f", {len(np.unique(self.leaders[self.leaders >= 0]))} leader(s)"
-            lines.append(f"  largest bound {self.bound.max():.3g}{followed}")
+            lines.append(f"  largest bound {self.bound.max():.3g}{followed}{self._how_little()}")
         lines += [f"  given that {assumption}" for assumption in self.assumptions]
         if isinstance(self.limit_set, BooleanMatrix):
             gap = np.abs(self.attention_matrix(-1) - self.limit_set.matrix).max()
             lines.append(f"  |P(t) − P*| = {gap:.3g} at the last time")
         return lines
+
+    def _how_little(self) -> str:
+        """A word where a bound is as large as the way that the tokens had to go."""
+        wide = self.limit_set is not None and bool(self.bound.max() > VACUOUS * self.distance[0] > 0.0)
+        return ": vacuous, as wide as the first distance; run longer" if wide else ""
 
     def __str__(self) -> str:
         return "\n".join([*self._lines(), *("  " + line for line in str(self.hypotheses).splitlines())])

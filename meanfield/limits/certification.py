@@ -20,7 +20,7 @@ from particles.checks import default_error_state, flag
 from particles.progress import Progress, as_progress, progress_of, reaching
 
 _NOT_ENCLOSED = (
-    "the exact solution is not enclosed: that is done for tokens of R^d under one attention head (docs/proofs.md), for "
+    "the exact solution is not enclosed: that is done for tokens of R^d under one attention head, for "
     "other fields a limit is conditional at most"
 )
 
@@ -48,9 +48,9 @@ def certify(
     ds : Dataset
         A run of simulate, one run of an ensemble.
     enclose : bool
-        Whether to enclose the exact solution from the first saved tokens, rounding included (see `enclose` and
-        docs/proofs.md): where its leaders are proved to stay the limits, or along the leading eigenspace of V the
-        sets, are "proved" with nothing assumed, elsewhere `reason` tells what is in the way.
+        Whether to enclose the exact solution from the first saved tokens, rounding included (see `enclose` and the page
+        'What "proved" means'): where its leaders are proved to stay the limits, or along the leading eigenspace of V
+        the sets, are "proved" with nothing assumed, elsewhere `reason` tells what is in the way.
     factors : tuple of arrays (d, k) and (k, d), optional
         V as a product, see `hypotheses`.
     progress : bool or function

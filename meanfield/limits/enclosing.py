@@ -25,9 +25,9 @@ def enclose(ds: xr.Dataset, *, progress: Progress = False) -> xr.Dataset:
 
     |x_i(t) − centre_i| ≤ radius_i for the solution of (1.1), or of linear attention, original frame, for the matrices
     and tokens that are stored, taken as exact numbers, with the rounding, the exponential and the integration all
-    bounded (docs/proofs.md). Only the first tokens of the run count, not how it went on. The radius grows at most as
-    the Jacobian lets errors grow, token by token; where it has become too large for the bounds on the next step it is
-    infinite from then on.
+    bounded (the page 'What "proved" means'). Only the first tokens of the run count, not how it went on. The radius
+    grows at most as the Jacobian lets errors grow, token by token; where it has become too large for the bounds on the
+    next step it is infinite from then on.
 
     Parameters
     ----------

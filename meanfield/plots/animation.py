@@ -13,7 +13,7 @@ import xarray as xr
 from matplotlib.animation import AbstractMovieWriter, FFMpegWriter, PillowWriter
 
 from meanfield.plots import run_pictures
-from meanfield.plots.drawing import one_run
+from meanfield.plots.drawing import on_sphere, one_run
 from particles.checks import Array, count, default_error_state, one_of
 from particles.dataset import as_dataset
 from particles.errors import InvalidInput, NotSupported, StoreError
@@ -110,6 +110,7 @@ def _frame(figure: Any, ds: xr.Dataset, time: float, share: float) -> None:
             ax.set_ylim(0.0, 1.05 * _largest(ds))
     if x is not None:
         run_pictures.particles(ds, time, ax)
+    if x is not None and not (space and on_sphere(ds)):
         for name, (low, high) in zip("xyz" if space else "xy", _boxes(x), strict=False):
             if "density" not in ds and np.isfinite([low, high]).all():
                 getattr(ax, f"set_{name}lim")(low, high)

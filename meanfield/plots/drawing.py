@@ -15,8 +15,9 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import MaxNLocator
 
 from particles.checks import Array, number
-from particles.dataset import as_dataset, letter_of
-from particles.errors import InvalidInput
+from particles.dataset import as_dataset, letter_of, model_of
+from particles.errors import InvalidInput, LibraryError
+from particles.fields.spaces import Sphere
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's colours, told apart by colour-blind readers and in grey print."""
@@ -93,6 +94,23 @@ class FewTicks(MaxNLocator):
         along = across and not style.get("rotation", 0)
         longest = max(map(len, axis.get_major_formatter().format_ticks(ticks))) if along else 0
         return bool((ticks[1] - ticks[0]) * room >= size * (max(1.0, self.DIGIT * longest) + self.GAP))
+
+
+def on_sphere(ds: xr.Dataset) -> bool:
+    """Whether the tokens of a run are known to live on the unit sphere."""
+    try:
+        return isinstance(model_of(ds).space, Sphere)
+    except (LibraryError, AttributeError):
+        return False
+
+
+def sphere_behind(ax: Any, ds: xr.Dataset) -> None:
+    """The unit sphere as a net of pale lines, in axes of equal units, where the tokens of a run in space live on it."""
+    if on_sphere(ds):
+        height, angle = np.mgrid[-90:90:7j, 0:360:25j] * np.pi / 180.0
+        net = np.cos(height) * np.cos(angle), np.cos(height) * np.sin(angle), np.sin(height)
+        ax.plot_wireframe(*net, color="0.75", linewidth=0.4, zorder=0)
+        ax.set_aspect("equal")
 
 
 def name_axes(ax: Any, ds: xr.Dataset, d: int) -> None:

@@ -11,7 +11,17 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.transforms import Bbox
 
-from meanfield.plots.drawing import COLOURS, axes_or_new, coordinate, in_space, name_axes, nearest, one_run, required
+from meanfield.plots.drawing import (
+    COLOURS,
+    axes_or_new,
+    coordinate,
+    in_space,
+    name_axes,
+    nearest,
+    one_run,
+    required,
+    sphere_behind,
+)
 from particles.checks import Array, default_error_state
 from particles.dataset import periods_of
 
@@ -84,8 +94,8 @@ def _bar_of(ax: Any, drawn: Any) -> Any:
 def particles(ds: xr.Dataset, time: float, ax: Axes | None = None, **style: Any) -> Artist:
     """The particles of a run at the saved time nearest to `time`; d = 1 on a line, d = 2 and 3 in space.
 
-    For d = 3 a given `ax` has the projection "3d", or shows the first two components as for d > 3. Of an ensemble,
-    run 0.
+    For d = 3 a given `ax` has the projection "3d", or shows the first two components as for d > 3; tokens on the sphere
+    of R^3 have a net of it behind them. Of an ensemble, run 0.
 
     Parameters
     ----------
@@ -115,6 +125,8 @@ def particles(ds: xr.Dataset, time: float, ax: Axes | None = None, **style: Any)
     if d == 1:
         columns.append(np.zeros_like(columns[0]))
     empty = not ax.has_data()
+    if empty and in_space(ax) and d == 3:
+        sphere_behind(ax, ds)
     drawn: Artist = ax.scatter(*columns, **{"s": 9, "color": COLOURS[1], **style})
     if empty:
         name_axes(ax, ds, d)
@@ -157,6 +169,8 @@ def trajectories(ds: xr.Dataset, ax: Axes | None = None, **style: Any) -> list[A
         ax.set(xlabel="t", ylabel=coordinate(ds, 1))
         paths = np.concatenate([np.broadcast_to(ds["time"].values[:, None], paths.shape), paths], axis=2)
     else:
+        if in_space(ax) and d == 3 and not ax.has_data():
+            sphere_behind(ax, ds)
         name_axes(ax, ds, d)
     periods, shown = periods_of(ds, d) or (None,) * d, 3 if in_space(ax) else 2
     return [ax.plot(*_broken(path, periods)[:, :shown].T, **style)[0] for path in paths]

@@ -160,3 +160,13 @@ def test_frames_are_spread_over_the_saves_and_shown_at_12_a_second(tmp_path, mon
     plots.animate(run(4, 2), tmp_path / "all.gif")
     assert len(shown) == 5
     assert plt.get_fignums() == []
+
+
+def test_the_axes_of_the_sphere_hold_all_of_it(tmp_path, monkeypatch):
+    seen = []
+    frame = animation._frame
+    monkeypatch.setattr(animation, "_frame", lambda figure, *rest: (frame(figure, *rest), seen.append(figure.axes[0])))
+    field = SelfAttention(np.eye(3), np.eye(3), np.eye(3)).on_sphere()
+    plots.animate(simulate(field, np.eye(3), [0.0, 0.1], RK4(0.1)), tmp_path / "run.gif", 1)
+    (ax,) = seen
+    assert all(low < -0.99 and high > 0.99 for low, high in (ax.get_xlim(), ax.get_ylim(), ax.get_zlim()))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from mpl_toolkits.mplot3d.art3d import Line3DCollection
 
 from meanfield import Grid, Normal, plots, solve
 from particles import RK4, Circle, SelfAttention, VelocityField, simulate
@@ -178,3 +179,13 @@ def test_dots_on_a_map_leave_its_names_alone():
     plots.particles(run(2), 0.0, drawn.axes)
     assert drawn.axes.get_xlabel() == "$x_1$"
     assert plots.particles(run(2), 0.0, plt.figure().add_subplot()).axes.get_ylabel() == "$z_2$"
+
+
+@pytest.mark.parametrize("draw", [plots.trajectories, lambda ds: plots.particles(ds, 0.1)])
+def test_tokens_of_the_sphere_have_it_behind_them(draw):
+    field = SelfAttention(np.eye(3), np.eye(3), np.eye(3))
+    for model, nets in ((field.on_sphere(), 1), (field, 0)):
+        draw(simulate(model, np.eye(3), [0.0, 0.1], RK4(0.1)))
+        ax = plt.gcf().axes[0]
+        assert sum(isinstance(each, Line3DCollection) for each in ax.collections) == nets
+        assert np.allclose(np.ptp([ax.get_xlim(), ax.get_ylim(), ax.get_zlim()], axis=1), 2.1, atol=0.4) == bool(nets)

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from oracles.gaussian import closure
 
-from meanfield import WENO, FiniteVolume, Grid, Normal, Uniform, Upwind, plots
+from meanfield import WENO, FiniteVolume, Grid, Normal, Uniform, Upwind, plots, wasserstein
 from meanfield.analysis.gaussian import gaussian_solution
 from meanfield.studies import refinement
-from meanfield.studies.refinement import coarsened, order, signed_w1
-from particles import EmpiricalMeasure, SelfAttention
+from meanfield.studies.refinement import around, coarsened, order, signed_w1
+from particles import Circle, Cosine, EmpiricalMeasure, PairInteraction, SelfAttention, Torus
 from particles.errors import InvalidInput, NotSupported
 from particles.fields.field import VelocityField
 
@@ -161,3 +161,33 @@ def test_refusals():
         order(SelfAttention(1, 1, -1), EmpiricalMeasure([0.0]), WENO(), (20, 40))
     with pytest.raises(NotSupported, match="softmax heads"):
         gaussian_solution(Odd(), Normal(0, 1), 0, 1)
+
+
+@pytest.mark.parametrize("shift", [0, 3, 11])
+def test_w1_on_a_circle_goes_over_the_seam(shift):
+    grid, rng = Grid([(0, 2 * np.pi)], 12), np.random.default_rng(shift)
+    one, other = (np.roll(rng.dirichlet(np.ones(12)), shift) for _ in range(2))
+    ((lower, upper),) = around([grid], [one - other], [2 * np.pi])
+    clouds = [EmpiricalMeasure(grid.points, masses) for masses in (one, other)]
+    assert lower == upper == pytest.approx(wasserstein(*clouds, p=1, ground=Circle()), rel=1e-9)
+    ends = np.eye(12)[shift] - np.eye(12)[(shift + 6) % 12]
+    assert around([grid], [ends], [2 * np.pi])[0][0] == pytest.approx(np.pi)
+    assert around([grid], [np.eye(12)[0] - np.eye(12)[11]], [2 * np.pi])[0][0] == pytest.approx(2 * np.pi / 12)
+
+
+def test_w1_on_a_torus_is_that_of_its_atoms_or_not_known(monkeypatch):
+    grid, rng = Grid([(0, 1), (0, 2)], (4, 5)), np.random.default_rng(0)
+    one, other = (rng.dirichlet(np.ones(20)) for _ in range(2))
+    gap = (one - other).reshape(4, 5)
+    ((lower, upper),) = around([grid], [gap], [1.0, 2.0])
+    clouds = [EmpiricalMeasure(grid.points, masses) for masses in (one, other)]
+    assert lower == upper == pytest.approx(wasserstein(*clouds, p=1, ground=Torus((1.0, 2.0))), rel=1e-9)
+    assert np.isnan(around([grid], [gap], [1.0, None])).all()
+    monkeypatch.setattr(refinement, "MAX_ATOMS", 5)
+    assert np.isnan(around([grid], [gap], [1.0, 2.0])).all()
+
+
+def test_orders_on_a_circle():
+    model = PairInteraction(Cosine(1.0), space=Circle())
+    ds = order(model, lambda x: 1 + 0.5 * np.cos(x[:, 0]), Upwind(), (16, 32), bounds=[(0, 2 * np.pi)], final_time=0.3)
+    assert 0.7 < float(ds.order_w1[1]) < 1.3

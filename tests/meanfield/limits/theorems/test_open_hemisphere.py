@@ -89,3 +89,11 @@ def test_the_rates_of_heads_add():
     field = SelfAttention(zero, zero, 0.4 * I3) + SelfAttention(zero, zero, 0.9 * I3)
     found = limits.certify(simulate(field.on_sphere(), cloud(0), TIMES))
     assert found.limit_set.rate == pytest.approx(1.3 / 6, rel=1e-12)
+
+
+def test_a_bound_as_wide_as_the_way_to_go_is_called_vacuous():
+    ds = simulate(SelfAttention(2.0 * I3, I3, I3).on_sphere(), cloud(0), [0.0, 0.5, 20.0])
+    early, late = (limits.certify(ds.isel(time=slice(stop))) for stop in (2, 3))
+    assert early.bound.max() > 0.5 * early.distance[0] > 100.0 * late.bound.max()
+    assert "vacuous, as wide as the first distance; run longer" in repr(early)
+    assert "vacuous" not in repr(late)
