@@ -87,10 +87,14 @@ def laplacian(problem: Problem, state: State) -> Laplacian:
     row = np.repeat(np.arange(n), np.diff(start))
     step = problem.y[neighbour] - problem.y[row]
     weight = 0.5 * state.cells.face / np.hypot(step[:, 0], step[:, 1])
-    pairs = (np.minimum(row, neighbour), np.maximum(row, neighbour))
-    graph = scipy.sparse.coo_array((weight, pairs), shape=(n, n)).tocsr().tocoo()
-    kept = graph.data > 0.0
-    i, j, w = graph.row[kept].astype(np.intp), graph.col[kept].astype(np.intp), graph.data[kept]
+    pair = np.minimum(row, neighbour) * n + np.maximum(row, neighbour)
+    order = np.argsort(pair)
+    pair = pair[order]
+    first = np.flatnonzero(np.diff(pair, prepend=-1))
+    w = np.add.reduceat(weight[order], first)
+    kept = w > 0.0
+    w = w[kept]
+    i, j = np.divmod(pair[first[kept]], n)
     diagonal = np.asarray(np.bincount(i, w, n) + np.bincount(j, w, n), dtype=np.float64)
     return Laplacian(i, j, w, diagonal, dissection(problem.tree, i, j))
 
@@ -124,8 +128,12 @@ def solve(hessian: Laplacian, shift: Array, gap: Array, enough: Array) -> tuple[
     place = np.empty(n, np.intp)
     place[order] = places
     a, b = place[i], place[j]
-    full = (np.concatenate([a, b, places]), np.concatenate([b, a, places]))
-    matrix = scipy.sparse.csc_array(scipy.sparse.coo_array((np.concatenate([off, off, ones]), full), (n, n)))
+    rows, columns = np.concatenate([a, b, places]), np.concatenate([b, a, places])
+    by_columns = np.argsort(columns * n + rows)
+    starts = np.concatenate([[0], np.cumsum(np.bincount(columns, minlength=n))])
+    entries = np.concatenate([off, off, ones])[by_columns]
+    # SuperLU takes indices of 32 bits; a matrix of coordinates takes longer to sort than this one to factor.
+    matrix = scipy.sparse.csc_array((entries, rows[by_columns].astype(np.intc), starts.astype(np.intc)), shape=(n, n))
     factor = scipy.sparse.linalg.splu(
         matrix, permc_spec=ordering, diag_pivot_thresh=0.0, options={"SymmetricMode": True}
     )
