@@ -68,7 +68,7 @@ class ClusterCount:
         neighbours = tree.sparse_distance_matrix(tree, self.distance, output_type="coo_matrix")
         # Distances of 0 are entries too; their places count, not their values.
         neighbours.data[:] = 1.0
-        return int(scipy.sparse.csgraph.connected_components(neighbours, directed=False)[0])
+        return int(scipy.sparse.csgraph.connected_components(neighbours)[0])
 
 
 @dataclass(frozen=True)

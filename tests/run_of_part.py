@@ -14,6 +14,11 @@ def run_part(part, setting, folder):
         patch.setattr(Figure, "savefig", lambda figure, path, dpi: (pictures.update({path.stem: figure}), path.touch()))
         patch.setattr(Workspace, "write_report", lambda study: None)
         part.run(study)
+    for name, figure in pictures.items():
+        # On a page, beside its text: wider than tall, and no taller than half a page.
+        width, height = figure.get_size_inches()
+        assert 4.0 <= width <= 14.0, name
+        assert 3.0 <= height <= 5.0, name
     return study, pictures
 
 

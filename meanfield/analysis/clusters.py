@@ -69,9 +69,7 @@ def clusters(ds: xr.Dataset, *, distance: float | None = None, angle: float | No
     first appearance.
     """
     linked = _link(ds, distance, angle)
-    return _of_positions(
-        ds, lambda x: connected_components(linked(x), directed=False)[1], ("particle",), "cluster label of a particle"
-    )
+    return _of_positions(ds, lambda x: connected_components(linked(x))[1], ("particle",), "cluster label of a particle")
 
 
 def cluster_count(ds: xr.Dataset, *, distance: float | None = None, angle: float | None = None) -> xr.DataArray:
@@ -79,7 +77,7 @@ def cluster_count(ds: xr.Dataset, *, distance: float | None = None, angle: float
     linked = _link(ds, distance, angle)
     return _of_positions(
         ds,
-        lambda x: connected_components(linked(x), directed=False)[0],
+        lambda x: connected_components(linked(x))[0],
         (),
         "number of clusters at the given threshold",
     )
@@ -118,7 +116,7 @@ def simplex_statistics(ds: xr.Dataset, *, distance: float | None = None, angle: 
     }
 
     def measure(x: Array) -> Array:
-        return _simplex(x, connected_components(linked(x), directed=False)[1])
+        return _simplex(x, connected_components(linked(x))[1])
 
     table = _of_positions(ds, measure, ("statistic",), "")
     parts = {name: table.isel(statistic=k).assign_attrs(long_name=text) for k, (name, text) in enumerate(names.items())}

@@ -68,7 +68,7 @@ def clustering_by_layer(network: Network, tokens: npt.ArrayLike, *, angle: float
     cosines = np.stack([_cosines(points) for points in x])
     pairs = cosines[:, *np.triu_indices(x.shape[1], 1)]
     edges = np.linspace(-1.0, 1.0, bins + 1)
-    labels = np.stack([connected_components(c >= np.cos(min(reach, np.pi)), directed=False)[1] for c in cosines])
+    labels = np.stack([connected_components(c >= np.cos(min(reach, np.pi)))[1] for c in cosines])
     leader = P.argmax(axis=-1)
     out = xr.Dataset(
         {

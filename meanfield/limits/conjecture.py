@@ -91,7 +91,7 @@ def seen_subspaces(V: Array, eigenvalues: np.ndarray, times: Array, positions: A
         for k, t in enumerate(times):
             y[k] = y[k] @ linear_flow(N, -float(t)).T
     spread = float(np.ptp(y[0], axis=0).max())
-    count, labels = connected_components(cdist(y[-1], y[-1]) <= LINK * spread, directed=False)
+    count, labels = connected_components(cdist(y[-1], y[-1]) <= LINK * spread)
     if count > MOST_SUBSPACES:
         unseen = np.full(y.shape[:2], np.nan)
         return Seen(None, unseen, False, f"{count} clusters at {LINK:.0%} of the spread at t = {times[-1]:g}")

@@ -48,7 +48,7 @@ class Meeting:
             return group
         i, j = pairs[met].T
         near = scipy.sparse.coo_array((np.ones(len(i)), (i, j)), shape=(len(leads),) * 2)
-        _, label = scipy.sparse.csgraph.connected_components(near, directed=False)
+        _, label = scipy.sparse.csgraph.connected_components(near)
         # `leads` increases, so the first of a component is its smallest index.
         first = np.full(label.max() + 1, len(group))
         np.minimum.at(first, label, leads)

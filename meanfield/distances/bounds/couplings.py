@@ -95,7 +95,7 @@ def merged(x: Array, y: Array, plans: list[Coupling]) -> Index:
         edges = scipy.sparse.csr_array(
             (np.ones(2 * n, np.int8), (np.r_[rows, rows], np.r_[best, other] + n)), shape=(2 * n, 2 * n)
         )
-        cycle = scipy.sparse.csgraph.connected_components(edges, directed=False)[1][:n]
+        cycle = scipy.sparse.csgraph.connected_components(edges)[1][:n]
         cheaper = np.bincount(cycle, rival) < np.bincount(cycle, cost)
         best = np.where(cheaper[cycle], other, best)
     return best

@@ -44,7 +44,6 @@ class BooleanLimit(LeaderTheorem):
         middle = int(np.argmin(np.abs(last)))
         if last.min() < 0.0 < last.max() and abs(last[middle]) < NEAR * np.ptp(last):
             row = middle
-            gamma = np.where(last > 0.0, last.max(), last.min())
-            values = free_row_values(gamma, row, run.weights, head.product.item())[1]
+            values = free_row_values(last[outer], row, run.weights, head.product.item())[1]
         found = BooleanMatrix(points, np.eye(1), outer, row, values)
         return found, found.distances(z[-1]).argmin(axis=1)
