@@ -358,6 +358,6 @@ def _middles(mesh: Material, vertices: list[Array]) -> Array:
     parts = []
     for patch, moved in zip(mesh.patches, vertices, strict=True):
         for k, n in enumerate(patch.shape):
-            moved = np.take(moved, np.minimum(np.arange(1, n + 1, 2), n), axis=k)
+            moved = np.take(moved, np.arange(1, n + 1, 2), axis=k)
         parts.append(moved.reshape(-1, moved.shape[-1]))
     return np.concatenate(parts) if parts else np.empty((0, mesh.atoms.shape[1]))

@@ -64,8 +64,8 @@ def _inner(function: Callable[..., Any]) -> Any:
         return function
     if not inspect.isfunction(function):
         # A function of NumPy is known to Numba within a function only.
-        return numba.njit(error_model="numpy", nogil=True)(lambda x: function(x))
-    return numba.njit(error_model="numpy", nogil=True)(function)
+        return numba.njit(error_model="numpy")(lambda x: function(x))
+    return numba.njit(error_model="numpy")(function)
 
 
 def _compiled(block: Callable[..., Any]) -> Any:
