@@ -90,7 +90,7 @@ def _density_at(reference: xr.Dataset, row: int) -> GridMeasure | ConvexPieces:
 
 def _points_at(reference: xr.Dataset, row: int) -> Measure:
     """The nodes of a moving mesh, else the cell centres."""
-    if "node" in reference and "node_weight" in reference:
+    if "node" in reference:
         return EmpiricalMeasure(reference["node"].values[row], reference["node_weight"].values)
     mu = saved_measure(reference, row)
     return EmpiricalMeasure(mu.points, mu.weights)

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from meanfield import limits
+from meanfield.limits.conditions import good_triple
+from meanfield.limits.head import Head
 from particles import SelfAttention
 
 I2, I3 = np.eye(2), np.eye(3)
@@ -93,3 +95,22 @@ def test_no_hypothesis_fails_with_a_positive_margin_or_holds_with_a_negative_one
 def test_eigenvalues_are_told_only_of_a_single_head():
     assert "eigenvalues" not in str(limits.hypotheses(SelfAttention(I3, I3, I3).on_sphere()))
     assert "eigenvalues of V: 1, 1, 1; 3 with positive real part" in str(limits.hypotheses(SelfAttention(I3, I3, I3)))
+
+
+def test_an_eigenvector_that_is_hard_to_tell_makes_a_small_form_undecided():
+    """⟨Qφ₁, Kφ₁⟩ = 1e-11: decided where φ₁ is an axis, not where it is known to 1e-9 in a basis of nearly one line."""
+    turned = np.array([[1e-11, -1.0], [1.0, 1e-11]])
+    basis = np.array([[1.0, 1.0], [1.0, 1.001]])
+    for V, holds in ((np.diag([1.0, 0.5]), True), (basis @ np.diag([1.0, 0.999]) @ np.linalg.inv(basis), None)):
+        form = good_triple(Head(I2, turned, V))[2]
+        assert form.needs.startswith("⟨Qφ₁, Kφ₁⟩ > 0")
+        assert form.value == pytest.approx(1e-11, rel=1e-3)
+        assert form.holds is holds
+
+
+def test_a_splitting_that_float64_does_not_resolve_is_undecided():
+    V = np.array([[1.0, 1e6], [0.0, 0.5]])
+    checks = good_triple(Head(I2, I2, V))
+    assert [check.holds for check in checks] == [True, True, True, None]
+    assert checks[3].needs == "R^d = F ⊕ G resolved in float64"
+    assert good_triple(Head(I2, I2, np.diag([1.0, 0.5])))[3].holds is True
