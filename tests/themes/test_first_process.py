@@ -1,6 +1,7 @@
 """The process that compiles a kernel and those that take it from disk give the same bits."""
 
 import os
+import runpy
 import subprocess
 import sys
 
@@ -82,3 +83,13 @@ def test_compiled_here_or_taken_from_disk(tmp_path, script):
     first, second = (subprocess.check_output(command, env=environment) for _ in range(2))
     assert any(tmp_path.rglob("*.nbi"))
     assert first == second
+
+
+def test_the_module_run_is_the_command_and_imported_does_nothing(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["meanfield", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("meanfield.__main__", run_name="__main__")
+    assert ended.value.code == 0
+    assert "study" in capsys.readouterr().out
+    runpy.run_module("meanfield.__main__", run_name="meanfield.__main__")
+    assert capsys.readouterr().out == ""

@@ -65,3 +65,9 @@ def test_a_parabola_through_three_states_is_found_exactly():
     for k in (1, 2):
         for s in (0.2, 0.9, 1.1):
             np.testing.assert_allclose(_between(times, path, k, s), state(s), atol=1e-13)
+
+
+def test_a_layer_that_moves_nothing_has_no_gap(tmp_path):
+    still = smaller(checkpoints.open(transformers.Gpt2(0).save(tmp_path / "m")).layer(0), 0.0)
+    ds = checkpoints.layers_and_flow(Network((still,)), np.random.default_rng(0).normal(size=(3, 12)))
+    assert [float(ds[name][0]) for name in ("gap", "gap_at_one", "moved", "direction")] == [0.0, 0.0, 0.0, 1.0]

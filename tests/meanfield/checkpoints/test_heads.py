@@ -3,7 +3,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from meanfield.checkpoints import sentence_embeddings, trained_heads
+from meanfield.checkpoints import Head, sentence_embeddings, trained_heads
 from meanfield.data import data_path, read_toml
 
 
@@ -48,3 +48,15 @@ def test_scores_of_the_shipped_heads_are_those_of_the_network(i):
     with np.load(data_path("minilm_heads.npz")) as store:
         raw = (x @ np.float64(store[f"W_q_{i}"]).T) @ (x @ np.float64(store[f"W_k_{i}"]).T).T
     np.testing.assert_allclose((x @ head.Q.T) @ (x @ head.K.T).T, raw / 32**0.5, rtol=1e-12, atol=1e-12)
+
+
+def test_matrices_of_a_head_are_arrays_that_nobody_changes():
+    given = np.eye(2)
+    head = Head([[1, 0]], [[0, 1]], [[1.0], [2.0]], [[3.0, 4.0]], 0, 0, "mine")
+    for name in ("Q", "K", "output", "value"):
+        assert getattr(head, name).dtype == np.float64
+        assert not getattr(head, name).flags.writeable
+    np.testing.assert_array_equal(head.V, [[3.0, 4.0], [6.0, 8.0]])
+    own = Head(given, np.eye(2), np.eye(2), np.eye(2), 0, 0, "mine")
+    given[0, 0] = 7.0
+    assert own.Q[0, 0] == 1.0

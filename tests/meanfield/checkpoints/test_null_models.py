@@ -62,3 +62,10 @@ def test_the_gate_of_a_feed_forward_part_is_drawn_anew_as_well(tmp_path):
         checkpoints.null_head(network)
     head = checkpoints.trained_heads()[0]
     assert checkpoints.null_head(head, 0).source == f"{head.source}, V turned"
+
+
+def test_layers_that_share_their_weights_are_drawn_once(tmp_path):
+    layer = checkpoints.open(transformers.Bert().save(tmp_path / "m")).layer(0)
+    once, shared = (checkpoints.null_network(checkpoints.Network((layer,) * n), 0).layers for n in (1, 2))
+    np.testing.assert_array_equal(shared[0].attention.query.weight, once[0].attention.query.weight)
+    assert shared[1] is shared[0]

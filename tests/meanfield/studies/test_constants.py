@@ -90,3 +90,26 @@ def test_a_field_of_zero_has_constants_zero(d):
     flat = constants(SelfAttention(zero, one, one), 0.0, 2.0)
     assert (flat.in_space, flat.one_sided) == (0.0, 0.0)
     assert flat.growth == pytest.approx(1.0, rel=1e-14)
+
+
+@pytest.mark.parametrize("scale", [0.3, 2.0])
+def test_constants_on_the_ball_are_their_formulas(scale):
+    """‖V‖ R, log ‖V‖ + log(1 + 2R²‖B‖) + 2R²‖B‖, and half that exponent for W₂; heads add up."""
+    rng = np.random.default_rng(2)
+    heads = [SelfAttention(*(scale * rng.normal(size=(3, 2, 2)))) for _ in range(2)]
+    R = 1.7
+    v = [np.linalg.norm(np.asarray(head.V), 2) for head in heads]
+    b = [np.linalg.norm(np.asarray(head.K).T @ np.asarray(head.Q), 2) for head in heads]
+    for chosen in ([0], [0, 1]):
+        model = heads[0] if chosen == [0] else heads[0] + heads[1]
+        found = constants(model, 0.0, R)
+        x = [2.0 * R * R * b[k] for k in chosen]
+        assert found.size == pytest.approx(sum(v[k] for k in chosen) * R)
+        logs = [np.log(v[k]) + np.log1p(e) + e for k, e in zip(chosen, x, strict=True)]
+        assert found.log_in_measure == pytest.approx(np.logaddexp.reduce(logs))
+        halves = [np.log(v[k]) + np.log1p(e) + e / 2 for k, e in zip(chosen, x, strict=True)]
+        assert found.log_in_measure_w2 == pytest.approx(np.logaddexp.reduce(halves))
+        assert found.growth == pytest.approx(found.one_sided + np.exp(found.log_in_measure_w2))
+        assert found.one_sided <= found.in_space <= sum(v[k] * b[k] for k in chosen) * R * R * (1 + 1e-9)
+    turned = heads[0].in_frame(0.4 * np.eye(2))
+    assert constants(turned, 0.0, R).size == pytest.approx((v[0] + 0.4) * R)

@@ -6,7 +6,7 @@ from oracles.precise import LongDouble
 
 from meanfield.limits.enclosures.comparison import growth
 from meanfield.limits.enclosures.defect import defect
-from meanfield.limits.enclosures.linear import linear_system_of
+from meanfield.limits.enclosures.linear import SHARE, linear_system_of
 from meanfield.limits.enclosures.series import series, step_length, value
 from meanfield.limits.head import Head
 
@@ -58,3 +58,16 @@ def test_speeds_are_bounded():
     equation, x = system(3)
     size = float(np.linalg.norm(x, axis=1).max())
     assert np.linalg.norm(velocity(equation, x).astype(float), axis=1).max() <= equation.fastest(size)
+
+
+def test_a_step_is_a_share_of_the_time_in_which_the_equation_turns():
+    """h ‖V M B‖₂ = SHARE with M = Σ w x xᵀ, for matrices that do not commute and masses that differ."""
+    rng = np.random.default_rng(4)
+    head, x = Head(*rng.normal(size=(3, 2, 2))), rng.normal(size=(3, 2))
+    w = np.array([0.2, 0.3, 0.5])
+    moment = sum(a * np.outer(p, p) for a, p in zip(w, x, strict=True))
+    speed = np.linalg.norm(head.V @ moment @ head.K.T @ head.Q, 2)
+    equation = linear_system_of(head, w, 0.0)
+    assert step_length(equation, x, 1e9) == pytest.approx(SHARE / speed, rel=1e-12)
+    assert step_length(equation, x, 1e-9) == 1e-9
+    assert step_length(equation, 0.0 * x, 2.0) == 2.0
