@@ -32,6 +32,9 @@ model
 # ``times`` are the times that are saved. The method is left out: ``Adaptive(1e-8, 1e-10)``, a Runge–Kutta method of
 # order 8 whose step is chosen so that *every token* keeps its tolerance. Which times are saved changes no number
 # beyond that tolerance.
+#
+# The first run of up to 512 tokens on a machine compiles its loop before it starts, for 15 to 25 seconds, once: later
+# runs, in this process or another, find it on disk. ``progress=True`` shows a bar.
 x0 = np.random.default_rng(0).uniform(-1, 1, size=(50, 2))
 ds = simulate(model, x0, times=np.linspace(0, 10, 101))
 ds
