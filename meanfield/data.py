@@ -16,7 +16,23 @@ PACKAGE = Path(__file__).resolve().parent
 
 
 def data_folder(package: Path = PACKAGE) -> Path:
-    """Where the files are: `_data` inside the installed package, or `data` beside its source folder."""
+    """Where the files are: `_data` inside the installed package, or `data` beside its source folder.
+
+    Parameters
+    ----------
+    package : Path
+        The folder of the package.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    StoreError
+        Where there is none.
+    """
     candidates = (package / "_data", package.parent / "data")
     for folder in candidates:
         if (folder / "paper_figures.toml").is_file():
@@ -25,7 +41,23 @@ def data_folder(package: Path = PACKAGE) -> Path:
 
 
 def data_path(name: str) -> Path:
-    """The path of one shipped file; an unknown name is refused with the list of those there are."""
+    """The path of one shipped file; an unknown name is refused with the list of those there are.
+
+    Parameters
+    ----------
+    name : str
+        The name of a shipped file.
+
+    Returns
+    -------
+    Path
+        Its path.
+
+    Raises
+    ------
+    InvalidInput
+        For a name that there is not.
+    """
     folder = data_folder()
     names = sorted(p.name for p in folder.iterdir() if p.is_file())
     if not isinstance(name, str) or name not in names:
@@ -34,7 +66,23 @@ def data_path(name: str) -> Path:
 
 
 def read_toml(name: str) -> dict[str, Any]:
-    """One shipped TOML file as a dictionary."""
+    """One shipped TOML file as a dictionary.
+
+    Parameters
+    ----------
+    name : str
+        The name of a shipped TOML file.
+
+    Returns
+    -------
+    dict
+        Its tables.
+
+    Raises
+    ------
+    InvalidInput
+        For a name that there is not.
+    """
     return tomllib.loads(data_path(name).read_text(encoding="utf-8"))
 
 
@@ -45,6 +93,31 @@ class FigureCase:
     Q, K (k, d), V (d, d); tokens independent and uniform on [low, high]^d; snapshots at `times`, step `dt`.
     `frame` is "original", (1.1), or "rescaled", (3.1). `entry` is the whole TOML table: the source's sentence,
     what the source leaves open (`chosen`), the printed numbers and the known misprints (`notes`).
+
+    Parameters
+    ----------
+    number : int
+        The figure.
+    panel : str
+        Which of its runs, empty where it has one.
+    n, d : int
+        Tokens and their dimension.
+    Q, K : array (k, d)
+        Queries and keys.
+    V : array (d, d)
+        Values.
+    low, high : float
+        The interval of the initial tokens.
+    times : tuple of float
+        The printed times.
+    dt : float
+        The step of the script.
+    frame : str
+        "original" or "rescaled".
+    seed : int
+        Of the initial tokens, chosen here.
+    entry : dict
+        The whole table of the file.
     """
 
     number: int
@@ -68,7 +141,23 @@ class FigureCase:
 
 
 def figure_cases(number: int) -> tuple[FigureCase, ...]:
-    """The runs behind Figure `number`, one a row; schematic figures (2 and 9) have none and are refused."""
+    """The runs behind Figure `number`, one a row; schematic figures (2 and 9) have none and are refused.
+
+    Parameters
+    ----------
+    number : int
+        1 to 13, but for 2 and 9.
+
+    Returns
+    -------
+    tuple of FigureCase
+        The runs.
+
+    Raises
+    ------
+    InvalidInput
+        For a figure without a run.
+    """
     number = whole(number, "number")
     figures = read_toml("paper_figures.toml")["figure"]
     rows = [entry for entry in figures if entry["number"] == number and entry["kind"] == "run"]

@@ -6,8 +6,6 @@ Of an ensemble the series have the dimension `run` in front; `atoms_at` and `con
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +14,11 @@ from scipy.interpolate import CubicSpline
 from scipy.spatial import ConvexHull
 
 from meanfield.analysis.ensembles import over_runs
+from meanfield.analysis.smooth_functions import SmoothFunction, Wave, waves
 from meanfield.measures.grid import Cells, grid_of
 from meanfield.schemes.sources import smooth_sources
 from meanfield.velocity.on_grid import cell_velocity
-from particles.checks import Array, as_finite, count, not_negative, place
+from particles.checks import Array, as_finite, not_negative, place
 from particles.dataset import as_dataset, model_of
 from particles.errors import InvalidInput, NotSupported
 from particles.fields.field import VelocityField, as_field
@@ -28,11 +27,45 @@ from particles.kernels.softmax import softmax_average
 from particles.measure import Atoms
 from particles.thinning import check_all_tokens
 
+__all__ = [
+    "SmoothFunction",
+    "Wave",
+    "atoms_at",
+    "convex_hull",
+    "covariance",
+    "entropy",
+    "interaction_energy",
+    "mass",
+    "mean",
+    "support_radius",
+    "waves",
+    "weak_residual",
+]
+
 
 def atoms_at(ds: xr.Dataset, k: int, *, smooth: bool = False) -> Atoms:
     """The measure at the k-th saved time as atoms: the particles, the nodes of a moving mesh, or centres of full cells.
 
     `smooth` shares cell masses with the neighbours so that integrals of smooth functions are good to fourth order.
+
+    Parameters
+    ----------
+    ds : Dataset
+        A run of simulate or solve.
+    k : int
+        The index of the saved time.
+    smooth : bool
+        Whether cell masses are shared with neighbours.
+
+    Returns
+    -------
+    Atoms
+        `points` (m, d) and `weights` (m,).
+
+    Raises
+    ------
+    InvalidInput
+        For a Dataset of another kind, or without the dimension `time`.
     """
     _check_single(ds)
     k = place(k, ds.sizes["time"], "k")
@@ -47,7 +80,23 @@ def atoms_at(ds: xr.Dataset, k: int, *, smooth: bool = False) -> Atoms:
 
 @over_runs
 def mass(ds: xr.Dataset) -> xr.DataArray:
-    """Total mass (time,)."""
+    """Total mass (time,).
+
+    Parameters
+    ----------
+    ds : Dataset
+        A run of simulate or solve.
+
+    Returns
+    -------
+    DataArray (time,)
+        The masses.
+
+    Raises
+    ------
+    InvalidInput
+        For a Dataset of another kind, or without the dimension `time`.
+    """
     _check_single(ds)
     if "position" in ds:
         return _series(ds, [float(ds["weight"].sum())] * ds.sizes["time"], "total mass")
@@ -56,14 +105,46 @@ def mass(ds: xr.Dataset) -> xr.DataArray:
 
 @over_runs
 def mean(ds: xr.Dataset) -> xr.DataArray:
-    """∫ x dμ_t, dims (time, component)."""
+    """∫ x dμ_t, dims (time, component).
+
+    Parameters
+    ----------
+    ds : Dataset
+        A run of simulate or solve.
+
+    Returns
+    -------
+    DataArray (time, component)
+        The means.
+
+    Raises
+    ------
+    InvalidInput
+        For a Dataset of another kind, or without the dimension `time`.
+    """
     values = [atoms.weights @ atoms.points for atoms in _all_atoms(ds)]
     return xr.DataArray(values, {"time": ds["time"]}, ("time", "component"), attrs=_attrs("mean"))
 
 
 @over_runs
 def covariance(ds: xr.Dataset) -> xr.DataArray:
-    """∫ (x − m)(x − m)ᵀ dμ_t, dims (time, component, other)."""
+    """∫ (x − m)(x − m)ᵀ dμ_t, dims (time, component, other).
+
+    Parameters
+    ----------
+    ds : Dataset
+        A run of simulate or solve.
+
+    Returns
+    -------
+    DataArray (time, component, other)
+        The covariances.
+
+    Raises
+    ------
+    InvalidInput
+        For a Dataset of another kind, or without the dimension `time`.
+    """
     values = []
     for points, weights in _all_atoms(ds):
         centred = points - weights @ points
@@ -73,7 +154,25 @@ def covariance(ds: xr.Dataset) -> xr.DataArray:
 
 @over_runs
 def support_radius(ds: xr.Dataset, *, threshold: float = 0.0) -> xr.DataArray:
-    """The largest |x| over atoms of more than `threshold` of mass, (time,)."""
+    """The largest |x| over atoms of more than `threshold` of mass, (time,).
+
+    Parameters
+    ----------
+    ds : Dataset
+        A run of simulate or solve.
+    threshold : float
+        The mass that an atom must exceed.
+
+    Returns
+    -------
+    DataArray (time,)
+        The radii.
+
+    Raises
+    ------
+    InvalidInput
+        For a Dataset of another kind, or where no atom has so much mass.
+    """
     values = [float(np.linalg.norm(_above(atoms, threshold), axis=1).max()) for atoms in _all_atoms(ds)]
     return _series(ds, values, "support radius")
 
@@ -82,6 +181,25 @@ def convex_hull(ds: xr.Dataset, k: int, *, threshold: float = 0.0) -> Array:
     """Vertices (m, d) of the convex hull of the atoms of more than `threshold` of mass at the k-th saved time.
 
     On the line its two ends; in the plane in counterclockwise order. Refused where the atoms span no volume.
+
+    Parameters
+    ----------
+    ds : Dataset
+        A run of simulate or solve.
+    k : int
+        The index of the saved time.
+    threshold : float
+        The mass that an atom must exceed.
+
+    Returns
+    -------
+    array (m, d)
+        The vertices.
+
+    Raises
+    ------
+    InvalidInput
+        Where the atoms span no volume, or none has so much mass.
     """
     points = _above(atoms_at(ds, k), threshold)
     if points.shape[1] == 1:
@@ -94,7 +212,25 @@ def convex_hull(ds: xr.Dataset, k: int, *, threshold: float = 0.0) -> Array:
 
 @over_runs
 def entropy(ds: xr.Dataset) -> xr.DataArray:
-    """∫ ρ log ρ, (time,): of the cell averages on a grid, of `log_density` along characteristics."""
+    """∫ ρ log ρ, (time,): of the cell averages on a grid, of `log_density` along characteristics.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Of solve, or of `quadrature.characteristics`.
+
+    Returns
+    -------
+    DataArray (time,)
+        The entropies.
+
+    Raises
+    ------
+    InvalidInput
+        For a Dataset of another kind.
+    NotSupported
+        For particles without a density.
+    """
     _check_single(ds)
     if "log_density" in ds:
         return _series(ds, ds["log_density"].values @ ds["weight"].values, "entropy")
@@ -114,6 +250,25 @@ def interaction_energy(ds: xr.Dataset, model: VelocityField | None = None) -> xr
 
     In a moving frame x and y are the original coordinates. Refused for sums of fields and for fields that are no
     attention: pass the head that you mean.
+
+    Parameters
+    ----------
+    ds : Dataset
+        A run of simulate or solve.
+    model : VelocityField, optional
+        The head that is meant, None for the model of the Dataset.
+
+    Returns
+    -------
+    DataArray (time,)
+        The energies.
+
+    Raises
+    ------
+    InvalidInput
+        For a Dataset of another kind, or without the dimension `time`.
+    NotSupported
+        For a model that is not one softmax head.
     """
     _check_single(ds)
     field = model_of(ds) if model is None else model
@@ -129,52 +284,6 @@ def interaction_energy(ds: xr.Dataset, model: VelocityField | None = None) -> xr
     return _series(ds, values, "interaction energy")
 
 
-class SmoothFunction(Protocol):
-    """A test function φ for the weak form."""
-
-    def value(self, x: Array) -> Array:
-        """φ at points (m, d), shape (m,)."""
-
-    def gradient(self, x: Array) -> Array:
-        """∇φ, shape (m, d)."""
-
-    def hessian(self, x: Array) -> Array:
-        """∇²φ, shape (m, d, d)."""
-
-
-@dataclass(frozen=True)
-class Wave:
-    """φ(x) = sin(⟨k, x⟩ + phase)."""
-
-    k: tuple[float, ...]
-    phase: float = 0.0
-
-    def _angle(self, x: Array) -> Array:
-        return np.asarray(x @ np.array(self.k) + self.phase)
-
-    def value(self, x: Array) -> Array:
-        """sin(⟨k, x⟩ + phase)."""
-        return np.asarray(np.sin(self._angle(x)))
-
-    def gradient(self, x: Array) -> Array:
-        """k cos(⟨k, x⟩ + phase)."""
-        return np.asarray(np.multiply.outer(np.cos(self._angle(x)), np.array(self.k)))
-
-    def hessian(self, x: Array) -> Array:
-        """−k kᵀ φ."""
-        return np.asarray(np.multiply.outer(-self.value(x), np.outer(self.k, self.k)))
-
-
-def waves(dim: int) -> list[Wave]:
-    """The default test functions: sine and cosine of wave number 1 along each axis and along the diagonal."""
-    dim = count(dim, "dim")
-    count(dim * dim, "the square of dim")
-    numbers = [tuple(float(i == k) for i in range(dim)) for k in range(dim)]
-    if dim > 1:
-        numbers.append((1.0,) * dim)
-    return [Wave(k, phase) for k in numbers for phase in (0.0, np.pi / 2)]
-
-
 @over_runs
 def weak_residual(
     ds: xr.Dataset, model: VelocityField | None = None, tests: Sequence[SmoothFunction] | None = None
@@ -186,6 +295,25 @@ def weak_residual(
     The integral over time is that of the cubic spline through the saved times, at least 4: save often enough, its
     error counts. On grids integrals over space are good to fourth order in h, below the error of the schemes.
     `model` None is the one that made the Dataset; `tests` None the functions of `waves`.
+
+    Parameters
+    ----------
+    ds : Dataset
+        A run of simulate or solve.
+    model : VelocityField, optional
+        X; None for the model of the Dataset.
+    tests : sequence of SmoothFunction, optional
+        The functions φ; None for `waves`.
+
+    Returns
+    -------
+    DataArray (time, test)
+        The residuals, 0 at the first time.
+
+    Raises
+    ------
+    InvalidInput
+        For fewer than four saved times, a Dataset of another kind.
     """
     _check_single(ds)
     field = as_field(model_of(ds) if model is None else model)

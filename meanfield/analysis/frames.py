@@ -34,6 +34,25 @@ def to_frame(ds: xr.Dataset, A: npt.ArrayLike, grid: Grid | None = None) -> xr.D
 
     For a run of solve, `grid` is where the density is put, None for the bounding box of the moved grid at all times,
     with the shape that it had; masses are kept, what falls outside `grid` is refused.
+
+    Parameters
+    ----------
+    ds : Dataset
+        A run of simulate or solve.
+    A : array (d, d)
+        The matrix of the frame.
+    grid : Grid, optional
+        Where the density is put.
+
+    Returns
+    -------
+    Dataset
+        As if it had been made there.
+
+    Raises
+    ------
+    InvalidInput
+        For a Dataset that is in a moving frame already, a grid that the mass leaves.
     """
     model = model_of(ds)
     if model.frame is not None:
@@ -43,7 +62,27 @@ def to_frame(ds: xr.Dataset, A: npt.ArrayLike, grid: Grid | None = None) -> xr.D
 
 
 def to_rescaled(ds: xr.Dataset, grid: Grid | None = None) -> xr.Dataset:
-    """A Dataset of one attention head in its rescaled frame z = e^{−tV} x; see to_frame."""
+    """A Dataset of one attention head in its rescaled frame z = e^{−tV} x; see to_frame.
+
+    Parameters
+    ----------
+    ds : Dataset
+        A run of simulate or solve.
+    grid : Grid, optional
+        Where the density is put, see `to_frame`.
+
+    Returns
+    -------
+    Dataset
+        As if it had been made there.
+
+    Raises
+    ------
+    InvalidInput
+        For a Dataset of a moving frame, a grid that the mass leaves.
+    NotSupported
+        For a model without a frame of its own.
+    """
     model = model_of(ds)
     try:
         return to_frame(ds, own_frame(model), grid)
@@ -52,7 +91,27 @@ def to_rescaled(ds: xr.Dataset, grid: Grid | None = None) -> xr.Dataset:
 
 
 def to_original(ds: xr.Dataset, grid: Grid | None = None) -> xr.Dataset:
-    """A Dataset of a moving frame in the original coordinates x = e^{tA} z; see to_frame."""
+    """A Dataset of a moving frame in the original coordinates x = e^{tA} z; see to_frame.
+
+    Parameters
+    ----------
+    ds : Dataset
+        A run of simulate or solve.
+    grid : Grid, optional
+        Where the density is put, see `to_frame`.
+
+    Returns
+    -------
+    Dataset
+        As if it had been made there.
+
+    Raises
+    ------
+    InvalidInput
+        For a Dataset of the original frame, a grid that the mass leaves.
+    NotSupported
+        For a model of which the field before its frame is not known.
+    """
     model = model_of(ds)
     if model.frame is None:
         raise InvalidInput("the Dataset is in the original frame already")
@@ -61,7 +120,23 @@ def to_original(ds: xr.Dataset, grid: Grid | None = None) -> xr.Dataset:
 
 @singledispatch
 def unframed(model: VelocityField) -> VelocityField:
-    """The field whose `in_frame` the model is. Raises NotSupported for a type that is not known to be one."""
+    """The field whose `in_frame` the model is. Raises NotSupported for a type that is not known to be one.
+
+    Parameters
+    ----------
+    model : VelocityField
+        A field in a frame.
+
+    Returns
+    -------
+    VelocityField
+        The field before.
+
+    Raises
+    ------
+    NotSupported
+        For a type that is not known to be one.
+    """
     raise NotSupported(f"{type(model).__name__} does not tell which field it was before it moved to its frame")
 
 

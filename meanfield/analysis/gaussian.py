@@ -24,7 +24,15 @@ from particles.models.noise import Diffusion
 
 
 class Affine(NamedTuple):
-    """A field G x + c: what normal laws stay normal under."""
+    """A field G x + c: what normal laws stay normal under.
+
+    Parameters
+    ----------
+    G : array (d, d) or float
+        The linear part.
+    c : array (d,) or float
+        The velocity at 0.
+    """
 
     G: Array | float
     c: Array | float
@@ -35,6 +43,27 @@ def normal_flow(term: VelocityField, t: float, m: Array, S: Array) -> Affine:
     """X_t[N(m, S)] of one term, less the drift of a frame, which a sum counts once.
 
     Raises NotSupported for a field that is not affine under every normal law: the default knows softmax heads only.
+
+    Parameters
+    ----------
+    term : VelocityField
+        One term of a sum.
+    t : float
+        The time.
+    m : array (d,)
+        The mean.
+    S : array (d, d)
+        The covariance.
+
+    Returns
+    -------
+    Affine
+        The field.
+
+    Raises
+    ------
+    NotSupported
+        For a field that is not affine under every normal law.
     """
     try:
         head = softmax_head(term)
@@ -57,7 +86,23 @@ def _(term: MovingFrame, t: float, m: Array, S: Array) -> Affine:
 
 
 def stays_normal(model: VelocityField) -> bool:
-    """Whether the model is a sum of fields that are affine under every normal law: softmax heads and noise."""
+    """Whether the model is a sum of fields that are affine under every normal law: softmax heads and noise.
+
+    Parameters
+    ----------
+    model : VelocityField
+        X.
+
+    Returns
+    -------
+    bool
+        Whether it is.
+
+    Raises
+    ------
+    InvalidInput
+        For what is no field.
+    """
     d = as_field(model).dim or 1
     try:
         for term in model.in_dimension(d).terms:
@@ -68,7 +113,29 @@ def stays_normal(model: VelocityField) -> bool:
 
 
 def gaussian_solution(model: VelocityField, law: Normal, t0: float, t: float) -> Normal:
-    """The solution of (6.1) at time t from a normal law at t0, to about 1e-12. Refused: a blow-up before t."""
+    """The solution of (6.1) at time t from a normal law at t0, to about 1e-12. Refused: a blow-up before t.
+
+    Parameters
+    ----------
+    model : VelocityField
+        A sum of softmax heads and noise.
+    law : Normal
+        The law at t0.
+    t0, t : float
+        From when to when.
+
+    Returns
+    -------
+    Normal
+        The law at t.
+
+    Raises
+    ------
+    InvalidInput
+        For another law, a blow-up before t.
+    NotSupported
+        For other models.
+    """
     t0, t = number(t0, "t0"), number(t, "t")
     if not isinstance(law, Normal):
         raise InvalidInput(f"law must be a Normal law, got {type(law).__name__}: others do not stay what they are")

@@ -37,6 +37,25 @@ def gauss_nodes(law: ProbabilityLaw, n: int) -> EmpiricalMeasure:
 
     Uniform: Gauss–Legendre. Normal: Gauss–Hermite along the columns of the Cholesky factor. Products take the tensor
     product of their factors' nodes, mixtures the union. Other laws are refused.
+
+    Parameters
+    ----------
+    law : Law
+        Uniform, Normal, or a product or mixture of such.
+    n : int
+        Nodes along each axis.
+
+    Returns
+    -------
+    EmpiricalMeasure
+        n^d points (the sum over the parts of a mixture).
+
+    Raises
+    ------
+    InvalidInput
+        For n < 1.
+    NotSupported
+        For other laws.
     """
     n = count(n, "the number of nodes along an axis")
     # They are the eigenvalues of a full matrix.
@@ -76,7 +95,25 @@ def _law(value: ProbabilityLaw) -> ProbabilityLaw:
 
 
 def quantile_points(law: ProbabilityLaw, n: int) -> EmpiricalMeasure:
-    """The quantiles of a law on the line at (i − ½)/n, i = 1…n, of equal weight: nearly the best n points in W_p."""
+    """The quantiles of a law on the line at (i − ½)/n, i = 1…n, of equal weight: nearly the best n points in W_p.
+
+    Parameters
+    ----------
+    law : Law
+        On the line.
+    n : int
+        Points.
+
+    Returns
+    -------
+    EmpiricalMeasure
+        n points of weight 1/n.
+
+    Raises
+    ------
+    InvalidInput
+        For a law that is not on the line, n < 1.
+    """
     n = count(n, "the number of points")
     if _law(law).dim != 1:
         raise InvalidInput(f"quantile points exist on the line, got a law of dimension {law.dim}: use product_measure")
@@ -99,7 +136,23 @@ def _measures(value: Sequence[EmpiricalMeasure], name: str) -> Sequence[Empirica
 
 
 def product_measure(factors: Sequence[EmpiricalMeasure]) -> EmpiricalMeasure:
-    """The product of measures: all combinations of their points, in 'ij' order."""
+    """The product of measures: all combinations of their points, in 'ij' order.
+
+    Parameters
+    ----------
+    factors : sequence of EmpiricalMeasure
+        The measures.
+
+    Returns
+    -------
+    EmpiricalMeasure
+        In the sum of their dimensions.
+
+    Raises
+    ------
+    InvalidInput
+        For no factors.
+    """
     factors = _measures(factors, "factors")
     points, weights = factors[0].points, factors[0].weights
     for factor in factors[1:]:
@@ -110,7 +163,25 @@ def product_measure(factors: Sequence[EmpiricalMeasure]) -> EmpiricalMeasure:
 
 
 def mixture_measure(parts: Sequence[EmpiricalMeasure], weights: npt.ArrayLike | None = None) -> EmpiricalMeasure:
-    """The mixture Σ_k a_k μ_k of measures of one dimension; weights None for equal parts."""
+    """The mixture Σ_k a_k μ_k of measures of one dimension; weights None for equal parts.
+
+    Parameters
+    ----------
+    parts : sequence of EmpiricalMeasure
+        The measures μ_k.
+    weights : array (k,), optional
+        The parts a_k, total 1.
+
+    Returns
+    -------
+    EmpiricalMeasure
+        All their points.
+
+    Raises
+    ------
+    InvalidInput
+        For parts of different dimensions, other weights.
+    """
     parts = _measures(parts, "parts")
     if len({part.dim for part in parts}) > 1:
         raise InvalidInput(f"parts that mix must have one dimension, got {[part.dim for part in parts]}")
@@ -121,7 +192,13 @@ def mixture_measure(parts: Sequence[EmpiricalMeasure], weights: npt.ArrayLike | 
 
 @dataclass(frozen=True, eq=False)
 class Characteristics(VelocityField):
-    """A field and the density along it, on R^{d+1}: d/dt (x, log ρ) = (X_t[μ](x), −div X_t[μ](x))."""
+    """A field and the density along it, on R^{d+1}: d/dt (x, log ρ) = (X_t[μ](x), −div X_t[μ](x)).
+
+    Parameters
+    ----------
+    field : VelocityField
+        X.
+    """
 
     field: VelocityField
 
@@ -154,9 +231,33 @@ def characteristics(
 ) -> xr.Dataset:
     """Carry nodes of a law along (6.1), and its density along them: d/dt log ρ(t, x(t)) = −div X_t[μ_t](x(t)).
 
-    Parameters: nodes, the number of Gauss nodes along an axis, or a measure of your own that stands for the law;
-    method as in simulate. Returns the Dataset of simulate, `position` (time, particle, component) and `weight`, with
-    `log_density` (time, particle), log ρ at the particles. Refused: noise, nodes where the law has no density.
+    Parameters
+    ----------
+    model : VelocityField
+        X, without noise.
+    law : Law
+        That of the tokens at the first time.
+    times : array (time,)
+        Strictly increasing.
+    nodes : int or EmpiricalMeasure
+        Gauss nodes along each axis, or a measure of your own that stands for the law.
+    method : Method, optional
+        As in simulate.
+    progress : bool or function
+        As in simulate.
+
+    Returns
+    -------
+    Dataset
+        That of simulate, `position` (time, particle, component) and `weight`, with `log_density` (time, particle), log
+        ρ at the particles.
+
+    Raises
+    ------
+    NotSupported
+        For noise, laws without Gauss nodes.
+    InvalidInput
+        For nodes where the law has no density.
     """
     times = as_times(times)
     if as_field(model).diffusion(float(times[0])) is not None:

@@ -17,7 +17,15 @@ _ROWS = 512
 
 
 class Constants(NamedTuple):
-    """Constants of X_t, see `constants`. Those in the measure overflow early, so their logarithms are kept."""
+    """Constants of X_t, see `constants`. Those in the measure overflow early, so their logarithms are kept.
+
+    Parameters
+    ----------
+    in_space, one_sided, size : float
+        The constants of (6.3), of its symmetric part, and of (6.4).
+    log_in_measure, log_in_measure_w2 : float
+        The logarithms of those of (6.5), in W₁ and in W₂.
+    """
 
     in_space: float
     one_sided: float
@@ -57,6 +65,31 @@ def constants(
       ‖V‖(1 + δβ)e^ω. So |X[μ](x) − X[ν](x)| ≤ ‖V‖(1 + δβ) e^ω W₁(μ, ν); on the ball 1 + 2‖B‖R² and e^{2‖B‖R²}.
     - `log_in_measure_w2`, (6.5) in W₂: along y_s = (1 − s)y + sy' over an optimal coupling the derivative is
       ∫ρ V(ẏ + (y_s − m)⟨Bx, ẏ⟩) dπ, and ∫ρ² ≤ max ρ ≤ e^ω, so Cauchy–Schwarz gives ‖V‖(1 + δβ) e^{ω/2} W₂(μ, ν).
+
+    Parameters
+    ----------
+    model : VelocityField
+        A sum of constant heads.
+    t : float
+        The time.
+    radius : float
+        R.
+    support : array (n, d), optional
+        Points whose convex hull is S at t, None for the ball.
+    within : float
+        How far times may be from t.
+
+    Returns
+    -------
+    Constants
+        All five.
+
+    Raises
+    ------
+    InvalidInput
+        For a radius that is not positive.
+    NotSupported
+        See `attention_terms`.
     """
     R, t, within = positive(radius, "radius"), number(t, "t"), not_negative(within, "within")
     fields = attention_terms(model)
@@ -86,7 +119,23 @@ def constants(
 
 
 def diameter(points: Array) -> float:
-    """An upper bound on the diameter of points (n, d): that of their bounding box, or twice their radius about 0."""
+    """An upper bound on the diameter of points (n, d): that of their bounding box, or twice their radius about 0.
+
+    Parameters
+    ----------
+    points : array (n, d)
+        The points.
+
+    Returns
+    -------
+    float
+        The bound.
+
+    Raises
+    ------
+    InvalidInput
+        For what are no points.
+    """
     points = as_points(points, "points")
     box = float(np.linalg.norm(np.ptp(points, axis=0)))
     return min(box, 2.0 * float(np.linalg.norm(points, axis=1).max()))
@@ -105,6 +154,21 @@ def sharp_products(V: Array, B: Array) -> tuple[float, float]:
 
     |Vu||Bᵀu| ≤ ½(s|Vu|² + |Bᵀu|²/s) for every s > 0, so each s gives a bound by a largest eigenvalue; the least over s
     is the maximum itself where the joint range of the two quadratic forms is convex (Brickman 1961: d ≥ 3).
+
+    Parameters
+    ----------
+    V, B : array (d, d)
+        Values and score matrix.
+
+    Returns
+    -------
+    tuple of two floats
+        Both bounds.
+
+    Raises
+    ------
+    InvalidInput
+        For what are no such matrices.
     """
     V = as_matrix(V, "V")
     B = as_matrix(B, "B", shape=(V.shape[1], V.shape[0]))
@@ -128,7 +192,23 @@ def sharp_products(V: Array, B: Array) -> tuple[float, float]:
 
 
 def attention_terms(model: VelocityField) -> list[SoftmaxField]:
-    """The heads of the model; anything but constant softmax fields, in a frame that keeps V constant, is refused."""
+    """The heads of the model; anything but constant softmax fields, in a frame that keeps V constant, is refused.
+
+    Parameters
+    ----------
+    model : VelocityField
+        A head or a sum of heads.
+
+    Returns
+    -------
+    list of SoftmaxField
+        The heads.
+
+    Raises
+    ------
+    NotSupported
+        For other fields, coefficients that depend on time, a frame that does not commute with V.
+    """
     try:
         fields = [softmax_head(term) for term in as_field(model).terms]
     except NotSupported as error:
@@ -142,7 +222,23 @@ def attention_terms(model: VelocityField) -> list[SoftmaxField]:
 
 
 def speed(model: VelocityField) -> float:
-    """σ with |z'| ≤ σ max|z| and |z' − w'| ≤ σ diam: radius and diameter of a support change by e^{±σt} at most."""
+    """σ with |z'| ≤ σ max|z| and |z' − w'| ≤ σ diam: radius and diameter of a support change by e^{±σt} at most.
+
+    Parameters
+    ----------
+    model : VelocityField
+        A sum of constant heads.
+
+    Returns
+    -------
+    float
+        σ.
+
+    Raises
+    ------
+    NotSupported
+        See `attention_terms`.
+    """
     heads = attention_terms(model)
     return _drift(model.frame)[0] + sum(_norm(field.value_matrix(0.0)) for field in heads)
 

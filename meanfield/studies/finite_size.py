@@ -45,7 +45,15 @@ CUBE, CUBE_WALLS = 1.4, -4.8
 
 
 class Agreement(NamedTuple):
-    """The fitted constant and its standard error (NaN where none is fitted), and the p-value of the whole."""
+    """The fitted constant and its standard error (NaN where none is fitted), and the p-value of the whole.
+
+    Parameters
+    ----------
+    constant, error : float
+        The fitted constant and its standard error, NaN where none is fitted.
+    p_value : float
+        Of the whole.
+    """
 
     constant: float
     error: float
@@ -56,6 +64,25 @@ def box_constant(sizes: npt.ArrayLike, d: int) -> Array:
     """c_N of `box_square` for two samples and N ≥ 64.
 
     4.318 − 2.9 N^{−1/2} in the square, 1.4 − 4.8 N^{−1/3} in the cube.
+
+    Parameters
+    ----------
+    sizes : int or array (size,)
+        Numbers of points N.
+    d : int
+        2 or 3.
+
+    Returns
+    -------
+    array (size,)
+        c_N.
+
+    Raises
+    ------
+    InvalidInput
+        For sizes that are not positive.
+    NotSupported
+        For other dimensions.
     """
     N, d = _sizes(sizes), whole(d, "d")
     if d not in (2, 3):
@@ -71,6 +98,31 @@ def box_square(sizes: npt.ArrayLike, d: int, constant: npt.ArrayLike, samples: i
     - d = 1: |Ω|²/(3(N + 1)), or |Ω|²/(6N), both exact (Bobkov, Ledoux 2019);
     - d = 2: |Ω| (log N + c)/(2πN), or |Ω| (log N + c)/(4πN), for any rectangle, c by its shape;
     - d = 3: |Ω|^{2/3} (0.66251 N^{−2/3} + (log N + c)/(2πN)), for two samples in a cube.
+
+    Parameters
+    ----------
+    sizes : int or array (size,)
+        Numbers of points N.
+    d : int
+        1, 2 or 3.
+    constant : float or array (size,)
+        c.
+    samples : int
+        2, or 1 against the law.
+    volume : float
+        |Ω|.
+
+    Returns
+    -------
+    array (size,)
+        The expected squares.
+
+    Raises
+    ------
+    InvalidInput
+        For constants of another number, samples other than 1 and 2.
+    NotSupported
+        For one sample in d = 3, other dimensions.
     """
     N, c = _sizes(sizes), as_finite(constant, "constant")
     size, d, samples = positive(volume, "volume"), whole(d, "d"), whole(samples, "samples")
@@ -97,6 +149,25 @@ def exchange_square(sizes: npt.ArrayLike, side: float, gap: float, points: bool 
     in the first cube with chance 1/2, E Δ = C(2N, N)/4ᴺ, E Δ² = 1/(2N) and E Δ³ ≈ (8/π)^{1/2} (2N)^{−3/2}.
     With `points` the layers are made of points: the outermost k of n in [0, ℓ] lie (k + 1)ℓ/(2(n + 1)) deep on average,
     not kℓ/(2n), so both ends are ℓ/N deeper and the trade is dearer by 4gℓΔ/N.
+
+    Parameters
+    ----------
+    sizes : int or array (size,)
+        Numbers of points N.
+    side, gap : float
+        ℓ and g.
+    points : bool
+        Whether layers are made of points.
+
+    Returns
+    -------
+    array (size,)
+        The expected squares.
+
+    Raises
+    ------
+    InvalidInput
+        For sizes or lengths that are not positive.
     """
     N, side, gap = _sizes(sizes), positive(side, "side"), positive(gap, "gap")
     mean = np.exp(gammaln(2.0 * N + 1.0) - 2.0 * gammaln(N + 1.0) - N * np.log(4.0))
@@ -109,6 +180,27 @@ def clusters_square(sizes: npt.ArrayLike, d: int, side: float, gap: float) -> Ar
     """E W₂² of two samples of the two clusters of `exchange_square`: the trade, and N/2 points inside each cube.
 
     Nothing here is fitted to clusters. Left out is that points which cross must also be matched along the face.
+
+    Parameters
+    ----------
+    sizes : int or array (size,)
+        Numbers of points N.
+    d : int
+        1, 2 or 3.
+    side, gap : float
+        ℓ and g.
+
+    Returns
+    -------
+    array (size,)
+        The expected squares.
+
+    Raises
+    ------
+    InvalidInput
+        For sizes or lengths that are not positive.
+    NotSupported
+        For other dimensions.
     """
     half, d, side = _sizes(sizes) / 2.0, whole(d, "d"), positive(side, "side")
     inside = box_square(half, d, 0.0 if d == 1 else box_constant(half, d), volume=side**d)
@@ -124,6 +216,25 @@ def agreement(squares: Array, known: Array, shape: Array | None = None) -> Agree
     seeds serve. The level of squared distances is skew, so without a fit the logarithms of the means are tested, with
     the jackknife's covariance, and 40 seeds a size are needed. Sizes of both tests:
     `benchmarks/interval_coverage.py`. Refused: fewer seeds.
+
+    Parameters
+    ----------
+    squares : array (seed, size)
+        Squared distances.
+    known : array (size,)
+        What is expected.
+    shape : array (size,), optional
+        What a fitted multiple of is added.
+
+    Returns
+    -------
+    Agreement
+        The fit and the p-value.
+
+    Raises
+    ------
+    InvalidInput
+        For fewer seeds than `fewest_seeds`, rows of other lengths.
     """
     squares = as_matrix(squares, "squares")
     n, p = squares.shape
@@ -145,7 +256,25 @@ def agreement(squares: Array, known: Array, shape: Array | None = None) -> Agree
 
 
 def fewest_seeds(sizes: int, *, fitted: bool) -> int:
-    """Fewest seeds for the test of `agreement` over so many sizes."""
+    """Fewest seeds for the test of `agreement` over so many sizes.
+
+    Parameters
+    ----------
+    sizes : int
+        How many sizes.
+    fitted : bool
+        Whether a constant is fitted.
+
+    Returns
+    -------
+    int
+        The number.
+
+    Raises
+    ------
+    InvalidInput
+        For no sizes.
+    """
     many = whole(sizes, "sizes")
     return many + 2 if flag(fitted, "fitted") else SEEDS_A_SIZE * many
 
@@ -179,6 +308,25 @@ def uniform_square(law: object, sizes: npt.ArrayLike, constant: float) -> Array:
     """E W₂² (size,) of a sample of `law` against the law, `box_square` with this constant; NaN for laws not known.
 
     Known for `Uniform` on an interval, where the constant plays no part, and on a rectangle.
+
+    Parameters
+    ----------
+    law : Law
+        Of the sample.
+    sizes : int or array (size,)
+        Numbers of points N.
+    constant : float
+        c of `box_square`.
+
+    Returns
+    -------
+    array (size,)
+        The expected squares.
+
+    Raises
+    ------
+    InvalidInput
+        For sizes that are not positive.
     """
     N = _sizes(sizes)
     if not isinstance(law, Uniform) or law.dim > 2:
@@ -191,6 +339,25 @@ def uniform_sample(law: object, sizes: npt.ArrayLike, squares: Array) -> Agreeme
     """How `squares` (seed, size) agree with `uniform_square`, its constant fitted to them on a rectangle.
 
     NaN for other laws, and where there are too few seeds for the fit or the test.
+
+    Parameters
+    ----------
+    law : Law
+        Of the sample.
+    sizes : int or array (size,)
+        Numbers of points N.
+    squares : array (seed, size)
+        Squared distances.
+
+    Returns
+    -------
+    Agreement
+        The fit and the p-value.
+
+    Raises
+    ------
+    InvalidInput
+        For rows of other lengths.
     """
     N = _sizes(sizes)
     squares = as_matrix(squares, "squares", shape=(None, N.size))

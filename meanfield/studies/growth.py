@@ -27,6 +27,29 @@ def jacobian(model: VelocityField, t: float, x: npt.ArrayLike, w: npt.ArrayLike)
 
     For a head with P = softmax of the scores, m_i = Σ_j P_ij x_j and Cov_i the covariance of row i,
     ∂x_i'/∂x_j = δ_ij V Cov_i B + P_ij V (I + (x_j − m_i)(B x_i)ᵀ); in a frame less δ_ij A.
+
+    Parameters
+    ----------
+    model : VelocityField
+        A sum of constant attention heads, in a frame that keeps V constant.
+    t : float
+        The time.
+    x : array (n, d)
+        The tokens.
+    w : array (n,)
+        Their masses, total 1.
+
+    Returns
+    -------
+    array (n d, n d)
+        The Jacobian.
+
+    Raises
+    ------
+    InvalidInput
+        For points of another dimension, other weights.
+    NotSupported
+        For a model that is no such sum.
     """
     _, t, x, w = _checked(model, t, x, w)
     blocks = _blocks(model, t, x, w, np.ones(len(x)))
@@ -37,6 +60,29 @@ def symmetric_part(model: VelocityField, t: float, x: npt.ArrayLike, w: npt.Arra
     """The symmetric part of W^{1/2} J W^{−1/2}, J the Jacobian at x (n, d) with masses w > 0, shape (d n, d n).
 
     Rows and columns are sorted by component: number c n + i is component c of particle i.
+
+    Parameters
+    ----------
+    model : VelocityField
+        A sum of constant attention heads, in a frame that keeps V constant.
+    t : float
+        The time.
+    x : array (n, d)
+        The tokens.
+    w : array (n,)
+        Their masses, total 1.
+
+    Returns
+    -------
+    array (d n, d n)
+        The symmetric part.
+
+    Raises
+    ------
+    InvalidInput
+        For points of another dimension, other weights.
+    NotSupported
+        For a model that is no such sum.
     """
     _, t, x, w = _checked(model, t, x, w)
     scaled = _blocks(model, t, x, w, np.sqrt(w)).reshape(x.size, x.size)
@@ -75,6 +121,31 @@ def linear_rate(model: VelocityField, t: float, x: npt.ArrayLike, w: npt.ArrayLi
     the largest rate is the larger of `labelled_rate` and `splitting_rate`. Where the second is larger, the direction is
     zero but for one atom, whose halves move along it and against it. Mass that is moved far can grow faster. NaN where
     n d exceeds 1200.
+
+    Parameters
+    ----------
+    model : VelocityField
+        A sum of constant attention heads, in a frame that keeps V constant.
+    t : float
+        The time.
+    x : array (n, d)
+        The tokens.
+    w : array (n,)
+        Their masses, total 1.
+
+    Returns
+    -------
+    float
+        The rate.
+    array (n, d)
+        The direction.
+
+    Raises
+    ------
+    InvalidInput
+        For points of another dimension, other weights.
+    NotSupported
+        For a model that is no such sum.
     """
     _, t, x, w = _checked(model, t, x, w)
     if x.size > MAX_UNKNOWNS:
@@ -88,6 +159,31 @@ def splitting_rate(model: VelocityField, t: float, x: npt.ArrayLike, w: npt.Arra
 
     The mean displacement is 0, so the field stays as it is to first order. The direction (n, d) has one row that is not
     0, with weighted norm 1.
+
+    Parameters
+    ----------
+    model : VelocityField
+        A sum of constant attention heads, in a frame that keeps V constant.
+    t : float
+        The time.
+    x : array (n, d)
+        The tokens.
+    w : array (n,)
+        Their masses, total 1.
+
+    Returns
+    -------
+    float
+        The rate.
+    array (n, d)
+        The direction.
+
+    Raises
+    ------
+    InvalidInput
+        For points of another dimension, other weights.
+    NotSupported
+        For a model that is no such sum.
     """
     fields, t, x, w = _checked(model, t, x, w)
     n, d = x.shape
@@ -109,6 +205,31 @@ def labelled_rate(model: VelocityField, t: float, x: npt.ArrayLike, w: npt.Array
     """The largest rate at which an infinitesimal displacement of whole atoms grows in L²(w), and its direction (n, d).
 
     That is the largest eigenvalue of the symmetric part of W^{1/2} J W^{−1/2}, J the Jacobian. n d at most 1200.
+
+    Parameters
+    ----------
+    model : VelocityField
+        A sum of constant attention heads, in a frame that keeps V constant.
+    t : float
+        The time.
+    x : array (n, d)
+        The tokens.
+    w : array (n,)
+        Their masses, total 1.
+
+    Returns
+    -------
+    float
+        The rate.
+    array (n, d)
+        The direction.
+
+    Raises
+    ------
+    InvalidInput
+        For points of another dimension, other weights.
+    NotSupported
+        For a model that is no such sum.
     """
     _, t, x, w = _checked(model, t, x, w)
     n, d = x.shape
@@ -136,7 +257,27 @@ def _checked(
 
 
 def covariances(P: npt.ArrayLike, x: npt.ArrayLike, y: npt.ArrayLike | None = None) -> Array:
-    """Covariances (n, d, e) of x (n, d) with y (n, e), x itself where None, under the rows of P."""
+    """Covariances (n, d, e) of x (n, d) with y (n, e), x itself where None, under the rows of P.
+
+    Parameters
+    ----------
+    P : array (n, m)
+        Weights, one row a measure.
+    x : array (m, d)
+        The points.
+    y : array (m, e), optional
+        Other points, None for x.
+
+    Returns
+    -------
+    array (n, d, e)
+        The covariances.
+
+    Raises
+    ------
+    InvalidInput
+        For shapes that do not fit.
+    """
     x = as_points(x, "x")
     P = as_matrix(P, "P", shape=(None, len(x)))
     other = x if y is None else as_points(y, "y")

@@ -19,7 +19,13 @@ from particles.measure import Measure
 
 @dataclass(frozen=True)
 class Inequality:
-    """left ≤ right, and whether it is seen to hold; `slack` is right / left."""
+    """left ≤ right, and whether it is seen to hold; `slack` is right / left.
+
+    Parameters
+    ----------
+    left, right : float
+        Both sides.
+    """
 
     left: float
     right: float
@@ -37,7 +43,22 @@ class Inequality:
 
 @dataclass(frozen=True, eq=False)
 class FrozenField(VelocityField):
-    """The field v = X_t[ν] of a fixed measure ν at a fixed time: particles move in it without interacting."""
+    """The field v = X_t[ν] of a fixed measure ν at a fixed time: particles move in it without interacting.
+
+    Parameters
+    ----------
+    model : VelocityField
+        X.
+    time : float
+        The fixed time.
+    source : EmpiricalMeasure
+        ν.
+
+    Raises
+    ------
+    InvalidInput
+        For what is no field, no measure of its dimension.
+    """
 
     model: VelocityField
     time: float
@@ -60,7 +81,27 @@ class FrozenField(VelocityField):
 
 
 def orders(mu: EmpiricalMeasure, nu: EmpiricalMeasure, p: float = 2.0) -> tuple[Inequality, Inequality]:
-    """(6.7): W₁ ≤ W_p and W_p ≤ diam^{1 − 1/p} W₁^{1/p}, diam that of the supports' bounding box."""
+    """(6.7): W₁ ≤ W_p and W_p ≤ diam^{1 − 1/p} W₁^{1/p}, diam that of the supports' bounding box.
+
+    Parameters
+    ----------
+    mu, nu : EmpiricalMeasure
+        μ and ν.
+    p : float
+        The order, 1 ≤ p < ∞.
+
+    Returns
+    -------
+    tuple of two Inequality
+        The two.
+
+    Raises
+    ------
+    InvalidInput
+        For measures of different dimensions, p < 1.
+    DistanceTooLarge
+        For clouds too large for an exact distance.
+    """
     for name, measure in (("mu", mu), ("nu", nu)):
         as_atoms(measure, name)
     w1, wp = wasserstein(mu, nu, 1.0), wasserstein(mu, nu, p)
@@ -75,6 +116,27 @@ def frozen_flows(model: VelocityField, mu: EmpiricalMeasure, nu: EmpiricalMeasur
 
     A field of frozen sources in B(0, R) moves points by ‖V‖R a unit of time, so all stay in B(0, R(1 + ‖V‖t)), and L
     and sup|v − w| are those of `constants` there. The left side is a certified upper bound.
+
+    Parameters
+    ----------
+    model : VelocityField
+        A sum of constant heads, in its original frame.
+    mu, nu : EmpiricalMeasure
+        μ and ν.
+    horizon : float
+        t > 0.
+
+    Returns
+    -------
+    Inequality
+        Both sides.
+
+    Raises
+    ------
+    InvalidInput
+        For a model in a frame, a horizon that is not positive.
+    NotSupported
+        For other models.
     """
     t = positive(horizon, "horizon")
     start = wasserstein_bracket(mu, nu, "certify")

@@ -12,13 +12,15 @@ SECTIONS = ("Parameters", "Attributes", "Returns", "Raises")
 
 
 def documented():
-    """Functions and classes of `__all__`, each once, by the name of its first public module."""
+    """Functions and classes of all public modules, each once, by the name of its first; errors and protocols apart."""
     found = {}
     for module in public_modules():
         public = importlib.import_module(module)
-        for name in getattr(public, "__all__", ()) and public_names(module):
+        for name in public_names(module):
             value = getattr(public, name)
-            if inspect.isclass(value) or inspect.isfunction(value):
+            kind = inspect.isclass(value)
+            apart = kind and (issubclass(value, BaseException) or getattr(value, "_is_protocol", False))
+            if (kind or inspect.isfunction(value)) and not apart:
                 found.setdefault(value, (module, name))
     return [(f"{module}.{name}", module, name, value) for value, (module, name) in found.items()]
 
@@ -47,13 +49,16 @@ def entries(text):
 
 
 def parameters(value):
-    signature = inspect.signature(value.__init__ if inspect.isclass(value) else value)
+    named_tuple = hasattr(value, "_fields")
+    signature = inspect.signature(value.__init__ if inspect.isclass(value) and not named_tuple else value)
     return [name for name in signature.parameters if name != "self"] if has_arguments(value) else []
 
 
 def has_arguments(value):
     """A class that inherits no constructor takes no arguments."""
-    return not inspect.isclass(value) or (value.__init__ is not object.__init__ and not inspect.isabstract(value))
+    if not inspect.isclass(value) or hasattr(value, "_fields"):
+        return True
+    return value.__init__ is not object.__init__ and not inspect.isabstract(value)
 
 
 def refuses(module, name, value):

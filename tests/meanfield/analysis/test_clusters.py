@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from meanfield import Grid, Uniform, Upwind, solve
 from meanfield.analysis import clusters as clustering
 from particles import Circle, Cosine, Euler, PairInteraction, SelfAttention, Vicsek, simulate
 from particles.errors import InvalidInput, NotSupported
@@ -105,47 +106,6 @@ def test_ensembles_keep_their_runs():
     np.testing.assert_array_equal(count[1], alone)
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_flats_are_found_without_their_normal(seed):
-    rng = np.random.default_rng(seed)
-    d = 2 + seed % 3
-    normal = rng.normal(size=d)
-    normal /= np.linalg.norm(normal)
-    heights = rng.choice([-1.0, 0.2, 2.0], size=80)
-    along = 30.0 * rng.normal(size=(80, d))
-    points = along - np.outer(along @ normal, normal) + heights[:, None] * normal
-    found = clustering.fit_flats(points)
-    assert found.residual < 1e-10
-    assert abs(found.normal @ normal) == pytest.approx(1.0, abs=1e-12)
-    np.testing.assert_allclose(np.sort(found.offsets * np.sign(found.normal @ normal)), [-1.0, 0.2, 2.0], atol=1e-9)
-
-
-def test_flats_of_a_good_triple_are_level_sets_of_the_left_eigenvector():
-    V = np.array([[1.0, 2.0], [0.0, -0.1]])
-    x0 = np.random.default_rng(3).uniform(-1, 1, (40, 2))
-    ds = run(x0, [0.0, 14.0], SelfAttention(np.eye(2), np.eye(2), V).rescaled())
-    found = clustering.fit_flats(ds.position.values[-1])
-    left = np.array([1.0, 2.0 / 1.1])
-    assert abs(found.normal @ left) / np.linalg.norm(left) == pytest.approx(1.0, abs=1e-6)
-    assert found.residual < 1e-5
-
-
-def test_line_means_against_all_partitions():
-    import itertools
-
-    rng = np.random.default_rng(4)
-    for _ in range(20):
-        heights = rng.normal(size=8)
-        labels = clustering._line_means(heights, 3)
-        cost = sum(np.sum((heights[labels == k] - heights[labels == k].mean()) ** 2) for k in range(3))
-        s = np.sort(heights)
-        best = min(
-            sum(np.sum((part - part.mean()) ** 2) for part in np.split(s, cut))
-            for cut in itertools.combinations(range(1, 8), 2)
-        )
-        assert cost == pytest.approx(best, rel=1e-10)
-
-
 def test_regular_simplex_statistics():
     corners = np.repeat(2.5 * (np.eye(4) - 0.25), 3, axis=0) + 1e-9 * np.random.default_rng(5).normal(size=(12, 4))
     at_start = run(corners + 7.0, (0.0, 1e-12), method=Euler(1e-12))
@@ -162,14 +122,16 @@ def test_heads_are_chosen_by_number(ds):
         clustering.leaders(ds, head=1)
 
 
-def test_one_point_is_a_flat_of_its_own():
-    found = clustering.fit_flats([[2.0, 1.0]])
-    assert found.residual == 0.0
-    assert found.normal @ [2.0, 1.0] == found.offsets[0]
-
-
 def test_a_map_has_no_attention():
     square = np.array([[0.1, 0.2, 0.0], [0.3, 0.4, 1.0]])
     ds = simulate(Vicsek(0.1, 0.1, 0.1), square, [0, 1], rng=0)
     with pytest.raises(NotSupported, match="made with Vicsek"):
         clustering.leaders(ds)
+
+
+def test_a_density_has_no_tokens_that_attend():
+    start = Grid([(-2, 2)], 8).measure(Uniform((-1, 1)))
+    solution = solve(SelfAttention(1.0, 1.0, -1.0), start, [0.0, 0.1], Upwind())
+    for function in (clustering.leaders, clustering.attention_entropy, clustering.hull_volume):
+        with pytest.raises(InvalidInput, match="the Dataset has no `position`"):
+            function(solution)

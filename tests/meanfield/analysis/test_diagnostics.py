@@ -151,9 +151,3 @@ def test_a_run_cut_to_one_time_is_told_what_to_pass():
     with pytest.raises(InvalidInput, match=r"isel\(time=\[k\]\)"):
         diagnostics.mean(ds.isel(time=0))
     assert diagnostics.mean(ds.isel(time=[0])).shape == (1, 2)
-
-
-def test_default_test_functions_look_along_every_axis_and_the_diagonal():
-    assert [wave.k for wave in diagnostics.waves(1)] == [(1.0,)] * 2
-    assert {wave.k for wave in diagnostics.waves(3)} == {(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1)}
-    assert sorted({wave.phase for wave in diagnostics.waves(2)}) == [0.0, np.pi / 2]
