@@ -133,3 +133,10 @@ def test_cluster_position_from_quadrature_points():
         k4 = velocity(t + h, z + h * k3)
         z = z + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
     assert abs(z[-1] - reference["value"]) < reference["tolerance"]
+
+
+def test_the_figures_that_have_runs_are_listed_for_one_that_has_none():
+    with pytest.raises(InvalidInput, match=r"Figure 9; the figures with runs are \[1, 3, 4, 5, 6, 7, 8, 10,"):
+        data.figure_cases(9)
+    with pytest.raises(StoreError, match="Q is random but its entry has no matrix_seed"):
+        data._matrix("random W W^T", "Q", 2, None)

@@ -5,7 +5,7 @@ import pytest
 
 from particles import Krause, LogAttraction, PowerAttraction, simulate
 from particles.errors import OutOfRange
-from particles.kernels.pairwise import pair_sums
+from particles.kernels.pairwise import pair_sums, require_range
 
 
 def double_loop(x, y, w, phi, a, b):
@@ -65,3 +65,13 @@ def test_a_start_with_tokens_too_far_apart_is_refused():
     for model in (PowerAttraction(1.5), LogAttraction(1.0), Krause(np.exp)):
         with pytest.raises(OutOfRange, match="squared distances overflow"):
             simulate(model, [-1e300, 0.0, 1e300], [0.0, 1.0])
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_points_too_far_apart_are_refused_on_whichever_side_they_lie(sign):
+    near, far = np.zeros((2, 2)), np.array([[0.0, 0.0], [0.0, sign * 1e160]])
+    for x, y in ((near, far), (far, near), (far, far)):
+        with pytest.raises(OutOfRange, match=r"the points spread over 1e\+160, at most 1e154 is possible"):
+            require_range(x, y)
+    require_range(near, near)
+    require_range(np.array([[1e153]]), np.array([[-1e153]]))

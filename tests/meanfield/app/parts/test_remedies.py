@@ -5,6 +5,7 @@ from contextlib import nullcontext
 
 import numpy as np
 import pytest
+import xarray as xr
 from small_study import SMALL, run
 
 from meanfield.app.config import read_study
@@ -72,3 +73,19 @@ def test_no_other_frame_is_named_where_tokens_do_not_run_away(tmp_path):
     assert "may_leave" not in fixed
     other = keys_for(GROWING, tmp_path, None)
     assert other.startswith("stopped between t = 0 and t = 1: so; in the study file, end `times`")
+
+
+def test_tokens_on_the_wall_itself_are_inside_and_a_hundredth_may_be_outside(tmp_path):
+    path = tmp_path / "own.toml"
+    path.write_text(GROWING)
+    setting = read_study(path).setting
+    x = np.zeros((2, 200, 1))
+    x[1, :50] = 1.5
+    x[1, 50:100] = -1.5
+    x[1, 100:102] = 2.0
+    cloud = xr.Dataset({"position": (("time", "particle", "component"), x)}, {"time": [0.0, 0.25]})
+    check_box(cloud, setting)
+    x[1, 102] = -1.5001
+    with pytest.raises(RunStopped, match=r"2% of 200 tokens .* have left the box .* by t = 0\.25") as stopped:
+        check_box(cloud, setting)
+    assert stopped.value.time == 0.25

@@ -81,3 +81,10 @@ def test_angles_that_differ_are_left_to_the_hemisphere():
 def test_numbers_out_of_range_are_refused(arguments, message):
     with pytest.raises(InvalidInput, match=message):
         limits.exit_time(*arguments)
+
+
+def test_masses_that_differ_are_left_to_the_hemisphere():
+    model = SelfAttention(*[np.eye(3)] * 3).on_sphere()
+    for weights, name in (([1 / 3] * 3, "equal angles"), ([0.2, 0.3, 0.5], "open hemisphere")):
+        found = limits.certify(simulate(model, equiangular(3, 0.3), [0.0, 1.0], weights=weights))
+        assert found.theorem == name
