@@ -70,14 +70,14 @@ def tensor_velocity(
 
 def _pair_velocity(
     model: VelocityField, axes: tuple[Array, ...], mu: Cells, components: tuple[int, ...]
-) -> tuple[Array, ...] | None:
-    """By convolution; None where the field has no pair potential or the points are not those of a uniform grid."""
+) -> tuple[Array, ...]:
+    """By convolution; nothing where the field has no pair potential or the points are not those of a uniform grid."""
     try:
         pair_potential(model)
     except NotSupported:
-        return None
+        return ()
     parts = [convolved(model, axes, mu, k) for k in components]
-    return tuple(part for part in parts if part is not None) or None
+    return tuple(part for part in parts if part is not None)
 
 
 class CellAtoms(NamedTuple):

@@ -14,7 +14,7 @@ import pytest
 import xarray as xr
 from user_measures import draw, fails_at_two, slow, tiny
 
-from meanfield.studies import sweep
+from meanfield.studies import sweep, task_store
 from meanfield.studies.found import Found
 from meanfield.studies.results import DONE, Outcome, Piece, record
 from meanfield.studies.task_store import TaskStore
@@ -216,3 +216,14 @@ def test_records_of_an_open_study_are_written_chunk_by_chunk(tmp_path, monkeypat
     ds = sweep(fails_at_two, **call, progress=lambda done, total: calls.append(done))
     assert calls == [21, 22]
     assert ds.drop_attrs().identical(sweep(fails_at_two, call["over"], seeds=2).drop_attrs())
+
+
+def test_a_store_that_cannot_be_put_in_its_place_leaves_no_half_beside_it(tmp_path, monkeypatch):
+    def refuses(partial, place):
+        assert partial.exists()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(task_store, "replace_folder", refuses)
+    with pytest.raises(StoreError, match="cannot be written"):
+        sweep(tiny, {"k": [1]}, seeds=2, store=tmp_path / "s.zarr")
+    assert not [path.name for path in tmp_path.iterdir() if "partial" in path.name]
