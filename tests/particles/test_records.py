@@ -201,6 +201,14 @@ def test_parts_of_a_large_store_are_those_of_the_whole(lazy):
     assert stored["position"].variable._in_memory is False
 
 
+def test_a_large_store_has_a_file_for_every_chunk_and_no_more(lazy):
+    rows = a_run("collisions", lazy)["position"].variable._data
+    while not hasattr(rows, "blocks"):
+        rows = rows.array
+    assert rows.blocks > 0
+    assert [rows.file(block).exists() for block in range(rows.blocks + 1)] == [True] * rows.blocks + [False]
+
+
 def test_a_large_store_that_is_gone_or_another_run_s_is_an_error_when_it_is_read(lazy):
     stored = simulate(HEAD, X, [0, 1], RK4(0.5), store=lazy)
     late = simulate(HEAD, 2 * X, [0, 1], RK4(0.5), store=lazy, overwrite=True)
