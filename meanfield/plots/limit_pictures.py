@@ -50,7 +50,8 @@ def limit_distance(certificate: xr.Dataset, ax: Axes | None = None) -> list[Arti
     tokens = np.maximum(certificate["token_distance"].transpose("time", "particle").values, np.finfo(float).tiny)
     each = ax.semilogy(time, tokens, color=COLOURS[5], linewidth=0.4, alpha=0.5)
     largest = ax.semilogy(time, certificate["distance"], color=COLOURS[6], label="largest distance")
-    ax.set(ylabel="distance to the limit set", ylim=(1e-10, 3 * float(certificate["distance"].max())))
+    low = max(1e-10, 0.3 * float(np.nanmin(tokens)))
+    ax.set(ylabel="distance to the limit set", ylim=(low, 3 * float(certificate["distance"].max())))
     # The lines of single tokens are too pale for a legend.
     sample = Line2D([], [], color=COLOURS[5], linewidth=1.5)
     legend_below(ax, [sample, largest[0], drawn[0]], ["each token", "largest distance", "rank of P(t)"])

@@ -99,3 +99,15 @@ def test_the_fitted_law_is_drawn_where_it_was_fitted(kind):
     np.testing.assert_allclose(corners[:, 1].max(), ds["upper"].max())
     assert corners[:, 1].min() > 0.0
     assert (fitted.axes.get_xlabel(), fitted.axes.get_ylabel()) == ("t", "$W_2$ to the limit")
+
+
+def test_the_axis_ends_near_the_least_distance():
+    tokens = np.array([[0.4, 0.2], [0.3, 0.05]])
+    data = {
+        "token_distance": (("time", "particle"), tokens),
+        "distance": ("time", tokens.max(axis=1)),
+        "attention_rank": ("time", [2, 2]),
+    }
+    rank, *_ = plots.limit_distance(xr.Dataset(data, {"time": [0.0, 1.0]}))
+    distances = next(ax for ax in rank.axes.figure.axes if ax is not rank.axes)
+    assert distances.get_ylim() == pytest.approx((0.015, 1.2))
