@@ -17,6 +17,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from meanfield.app.evidence import evidence
 from meanfield.app.parts.setting import Setting
 from meanfield.app.report import Section, html_report
+from meanfield.limits import LimitCertificate
 from meanfield.studies.executors import Executors, StandingProcesses
 from particles import write_netcdf
 from particles.errors import StoreError
@@ -29,7 +30,8 @@ _UNFINISHED = f".{_SOURCE}.partial"
 class Workspace:
     """What a part of a study works with: where its tasks run, and `show`, which receives each line for the terminal.
 
-    `missing` are the parts that have not ended, in their order, `stopped` is why the first of them did not.
+    `missing` are the parts that have not ended, in their order, `stopped` is why the first of them did not. `certified`
+    has the runs whose limit was certified, for another part that asks for the same one.
     """
 
     title: str
@@ -43,6 +45,7 @@ class Workspace:
     times: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     stopped: str = ""
+    certified: dict[tuple[int, bytes, bool], tuple[xr.Dataset, LimitCertificate]] = field(default_factory=dict)
 
     def add(self, section: Section) -> None:
         """Take a section into the report, which is complete after every one; print its table."""

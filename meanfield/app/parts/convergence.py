@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import xarray as xr
 
-from meanfield import limits, plots
+from meanfield import plots
 from meanfield.app.parts.limit import LimitPart
 from meanfield.app.parts.part import Part
 from meanfield.app.parts.remedies import check_box, in_keys
@@ -149,9 +149,8 @@ class ConvergencePart(Part):
         """The certificate of the run of `certificate`, None without a limit set, and what the report has of it."""
         if self.certified is None:
             return None, ""
-        run, setting = self.certified, study.setting
-        ds = simulate(setting.model, setting.tokens(run.particles, 6), run.times, progress=study.progress)
-        found = limits.certify_run(ds, enclose=False, factors=setting.factors, progress=study.progress)
+        run = self.certified
+        ds, found = run.certified(study, enclose=False)
         if found.limit_set is None or found.frame != ds.attrs["frame"]:
             return None, " There is no certified limit set to measure a distance to: " + (found.reason or _NO_FRAME)
         return found, _TO_LIMIT.format(run.particles, found.status)

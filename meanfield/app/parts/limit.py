@@ -86,13 +86,21 @@ class LimitPart(Part):
         count(steps, f"{table.name}.until / {table.name}.every")
         return cls(as_times(np.linspace(0, until, steps + 1)), table.get("particles", at_least(1)))
 
+    def certified(self, study: Workspace, *, enclose: bool) -> tuple[xr.Dataset, limits.LimitCertificate]:
+        """The run and its certificate: computed once in a study, whichever of its parts asks first."""
+        key = (self.particles, self.times.tobytes(), enclose)
+        if key not in study.certified:
+            setting, progress = study.setting, study.progress
+            ds = simulate(setting.model, setting.tokens(self.particles, 6), self.times, progress=progress)
+            certificate = limits.certify_run(ds, enclose=enclose, factors=setting.factors, progress=progress)
+            study.certified[key] = ds, certificate
+        return study.certified[key]
+
     def run(self, study: Workspace) -> None:
         """Simulate, certify the limit, and fit the rate at which it is approached."""
         setting = study.setting
-        tokens = setting.tokens(self.particles, 6)
-        ds = study.keep(simulate(setting.model, tokens, self.times, progress=study.progress), "limit_run")
-        enclose = self.particles <= ENCLOSED
-        certificate = limits.certify_run(ds, enclose=enclose, factors=setting.factors, progress=study.progress)
+        ds, certificate = self.certified(study, enclose=self.particles <= ENCLOSED)
+        study.keep(ds, "limit_run")
         summary = study.keep(certificate.to_dataset(), "limit")
         found = certificate.limit_set if certificate.frame == ds.attrs["frame"] else None
         with study.picture("limit", (9.0, 4.2)) as (figure, path):

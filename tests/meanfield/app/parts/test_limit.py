@@ -8,6 +8,7 @@ from meanfield import Uniform, limits
 from meanfield.app.parts.limit import _TERMS, LimitPart
 from meanfield.app.parts.setting import Setting
 from meanfield.app.table import Table
+from meanfield.app.workspace import Workspace
 from particles import SelfAttention
 from particles.errors import InvalidInput, LibraryError
 
@@ -96,3 +97,19 @@ def test_a_limit_too_short_for_a_rate_has_no_table(tmp_path):
     assert section.table is None
     assert section.text.startswith("The distance of each token to the set")
     assert "grey" not in section.picture.caption
+
+
+def test_a_run_is_certified_once_in_a_study(tmp_path, monkeypatch):
+    asked, I2 = [], np.eye(2)
+    certify_run = limits.certify_run
+    monkeypatch.setattr(limits, "certify_run", lambda ds, **more: (asked.append(more), certify_run(ds, **more))[1])
+    setting = Setting(SelfAttention(I2, I2, I2).rescaled(), Uniform([(-1, 1)] * 2), None, 3)
+    study = Workspace("T", "", setting, tmp_path, None, False, print)
+    part, same, longer = (
+        LimitPart.read(Table({"until": until, "every": 0.25, "particles": 8}, "limit")) for until in (6.0, 6.0, 7.0)
+    )
+    first = part.certified(study, enclose=False)
+    assert same.certified(study, enclose=False) is first
+    np.testing.assert_array_equal(part.certified(study, enclose=True)[0]["position"], first[0]["position"])
+    assert longer.certified(study, enclose=False)[0]["time"][-1] == 7.0
+    assert [more["enclose"] for more in asked] == [False, True, False]
