@@ -5,14 +5,15 @@ import matplotlib.pyplot as plt
 from particles.dataset import letter_of
 
 
-def paths(ds, ax=None):
+def paths(ds, ax=None, letter=None):
     """Paths of the tokens in their first two components, start as a ring, end as a dot."""
+    letter = letter or letter_of(ds)
     ax = plt.subplots()[1] if ax is None else ax
     x = ds["position"].values
     lines = ax.plot(x[:, :, 0], x[:, :, 1], color="#0072B2", linewidth=0.6)
     ax.plot(x[0, :, 0], x[0, :, 1], "o", color="#0072B2", markersize=3, fillstyle="none")
     ax.plot(x[-1, :, 0], x[-1, :, 1], "o", color="#D55E00", markersize=4)
-    ax.set(xlabel=f"${letter_of(ds)}_1$", ylabel=f"${letter_of(ds)}_2$", aspect="equal")
+    ax.set(xlabel=f"${letter}_1$", ylabel=f"${letter}_2$", aspect="equal")
     ax.locator_params(nbins=5)
     return lines
 

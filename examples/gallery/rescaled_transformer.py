@@ -3,10 +3,14 @@
 
 The discrete transformer and its rescaled recursion, Remark 3.3: conjugate to rounding."""
 
+from functools import partial
+
 import numpy as np
-from pictures import paths as draw
+from pictures import paths
 
 from particles import Euler, RescaledTransformer, SelfAttention, simulate
+
+draw = partial(paths, letter="z")
 
 
 def run():
