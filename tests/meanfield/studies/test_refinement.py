@@ -104,6 +104,13 @@ def test_signed_w1_is_w1(monkeypatch):
     assert upper < 1.06 * lower
 
 
+def test_signed_w1_of_a_gap_that_is_0_in_most_cells_is_its_way():
+    """Half of the mass moves by one cell along each axis, 0.25 and 0.4, the rest stays."""
+    grid, gap = Grid([(0, 1), (0, 2)], (4, 5)), np.zeros((4, 5))
+    gap[1, 1], gap[2, 2] = 0.5, -0.5
+    assert signed_w1([grid], [gap]) == [pytest.approx((0.5 * np.hypot(0.25, 0.4),) * 2)]
+
+
 def test_w1_is_an_interval_where_it_is_too_large(monkeypatch):
     args = (SelfAttention(B, np.eye(2), V), LAW, Upwind(), (10, 20))
     exact = order(*args, bounds=[(-3.5, 3.5)] * 2, final_time=0.2)
