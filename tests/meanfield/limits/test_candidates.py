@@ -61,3 +61,10 @@ def test_candidates_of_a_polytope_of_any_size(scale):
     vertices = np.random.default_rng(3).normal(size=(9, 3)) + np.array([0.3, 0.0, 0.0])
     here, there = (candidate_set(hull(s * vertices), np.diag([1.0, 2.0, 0.5])) for s in (1.0, scale))
     np.testing.assert_allclose(there, scale * here, rtol=1e-9, atol=1e-12 * scale)
+
+
+def test_a_corner_at_the_foot_of_its_edge_is_one_point():
+    """0 falls onto the edge x = 1 at its corner (1, 0), which belongs to S as a corner and as a foot."""
+    found = candidate_set(hull([[1.0, 0.0], [1.0, 1.0], [-1.0, 1.0], [-1.0, 0.0]]), np.eye(2))
+    assert len(np.unique(np.round(found, 9), axis=0)) == len(found)
+    assert (np.abs(found - [1.0, 0.0]).sum(axis=1) < 1e-12).sum() == 1

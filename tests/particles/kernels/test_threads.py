@@ -109,3 +109,20 @@ def test_the_affinity_mask_counts():
         assert available_processors() == thread_count(None) == 1
     finally:
         os.sched_setaffinity(0, before)
+
+
+@pytest.mark.parametrize(
+    ("tiles", "limit", "chunk", "started"), [(10, 3, 1, 3), (2, 8, 1, 2), (9, 8, 2, 5), (4, 1, 1, 0)]
+)
+def test_no_more_helpers_are_started_than_are_allowed_or_have_work(monkeypatch, tiles, limit, chunk, started):
+    names, done = [], []
+
+    class Counted(threading.Thread):
+        def start(self):
+            names.append(self.name)
+            super().start()
+
+    monkeypatch.setattr("particles.kernels.threads.threading.Thread", Counted)
+    spread(lambda start, stop: done.extend(range(start, stop)), tiles, limit, chunk)
+    assert sorted(done) == list(range(tiles))
+    assert len(names) == started
