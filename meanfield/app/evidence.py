@@ -57,7 +57,7 @@ def evidence(setting: Setting, times: Mapping[str, str], executor: object) -> Se
 
 def _grid(setting: Setting) -> dict[str, str]:
     if setting.grid is None:
-        return {"grid": "none: the solution of (6.1) is followed by particles"}
+        return {"grid": "none: where a part needs the solution of (6.1), particles stand for it"}
     given = setting.grid.scheme
     scheme = default_scheme(setting.model, setting.grid.initial) if given is None else given
     chosen = " (the default for this law and model)" if given is None else ""

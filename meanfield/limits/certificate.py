@@ -207,7 +207,7 @@ class LimitCertificate(Shown):
             lines.append(f"  predicted set ({self.frame} frame): {self.limit_set}")
             first, last = self.distance[0], self.distance[-1]
             lines.append(
-                f"  distance to it: {first:.3g} at t = {self.times[0]:g}, {last:.3g} at t = {self.times[-1]:g}"
+                f"  largest distance to it: {first:.3g} at t = {self.times[0]:g}, {last:.3g} at t = {self.times[-1]:g}"
             )
         kinds = {kind: int(np.sum(self.limit_kind == kind)) for kind in KINDS}
         lines.append("  tokens: " + ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count))

@@ -85,7 +85,7 @@ class _Processes:
         return _Pool(self.workers, multiprocessing.get_context("spawn"), initializer=_serve)
 
     def __repr__(self) -> str:
-        return f"{self.workers} processes"
+        return f"{self.workers} process{'es' * (self.workers != 1)}"
 
 
 class _Pool(ProcessPoolExecutor):
@@ -187,7 +187,7 @@ class _Threads:
         return ThreadPoolExecutor(self.workers)
 
     def __repr__(self) -> str:
-        return f"{self.workers} threads"
+        return f"{self.workers} thread{'s' * (self.workers != 1)}"
 
 
 @contextmanager

@@ -95,13 +95,14 @@ class SweepPart(Part):
             f"each: the number of clusters at distance {self.distance:g} and the root mean square distance from the "
             f"mean, at t = {self.times[-1]:g}, mean and standard deviation over the seeds. The distance is the same "
             f"for all values and times, in the {frame_name(setting.model)} frame: tokens that run apart are counted as "
-            "ever more clusters."
+            "ever more clusters, and where the parameter sets how fast they move, one time shows different stages."
         )
         picture = Picture(path, "Dots: the mean number of clusters over the seeds; bars: their standard deviation.")
         terms = {
             "cluster": "tokens connected by steps between neighbours, which are closer than the distance named above.",
             "spread": "the root mean square distance of the tokens from their mean.",
-            "±": "the standard deviation over the seeds, squares divided by the number of seeds.",
+            "±": "the standard deviation over the seeds, squares divided by the number of seeds; the error of the mean "
+            "is smaller, by about the root of that number.",
         }
         study.add(
             Section(f"Sweep over {self.parameter}", words, _table(ds, self.parameter, named), picture, terms=terms)

@@ -21,6 +21,7 @@ from meanfield.studies.executors import (
     close,
     maker,
     named_executor,
+    processes,
 )
 from meanfield.studies.sweep import sweep
 from particles.errors import InvalidInput
@@ -213,3 +214,9 @@ def test_workers_end_with_their_parent(tmp_path):
     while alive(worker) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not alive(worker)
+
+
+def test_one_worker_is_named_in_the_singular():
+    assert repr(processes(1)) == "1 process"
+    with named_executor("threads", 1) as one, named_executor("threads", 2) as two:
+        assert (repr(one), repr(two)) == ("1 thread", "2 threads")
