@@ -26,6 +26,7 @@ from meanfield.distances.semidiscrete.drawn_apart import (
 from meanfield.distances.semidiscrete.dual_function import Problem, State, add, evaluate, measured
 from meanfield.distances.semidiscrete.groups import nested
 from meanfield.distances.semidiscrete.halves import Level, Potentials, as_problem, group
+from meanfield.distances.semidiscrete.lowering import lower_excess
 from meanfield.distances.semidiscrete.newton import in_strides, newton
 from meanfield.distances.semidiscrete.pieces import PieceTree
 from meanfield.distances.semidiscrete.raising import raise_lacking
@@ -126,10 +127,14 @@ def _after(given: Given, known: Known, root: Known, halvings: int) -> tuple[Reac
 
 def _descend(problem: Problem, begun: State, tolerance: float, relative: float, most: int) -> tuple[State, int]:
     """Newton's method from cells that were raised to some of their mass, unless most lack it."""
-    if too_many(problem, begun, RAISED):
-        return begun, 0
-    begun = raise_lacking(problem, begun, rounds=ROUNDS)
-    if (begun.cells.mass <= EMPTY * problem.nu).any():
+    for _ in range(MENDS):
+        begun = lower_excess(problem, begun)
+        if too_many(problem, begun, RAISED):
+            return begun, 0
+        begun = raise_lacking(problem, begun, rounds=ROUNDS)
+        if not (begun.cells.mass <= EMPTY * problem.nu).any():
+            break
+    else:
         return begun, 0
     if relative > 0.0:
         return newton(problem, begun, tolerance, relative, most)
@@ -228,8 +233,8 @@ SHARE, LEAST_STRIDE = 0.1, 1.0 / 64.0
 RAISED, ROUNDS = 0.3, 10
 """The most cells that are raised before Newton's method begins, as a share of all, and in how many rounds."""
 
-FAR = 0.3
-"""Error of the masses of groups from which nothing is continued."""
+MENDS = 4
+"""Times that cells with too much mass are lowered and then those that lack it are raised."""
 
 
 def _filled(problem: Problem, state: State) -> tuple[Array, Array]:

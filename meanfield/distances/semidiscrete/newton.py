@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from meanfield.distances.semidiscrete.dual_function import Problem, State, add, evaluate, laplacian, solve
+from meanfield.distances.semidiscrete.blocks import LACK, blocks_of, centred, lacking, raise_blocks, within
+from meanfield.distances.semidiscrete.boxes import Index
+from meanfield.distances.semidiscrete.dual_function import Laplacian, Problem, State, add, evaluate, laplacian, solve
 from meanfield.distances.semidiscrete.raising import raise_lacking
 from particles.checks import Array
 
@@ -19,9 +21,17 @@ NEAR = 0.5
 STRIDES, STRIDE_STEPS = 200, 15
 """The most strides towards the masses wanted, and the most steps in each."""
 
+SHORT = 0.25
+"""Share of a step below which blocks of cells are moved instead, if there are any."""
+
+SETTLED = 1e-8
+"""Error of the masses below which blocks are where they belong, and steps are short for rounding only."""
+
 PATIENCE = 6
 """Steps in which the error has to fall by a third, or no more are taken."""
 
+ATTEMPTS = 12
+"""Dampings with which a step is tried."""
 
 ENOUGH = 1e-4
 """Error of the change of a cell's mass, relative to its mass and to the error of all masses, that a step may have."""
@@ -39,8 +49,8 @@ class Progress(NamedTuple):
 
 
 def newton(problem: Problem, state: State, tolerance: float, relative: float, most: int) -> Progress:
-    """Steps until Σ |m − ν| ≤ tolerance, or until max |m − ν| / ν ≤ relative, or until no step helps."""
-    n = len(problem.y)
+    """Steps until Σ |m − ν| ≤ tolerance, or until no step helps, or until no cell, relative to it, lacks more
+    than `relative` and no blocks of cells lack more than the tolerance."""
     damping, length = 1e-8, 1.0
     errors: list[float] = []
     for count in range(most):
@@ -48,27 +58,72 @@ def newton(problem: Problem, state: State, tolerance: float, relative: float, mo
         errors.append(state.error)
         if count >= PATIENCE and state.error > 0.7 * errors[-1 - PATIENCE]:
             return Progress(state, count)
-        if state.error <= tolerance or float((np.abs(problem.nu - mass) / problem.nu).max()) <= relative:
+        if state.error <= tolerance:
             return Progress(state, count)
         hessian = laplacian(problem, state)
-        diagonal = hessian.diagonal
-        gap = wanted(mass, problem.nu)
-        # What an empty cell resists with: its mass against the height of a cell of that mass.
-        floor = np.where(mass <= 0.0, np.maximum(problem.nu * n - diagonal, 0.0), 0.0)
-        for attempt in range(12):
-            # In proportion to the masses: anything larger would empty the light cells.
-            shift = damping * problem.nu + floor
-            step = solve(hessian, shift, gap, ENOUGH * state.error * problem.nu)
-            taken = _search(problem, state, step, min(1.0, 4.0 * length), mend=attempt == 0)
-            if taken is not None:
-                break
-            damping = max(30.0 * damping, 1e-10)
-        else:
+        block = blocks_of(hessian)
+        gap = problem.nu - mass
+        if (np.abs(gap) <= relative * problem.nu).all() and np.abs(lacking(block, gap)).sum() <= tolerance:
             return Progress(state, count)
-        state, length = taken
-        if length == 1.0:
-            damping = max(damping / 30.0, 1e-15)
+        found = None
+        if block.any() and state.error > SETTLED:
+            found = _stepped(problem, state, hessian, Search(damping, 1.0, SHORT, 1))
+            found = found or _by_blocks(problem, state, hessian, block, damping)
+        found = found or _stepped(problem, state, hessian, Search(damping, length, SHORTEST, ATTEMPTS))
+        if found is None:
+            return Progress(state, count)
+        state, length, damping = found
     return Progress(state, most)
+
+
+class Stepped(NamedTuple):
+    """A state that is taken, the share of the step that leads there, and the damping of the next step."""
+
+    state: State
+    length: float
+    damping: float
+
+
+class Search(NamedTuple):
+    """How a step is looked for: its damping, the share of the last one that was taken, the least share that may be
+    taken, and with how many dampings it is tried."""
+
+    damping: float
+    length: float
+    shortest: float
+    attempts: int
+
+
+def _stepped(problem: Problem, state: State, hessian: Laplacian, search: Search) -> Stepped | None:
+    """A step damped as little as helps."""
+    mass, damping = state.cells.mass, search.damping
+    gap = wanted(mass, problem.nu)
+    # What an empty cell resists with: its mass against the height of a cell of that mass.
+    floor = np.where(mass <= 0.0, np.maximum(problem.nu * len(mass) - hessian.diagonal, 0.0), 0.0)
+    for attempt in range(search.attempts):
+        # In proportion to the masses: anything larger would empty the light cells.
+        shift = damping * problem.nu + floor
+        step = solve(hessian, shift, gap, ENOUGH * state.error * problem.nu)
+        taken = _search(problem, state, step, (min(1.0, 4.0 * search.length), search.shortest), mend=attempt == 0)
+        if taken is not None:
+            return Stepped(*taken, max(damping / 30.0, 1e-15) if taken[1] == 1.0 else damping)
+        damping = max(30.0 * damping, 1e-10)
+    return None
+
+
+def _by_blocks(problem: Problem, state: State, hessian: Laplacian, block: Index, damping: float) -> Stepped | None:
+    """Blocks of cells that lack much mass as a whole are raised, then a step is taken within the blocks."""
+    begun, nu = state, problem.nu
+    if np.abs(lacking(block, nu - state.cells.mass)).sum() > LACK * state.error:
+        state = raise_blocks(problem, state, block)
+        hessian = laplacian(problem, state)
+        block = blocks_of(hessian)
+    gap = within(block, nu, wanted(state.cells.mass, nu))
+    step = centred(block, solve(hessian, damping * nu, gap, ENOUGH * state.error * nu))
+    taken = _search(problem, state, step, (1.0, SHORTEST), mend=True)
+    if taken is not None:
+        return Stepped(*taken, damping)
+    return None if state is begun else Stepped(state, 1.0, damping)
 
 
 def in_strides(problem: Problem, state: State, tolerance: float, most: int) -> Progress:
@@ -103,17 +158,17 @@ def wanted(mass: Array, nu: Array) -> Array:
 
 
 def _search(
-    problem: Problem, state: State, step: tuple[Array, Array], longest: float, *, mend: bool
+    problem: Problem, state: State, step: tuple[Array, Array], lengths: tuple[float, float], *, mend: bool
 ) -> tuple[State, float] | None:
-    """The first of a few lengths that empties no cell and lowers Φ or the error of the masses enough.
+    """The first length, halved from one down to another, that empties no cell and lowers Φ or the error enough.
 
     Where a step empties a few cells only, and `mend` is true, they are raised again, and the error tells whether it is
     taken.
     """
     slope = float(np.einsum("n,n->", problem.nu - state.cells.mass, step[0]))
     least = 0.05 * np.minimum(state.cells.mass, problem.nu)
-    length = longest
-    while length > SHORTEST:
+    length, shortest = lengths
+    while length >= shortest:
         high, low = add(*add(state.high, state.low, length * step[0]), length * step[1])
         tried = evaluate(problem, high, low, state.diagram)
         lacking = np.count_nonzero(tried.cells.mass < least)
