@@ -87,6 +87,8 @@ def test_compiled_here_or_taken_from_disk(tmp_path, script):
 
 def test_the_module_run_is_the_command_and_imported_does_nothing(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["meanfield", "--help"])
+    # Another test may have imported it.
+    monkeypatch.delitem(sys.modules, "meanfield.__main__", raising=False)
     with pytest.raises(SystemExit) as ended:
         runpy.run_module("meanfield.__main__", run_name="__main__")
     assert ended.value.code == 0

@@ -125,10 +125,12 @@ def _after(given: Given, known: Known, root: Known, halvings: int) -> tuple[Reac
     return None, steps
 
 
-def _descend(problem: Problem, begun: State, tolerance: float, relative: float, most: int) -> tuple[State, int]:
+def _descend(
+    problem: Problem, begun: State, tolerance: float, relative: float, most: int, *, blocks: bool = True
+) -> tuple[State, int]:
     """Newton's method from cells that were raised to some of their mass, unless most lack it."""
     for _ in range(MENDS):
-        begun = lower_excess(problem, begun)
+        begun = lower_excess(problem, begun) if blocks else begun
         if too_many(problem, begun, RAISED):
             return begun, 0
         begun = raise_lacking(problem, begun, rounds=ROUNDS)
@@ -137,8 +139,8 @@ def _descend(problem: Problem, begun: State, tolerance: float, relative: float, 
     else:
         return begun, 0
     if relative > 0.0:
-        return newton(problem, begun, tolerance, relative, most)
-    return in_strides(problem, begun, tolerance, most)
+        return newton(problem, begun, tolerance, relative, most, blocks=blocks)
+    return in_strides(problem, begun, tolerance, most, blocks=blocks)
 
 
 def _follow(problem: Problem, begun: State, tolerance: float, relative: float, most: int) -> tuple[State, int]:
@@ -152,7 +154,9 @@ def _follow(problem: Problem, begun: State, tolerance: float, relative: float, m
             tried = mixture.toward(density, SHARE**part)
             mixed = problem._replace(pieces=tried.pieces(), background=tried.background)
             # Towards the uniform density, which is first, Newton's method is safe.
-            done, more = newton(mixed, evaluate(mixed, high, low), tolerance, RELATIVE, 15 if mixture.parts else 100)
+            done, more = newton(
+                mixed, evaluate(mixed, high, low), tolerance, RELATIVE, 15 if mixture.parts else 100, blocks=False
+            )
             steps += more
             if _worst(done, problem.nu) > RELATIVE:
                 if stride <= LEAST_STRIDE:
@@ -167,9 +171,10 @@ def _follow(problem: Problem, begun: State, tolerance: float, relative: float, m
         if mixture.parts[0][0] > 1.0 - 1e-12:
             break
         mixed = problem._replace(pieces=mixture.pieces(), background=mixture.background)
-        done, more = newton(mixed, evaluate(mixed, high, low), tolerance, RELATIVE, 15)
+        done, more = newton(mixed, evaluate(mixed, high, low), tolerance, RELATIVE, 15, blocks=False)
         steps, high, low = steps + more, done.high, done.low
-    state, more = _descend(problem, evaluate(problem, high, low), tolerance, relative, most)
+    # No cell is without mass any more: what is left is Newton's own.
+    state, more = _descend(problem, evaluate(problem, high, low), tolerance, relative, most, blocks=False)
     return state, steps + more
 
 

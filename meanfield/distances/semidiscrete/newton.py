@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from meanfield.distances.semidiscrete.blocks import LACK, blocks_of, centred, lacking, raise_blocks, within
 from meanfield.distances.semidiscrete.boxes import Index
+from meanfield.distances.semidiscrete.cell_blocks import LACK, blocks_of, centred, lacking, raise_blocks, within
 from meanfield.distances.semidiscrete.dual_function import Laplacian, Problem, State, add, evaluate, laplacian, solve
 from meanfield.distances.semidiscrete.raising import raise_lacking
 from particles.checks import Array
@@ -48,9 +48,11 @@ class Progress(NamedTuple):
     steps: int
 
 
-def newton(problem: Problem, state: State, tolerance: float, relative: float, most: int) -> Progress:
+def newton(
+    problem: Problem, state: State, tolerance: float, relative: float, most: int, *, blocks: bool = True
+) -> Progress:
     """Steps until Σ |m − ν| ≤ tolerance, or until no step helps, or until no cell, relative to it, lacks more
-    than `relative` and no blocks of cells lack more than the tolerance."""
+    than `relative` and no blocks of cells lack more than the tolerance. Blocks are raised if `blocks` is true."""
     damping, length = 1e-8, 1.0
     errors: list[float] = []
     for count in range(most):
@@ -66,7 +68,7 @@ def newton(problem: Problem, state: State, tolerance: float, relative: float, mo
         if (np.abs(gap) <= relative * problem.nu).all() and np.abs(lacking(block, gap)).sum() <= tolerance:
             return Progress(state, count)
         found = None
-        if block.any() and state.error > SETTLED:
+        if blocks and block.any() and state.error > SETTLED:
             found = _stepped(problem, state, hessian, Search(damping, 1.0, SHORT, 1))
             found = found or _by_blocks(problem, state, hessian, block, damping)
         found = found or _stepped(problem, state, hessian, Search(damping, length, SHORTEST, ATTEMPTS))
@@ -126,9 +128,9 @@ def _by_blocks(problem: Problem, state: State, hessian: Laplacian, block: Index,
     return None if state is begun else Stepped(state, 1.0, damping)
 
 
-def in_strides(problem: Problem, state: State, tolerance: float, most: int) -> Progress:
+def in_strides(problem: Problem, state: State, tolerance: float, most: int, *, blocks: bool = True) -> Progress:
     """Newton's method for ν, and where it stops short for masses between those that were reached and ν."""
-    found = newton(problem, state, tolerance, 0.0, most)
+    found = newton(problem, state, tolerance, 0.0, most, blocks=blocks)
     steps, state, stride = found.steps, found.state, 0.5
     for _ in range(STRIDES):
         if not tolerance < state.error <= NEAR or stride < 2.0**-10 or (state.cells.mass <= 0.0).any():
@@ -136,7 +138,7 @@ def in_strides(problem: Problem, state: State, tolerance: float, most: int) -> P
         mass = state.cells.mass
         near = problem._replace(nu=mass + stride * (problem.nu - mass))
         begun = evaluate(near, state.high, state.low, state.diagram)
-        tried, more = newton(near, begun, 0.1 * begun.error, 0.0, STRIDE_STEPS)
+        tried, more = newton(near, begun, 0.1 * begun.error, 0.0, STRIDE_STEPS, blocks=blocks)
         steps += more
         if tried.error <= 0.1 * begun.error:
             state, stride = evaluate(problem, tried.high, tried.low, tried.diagram), min(2.0 * stride, 1.0)

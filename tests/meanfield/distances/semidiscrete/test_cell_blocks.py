@@ -5,7 +5,7 @@ import pytest
 
 from meanfield import Grid, GridMeasure, wasserstein
 from meanfield.distances.semidiscrete import levels
-from meanfield.distances.semidiscrete.blocks import blocks_of, centred, lacking, raise_blocks, within
+from meanfield.distances.semidiscrete.cell_blocks import blocks_of, centred, lacking, raise_blocks, within
 from meanfield.distances.semidiscrete.dual_function import laplacian, measured
 from meanfield.distances.semidiscrete.pieces import pieces_of_grid
 from meanfield.distances.semidiscrete.solution import _frame, _pieces

@@ -1,7 +1,7 @@
 """Blocks of cells that hardly share a face, as where a density has parts with nothing between them.
 
 Between blocks the Hessian of Φ tells little: how the mass of a block changes when its b all rise by δ is seen only from
-the first part of another block that it reaches. So the blocks that lack mass rise together until they have it, one
+the first part of another block that it reaches. So the blocks that lack mass rise as one until they have it, one
 equation in one unknown whose side grows with δ (each by itself, two that touch would only take it from one another),
 and Newton's steps are taken within the blocks meanwhile.
 """
