@@ -102,8 +102,8 @@ def limit_newton(monkeypatch, steps):
     """Allow Newton's method no more than so many steps wherever it is called."""
     newton = levels.newton
 
-    def limited(problem, state, goal, near, most):
-        return newton(problem, state, goal, near, min(most, steps))
+    def limited(problem, state, goal, near, most, **how):
+        return newton(problem, state, goal, near, min(most, steps), **how)
 
     for module in (levels, newton_module):
         monkeypatch.setattr(module, "newton", limited)
