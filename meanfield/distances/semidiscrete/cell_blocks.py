@@ -14,7 +14,7 @@ import scipy
 
 from meanfield.distances.semidiscrete.boxes import Index
 from meanfield.distances.semidiscrete.dual_function import Laplacian, Problem, State, add, evaluate
-from meanfield.distances.semidiscrete.raising import raise_lacking
+from meanfield.distances.semidiscrete.raising import LEAST, raise_lacking
 from particles.checks import Array
 
 Flags = npt.NDArray[np.bool_]
@@ -32,9 +32,8 @@ FIRST, GROWTH, TRIALS, RAISES = 1e-9, 8.0, 60, 40
 """The first rise that is tried, as a share of the largest b; the factor by which it grows or falls until the mass is
 bracketed; the most trials of one rise; the most rises."""
 
-ROUNDS, HELD, EMPTY = 8, 0.1, 1e-6
-"""In how many rounds cells are raised that a rise has left with less than the second share of their mass; the third
-share counts as none."""
+ROUNDS, EMPTY = 8, 1e-6
+"""In how many rounds cells are raised that a rise has left lacking mass; the share of it that counts as none."""
 
 
 def blocks_of(hessian: Laplacian) -> Index:
@@ -102,8 +101,8 @@ def _raised(problem: Problem, state: State, members: Flags, lack: float, rise: f
             rise = under + share * (over - under)
     else:
         return None, rise
-    if (tried.cells.mass < HELD * problem.nu).any():
-        tried = raise_lacking(problem, tried, HELD, ROUNDS)
+    if (tried.cells.mass < LEAST * problem.nu).any():
+        tried = raise_lacking(problem, tried, rounds=ROUNDS)
         if (tried.cells.mass <= EMPTY * problem.nu).any():
             return None, rise
     return tried, rise

@@ -118,6 +118,7 @@ def _by_blocks(problem: Problem, state: State, hessian: Laplacian, block: Index,
     begun, nu = state, problem.nu
     if np.abs(lacking(block, nu - state.cells.mass)).sum() > LACK * state.error:
         state = raise_blocks(problem, state, block)
+    if state is not begun:
         hessian = laplacian(problem, state)
         block = blocks_of(hessian)
     gap = within(block, nu, wanted(state.cells.mass, nu))
