@@ -60,6 +60,41 @@ def test_limits_and_bounds_are_those_of_the_lemma(proved):
     assert not limits.verify(changed(proved, radius=3.0 * proved.phase.enclosed.persistence.radius)).holds
 
 
+@pytest.mark.parametrize(("spread", "motion"), [(1e-3, 1e-3), (0.01, 0.003), (0.003, 0.02)])
+def test_numbers_are_those_of_the_lemma(proved, spread, motion):
+    """Exponents and tails in floats, V = λI: |B| ((p + ε)(q + η) − pq) is what a product of p and q within ε, η is off.
+
+    With errors that are no longer small beside the tokens' distances, and no two of them equal.
+    """
+    held = proved.phase.enclosed.persistence
+    x, lead, w = held.centre, np.asarray(held.leaders), proved.phase.enclosed.system.w
+    n, r = len(x), spread * (1.0 + np.arange(len(x)) / len(x))
+    found = limits.verify(changed(proved, radius=r, motion=motion))
+    head = proved.hypotheses.head
+    B, s = head.K.T @ head.Q, np.linspace(0.0, 1.0, 4001)[:, None]
+    size, length, d = np.linalg.norm(B, 2), np.linalg.norm, x - x[lead]
+    rho, delta, tau, exponents = r + motion, r + r[lead] + motion, np.zeros(n), []
+    for i in range(n):
+        m = lead[i]
+        for j in set(range(n)) - {m}:
+            if lead[j] == m:
+                q = length(d[j])
+                a = -x[m] @ B.T @ d[j] - size * ((length(x[m]) + rho[m]) * (q + delta[j]) - length(x[m]) * q)
+                b = -d[i] @ B.T @ d[j] - size * ((length(d[i]) + delta[i]) * (q + delta[j]) - length(d[i]) * q)
+                exponents.append(a)
+                tau[i] += w[j] / w[m] * (q + delta[j]) * np.exp(-a - b) / a
+                continue
+            p, q = length(x[m]) + length(d[i]), length(x[m] - x[lead[j]]) + length(d[j])
+            far, wide = p + rho[m] + delta[i], q + rho[m] + rho[lead[j]] + delta[j]
+            inner = np.sum(((x[m] + s * d[i]) @ B.T) * (x[m] - x[lead[j]] - s * d[j]), axis=1)
+            f = inner.min() - size * (far * wide - p * q)
+            exponents.append(f)
+            tau[i] += w[j] / w[m] * wide * np.exp(-f) / (2.0 * f)
+    assert found.exponent == pytest.approx(min(exponents), rel=1e-5)
+    assert min(exponents) > 0.0
+    assert found.share == pytest.approx((tau + tau[lead]).max() / motion, rel=1e-5)
+
+
 def test_certificates_without_a_proof_are_refused():
     found = limits.certify(simulate(SelfAttention(I2, I2, -I2), [[1.0, 0.0], [0.0, 1.0]], [0.0, 0.1]))
     with pytest.raises(InvalidInput, match="no proof about the exact solution"):

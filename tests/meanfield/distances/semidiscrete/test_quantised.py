@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from meanfield import Grid, GridMeasure, wasserstein, wasserstein_bracket
+from meanfield.distances.bounds.rounding import gamma
+from meanfield.distances.semidiscrete.cell_bounds import squared_bounds
 from meanfield.distances.semidiscrete.pieces import pieces_of_grid
 from meanfield.distances.semidiscrete.quantised import between
 
@@ -29,6 +31,25 @@ def test_products_of_lines_are_inside(seed, most):
     factor = max(1, int(np.ceil(np.sqrt(nu.masses.size / most))))
     widest = [factor * float(np.diff(e).max()) for e in nu.grid.edges]
     assert upper - lower <= 0.5 * (widest[0] ** 2 + widest[1] ** 2)
+
+
+@pytest.mark.parametrize("most", [20, 10000])
+def test_the_upper_bound_is_the_plan_to_the_means_and_the_spread_about_them(most):
+    """At a diameter of 10⁶ the roundings, 16 γ_{n+64} D² for n cells, can be read off the bound."""
+    rng = np.random.default_rng(0)
+    mu, _ = product(rng, [np.linspace(0, 1, 13), np.linspace(-1, 1, 10)])
+    nu, _ = product(rng, [np.linspace(0, 2, 12), np.linspace(-1, 0.5, 16)])
+    for diameter2 in (12.0, 1e12):
+        found = between(pieces_of_grid(mu), nu, most, diameter2)
+        blocks = found.blocks
+        # Covariance of a mixture of cells: law of total variance against the whole.
+        mean = blocks.mass @ blocks.mean
+        whole = blocks.mass @ (blocks.spread[:, [0, 2]] + (blocks.mean - mean) ** 2)
+        own = [np.diff(edges)[0] ** 2 / 12 for edges in nu.grid.edges]
+        np.testing.assert_allclose(whole, np.diag(nu.covariance()) + own, rtol=1e-10)
+        spread = blocks.mass @ (blocks.spread[:, 0] + blocks.spread[:, 2])
+        rest = found.upper - squared_bounds(found.found, diameter2)[1] - spread
+        assert rest == pytest.approx(16 * gamma(nu.masses.size + 64) * diameter2, rel=1e-2, abs=4e-15)
 
 
 def named_pairs(n):
