@@ -1,4 +1,4 @@
-"""The certificate of a run: the limit of every token, what is proved about it, what is only observed."""
+"""The certificate of a run: the limit or the set of every token, what is proved about it, what is only observed."""
 
 from __future__ import annotations
 
@@ -54,12 +54,16 @@ class LimitCertificate(Shown):
     leaders : array of int (n,)
         The token that each one follows.
     limits : array (n, d)
-        The limit of each token with kind "point"; with kind "on set" the point of the token's predicted set nearest to
-        its position at phase_time (at the last time where none is proved); NaN where unknown.
+        The limit of each token with kind "point". With kind "on set" the point of the token's predicted set nearest to
+        its position at phase_time (at the last time where none is proved): a token may move along its set without end.
+        With kind "unknown" the nearest point of the predicted set at the last time, of which nothing is claimed, or
+        NaN.
     limit_kind : array of str (n,)
         "point", "on set", "diverges" or "unknown".
     bound : array (n,)
-        Distance within which the token's true limit (or set) lies from `limits`, inf where not proved.
+        With kind "point" the distance within which the token's true limit lies from `limits`; with kind "on set" that
+        within which its true set lies from the predicted one, which says nothing of a point in it; inf where not
+        proved.
     times : array (time,)
         The saved times.
     token_distance : array (time, n)
@@ -103,7 +107,7 @@ class LimitCertificate(Shown):
 
     @property
     def known(self) -> bool:
-        """Whether limits are known within `bound`, be it "proved" or "conditional"."""
+        """Whether limits, or the sets of tokens, are known within `bound`, be it "proved" or "conditional"."""
         return self.status in ("proved", "conditional")
 
     @property
@@ -164,9 +168,17 @@ class LimitCertificate(Shown):
         n, d = self.limits.shape
         data = {
             "limit": variable(
-                ("particle", "component"), self.limits, "limit of each token, or nearest point of its set"
+                ("particle", "component"),
+                self.limits,
+                "limit of a token (point), or the point of its set nearest to where it was at phase_time (on set), at "
+                "the last time where phase_time is NaN",
             ),
-            "bound": variable("particle", self.bound, "distance within which the true limit lies, inf if not proved"),
+            "bound": variable(
+                "particle",
+                self.bound,
+                "distance within which the true limit lies (point), or the true set, not a point in it (on set); inf "
+                "if not proved",
+            ),
             "limit_kind": variable("particle", self.limit_kind.astype(object), "point, on set, diverges or unknown"),
             "leader": variable("particle", self.leaders, "token that each token follows, -1 if unknown"),
             "token_distance": variable(("time", "particle"), self.token_distance, "distance to the predicted set"),
@@ -212,17 +224,27 @@ class LimitCertificate(Shown):
         kinds = {kind: int(np.sum(self.limit_kind == kind)) for kind in KINDS}
         lines.append("  tokens: " + ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count))
         if self.known:
-            followed = "" if self.phase is None else f", {len(np.unique(self.leaders[self.leaders >= 0]))} leader(s)"
-            lines.append(f"  largest bound {self.bound.max():.3g}{followed}{self._how_little()}")
+            followed = "" if self.phase is None else f"; {len(np.unique(self.leaders[self.leaders >= 0]))} leader(s)"
+            lines.append(f"  largest bound {self._largest_bound:.3g}, {self._of_what()}{followed}{self._how_little()}")
         lines += [f"  given that {assumption}" for assumption in self.assumptions]
         if isinstance(self.limit_set, BooleanMatrix):
             gap = np.abs(self.attention_matrix(-1) - self.limit_set.matrix).max()
             lines.append(f"  |P(t) − P*| = {gap:.3g} at the last time")
         return lines
 
+    @property
+    def _largest_bound(self) -> float:
+        """Over the tokens that have one."""
+        return float(self.bound[np.isfinite(self.bound)].max(initial=0.0))
+
+    def _of_what(self) -> str:
+        """What it is whose distance is bounded, of the tokens that have a bound."""
+        kinds = set(self.limit_kind[np.isfinite(self.bound)].tolist())
+        return "of the set that a token tends to, not of a point in it" if "on set" in kinds else "of a token's limit"
+
     def _how_little(self) -> str:
         """A word where a bound is as large as the way that the tokens had to go."""
-        wide = self.limit_set is not None and bool(self.bound.max() > VACUOUS * self.distance[0] > 0.0)
+        wide = self.limit_set is not None and bool(self._largest_bound > VACUOUS * self.distance[0] > 0.0)
         return ": vacuous, as wide as the first distance; run longer" if wide else ""
 
     def __str__(self) -> str:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from meanfield.plots.drawing import COLOURS, axes_or_new, legend_below, one_run, required
+from meanfield.plots.drawing import COLOURS, axes_or_new, legend_below, one_run, plain, required
 from particles.checks import default_error_state
 
 
@@ -60,7 +60,7 @@ def limit_distance(certificate: xr.Dataset, ax: Axes | None = None) -> list[Arti
 
 @default_error_state()
 def clustered(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
-    """W₂ to the limit measure over time between its bounds, and the law fitted to its decay where it was fitted.
+    """W₂ to the limit measure, or to the measures on a limit set, between its bounds, and the law fitted to its decay.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def clustered(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
     band = ax.fill_between(time, np.maximum(ds["lower"], floor), ds["upper"], color=COLOURS[5], alpha=0.5)
     drawn: list[Artist] = [
         band,
-        *ax.semilogy(time, ds["distance"], color=COLOURS[0], label="$W_2(\\mu_t, \\mu_\\infty)$"),
+        *ax.semilogy(time, ds["distance"], color=COLOURS[0], label=plain(ds["distance"].attrs.get("long_name", "W2"))),
     ]
     fitted = ds.sel(time=slice(float(ds["fit_start"]), float(ds["fit_stop"])))
     exponential = ds.attrs["rate_kind"] == "exponential"

@@ -74,7 +74,8 @@ def clustered_limit(
     if certificate.theorem is None or certificate.limit_set is None:
         raise NotSupported(f"no limit is predicted for this run: {certificate.reason or 'no theorem applies'}")
     positions = _in_frame(ds, certificate)
-    if (certificate.limit_kind == "point").all():
+    pointwise = bool((certificate.limit_kind == "point").all())
+    if pointwise:
         lower, upper = _to_points(positions, certificate, effort)
         _check_bound(certificate, 0.5 * (lower + upper))
     else:
@@ -83,10 +84,11 @@ def clustered_limit(
     distance = 0.5 * (lower + upper)
     rate = fit_decay(certificate.times, distance, 0.5 * (upper - lower))
     out = provenance("studies.clustered_limit", {"model": model_of(ds)}, "none: nothing here is random")
+    target = "the limit measure" if pointwise else "the nearest measure on the limit set"
     data = {
-        "lower": variable("time", lower, "lower bound on W2 to the limit measure"),
-        "upper": variable("time", upper, "upper bound on W2 to the limit measure"),
-        "distance": variable("time", distance, "W2 to the limit measure, middle of its bracket"),
+        "lower": variable("time", lower, f"lower bound on W2 to {target}"),
+        "upper": variable("time", upper, f"upper bound on W2 to {target}"),
+        "distance": variable("time", distance, f"W2 to {target}" + ", middle of its bracket" * pointwise),
         "slope": variable((), np.array(rate.slope), "fitted slope of log W2 against t or log t"),
         "slope_low": variable((), np.array(rate.low), "least slope over the windows of half the length"),
         "slope_high": variable((), np.array(rate.high), "largest slope over the windows of half the length"),

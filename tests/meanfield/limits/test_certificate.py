@@ -32,6 +32,35 @@ def test_dataset_and_text(tmp_path):
     assert "conditional" in str(found)
 
 
+@pytest.mark.parametrize(
+    ("V", "words", "moved"),
+    [
+        (np.eye(2), "of a token's limit;", False),
+        (np.diag([1.0, -0.3]), "of the set that a token tends to, not of a point in it;", True),
+    ],
+)
+def test_a_bound_on_the_set_is_not_told_as_one_on_a_limit_point(V, words, moved):
+    """For V = diag(1, −0.3) rescaled tokens move along their line like e^{0.3t}: they leave `limits` behind."""
+    ds = simulate(SelfAttention(I2, I2, V).rescaled(), random_points(17, 12, 2), TIMES)
+    found = limits.certify(ds)
+    assert found.status == "conditional"
+    (line,) = (line for line in str(found).splitlines() if "largest bound" in line)
+    assert line.startswith(f"  largest bound {found.bound.max():.3g}, {words} ")
+    away = np.linalg.norm(ds.position.values[-1] - found.limits, axis=1).max()
+    assert (away > 0.1 > 1e5 * found.bound.max()) == moved
+    told = found.to_dataset()
+    assert "the true set, not a point in it (on set)" in told["bound"].attrs["long_name"]
+    assert "nearest to where it was at phase_time (on set)" in told["limit"].attrs["long_name"]
+
+
+def test_a_token_without_a_bound_does_not_hide_the_bounds_of_the_others():
+    found = certificate(SelfAttention(I2, I2, I2), random_points(17, 12, 2))
+    bound = np.where(np.arange(12) == 3, np.inf, found.bound)
+    kind = np.where(np.arange(12) == 3, "unknown", found.limit_kind)
+    expected = f"largest bound {np.delete(found.bound, 3).max():.3g}, of a token's limit"
+    assert expected in str(replace(found, bound=bound, limit_kind=kind))
+
+
 def test_a_stored_run_has_the_same_certificate_in_a_new_process(tmp_path):
     ds = simulate(SelfAttention(np.eye(2), np.eye(2), np.eye(2)), random_points(17, 20, 2), TIMES)
     live = limits.certify(ds)

@@ -87,13 +87,16 @@ def test_the_fitted_law_is_drawn_where_it_was_fitted(kind):
     data = {"distance": law * wave, "lower": 0.5 * law, "upper": 2.0 * law}
     ds = xr.Dataset({name: ("time", v) for name, v in data.items()}, {"time": time}, {"rate_kind": kind})
     ds["lower"][0] = 0.0
-    band, _, fitted = plots.clustered(ds.assign(slope=-0.75, fit_start=1.0, fit_stop=4.0))
+    ds["distance"].attrs["long_name"] = "W2 to the nearest measure on the limit set"
+    band, curve, fitted = plots.clustered(ds.assign(slope=-0.75, fit_start=1.0, fit_stop=4.0))
     np.testing.assert_array_equal(fitted.get_xdata(), [1.0, 2.0, 4.0])
     # The least squares line of a known slope goes through the mean of the logarithms.
     ratio = np.asarray(fitted.get_ydata()) / law[1:4]
     np.testing.assert_allclose(ratio, (1.1 * 0.9 * 1.1) ** (1 / 3), rtol=1e-12)
     exponent = "$e^{-0.750 t}$" if kind == "exponential" else "$t^{-0.750}$"
     assert fitted.get_label() == f"fitted: {exponent}"
+    # What the distance is to, a measure or a set, is told by the Dataset.
+    assert curve.get_label() == ds["distance"].attrs["long_name"]
     assert [text.get_text() for text in fitted.axes.get_legend().get_texts()][-1] == f"fitted: {exponent}"
     corners = band.get_paths()[0].vertices
     np.testing.assert_allclose(corners[:, 1].max(), ds["upper"].max())
