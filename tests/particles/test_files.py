@@ -126,6 +126,16 @@ def test_a_lock_is_released_once(tmp_path):
     second.release()
 
 
+def test_a_lock_that_was_given_back_takes_none_from_the_next(tmp_path):
+    first = Lock(tmp_path / "store")
+    first.release()
+    with Lock(tmp_path / "store"):
+        first.release()
+        assert beside(tmp_path / "store", "lock").exists()
+        with pytest.raises(StoreError):
+            Lock(tmp_path / "store")
+
+
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"the folder of .* cannot be made"):

@@ -7,7 +7,7 @@ import pytest
 from samples import cloud
 
 from meanfield import Grid, GridMeasure, Uniform, wasserstein, wasserstein_bracket
-from meanfield.distances.arguments import as_atoms
+from meanfield.distances.arguments import as_atoms, power_of_two
 from particles import Circle
 from particles.errors import InvalidInput, NotSupported
 from particles.fields.spaces import Euclidean
@@ -77,3 +77,11 @@ def test_a_density_is_no_cloud():
     density = Grid([(0, 1), (0, 1)], (2, 2)).measure(np.full((2, 2), 0.25))
     with pytest.raises(NotSupported, match="nu is a density on a grid, points are needed"):
         as_atoms(density, "nu")
+
+
+@pytest.mark.parametrize("size", [1.0, 0.75, 3.0, 1e-300, 1e300, 2.0**-1074])
+def test_a_unit_is_the_power_of_two_below(size):
+    unit = power_of_two(size)
+    assert np.frexp(unit)[0] == 0.5
+    assert 0.5 * size < unit <= size or size == unit
+    assert power_of_two(0.0) == 1.0

@@ -1,11 +1,13 @@
 """Bounds for densities on plane grids, against products of lines, where W₂² adds up, and Gaussians."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.linalg import sqrtm
 
 from meanfield import Grid, GridMeasure, Normal, Uniform, wasserstein, wasserstein_bracket
-from meanfield.distances import density_bracket
+from meanfield.distances import density, density_bracket
 from particles.errors import InvalidInput
 from particles.measure import EmpiricalMeasure
 
@@ -137,3 +139,18 @@ def test_the_estimate_lies_inside(seed):
     nu = GridMeasure(grid, np.roll(mu.masses, 1, axis=0) if seed % 2 else mu.masses[::-1])
     bracket = density_bracket(mu, nu)
     assert bracket.lower <= bracket.estimate <= bracket.upper
+
+
+def test_the_upper_bound_is_the_lesser_of_the_couplings_along_either_axis_first(monkeypatch):
+    """Each is a coupling: the bound is at most the cost of both, where no other one is better."""
+    monkeypatch.setattr(density, "by_means", lambda *_: SimpleNamespace(upper=np.inf))
+    rng = np.random.default_rng(4)
+    grid = Grid([(-1, 1), (-1, 1)], (6, 6))
+    mu, nu = (GridMeasure(grid, rng.dirichlet(np.full(36, 0.3)).reshape(6, 6)) for _ in range(2))
+    axes = [e - e.mean() for e in grid.edges]
+    costs = [
+        density._knothe_rosenblatt(axes, a, axes, b, 8.0) ** 0.5
+        for a, b in ((mu.masses, nu.masses), (mu.masses.T, nu.masses.T))
+    ]
+    assert abs(costs[0] - costs[1]) > 1e-3
+    assert density_bracket(mu, nu).upper == pytest.approx(min(costs), rel=1e-9)

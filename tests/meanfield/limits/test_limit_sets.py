@@ -5,8 +5,9 @@ import pytest
 from certified import certificate, random_points
 
 from meanfield import limits
-from meanfield.limits.limit_sets import hyperplanes, parallel_subspaces, section
+from meanfield.limits.limit_sets import PolytopeTimesSubspace, hyperplanes, parallel_subspaces, section
 from meanfield.limits.spectrum import leading_block, spectrum
+from meanfield.measures.polytope import hull
 from particles import SelfAttention, simulate
 
 I2 = np.eye(2)
@@ -116,3 +117,15 @@ def test_a_limit_set_shows_itself_in_a_notebook():
     assert "array of shape (40, 2)" in repr(shown)
     assert "<strong>LimitSet</strong>" in shown._repr_html_()
     assert str(shown) == "40 point(s) in R^2"
+
+
+def test_a_polygon_of_a_plane_times_a_line_is_drawn_as_lines_through_its_corners():
+    """Each curve runs along G from one side of the box to the other, and ⟨F-coordinates⟩ stay those of a vertex."""
+    conormal = np.array([[1.0, 0.0, -0.5], [0.0, 1.0, 0.25]])
+    corners = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    polygon = hull(corners)
+    found = PolytopeTimesSubspace(corners, conormal, polygon).curves([(-2.0, 2.0), (-2.0, 2.0), (-1.0, 3.0)])
+    assert len(found) == len(polygon.vertices) == 3
+    for vertex, line in zip(polygon.vertices, found, strict=True):
+        np.testing.assert_allclose(line @ conormal.T, np.tile(conormal @ vertex, (2, 1)), atol=1e-12)
+        np.testing.assert_allclose(line[:, 2], [-1.0, 3.0], atol=1e-12)

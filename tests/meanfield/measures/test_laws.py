@@ -6,6 +6,7 @@ import pytest
 from samples import arrays
 
 from meanfield import Disc, Grid, Mixture, Normal, PointMasses, Product, Ring, Uniform
+from particles.errors import InvalidInput
 
 LAW = Normal([0, 0], 0.3 * np.eye(2))
 BOX = Uniform([(-1, 1), (0, 1)])
@@ -66,3 +67,11 @@ def test_the_box_of_a_uniform_law_is_closed():
     corners = [(-1, 0), (-1, 1), (1, 0), (1, 1)]
     np.testing.assert_array_equal(BOX.density(corners), 0.5)
     np.testing.assert_array_equal(BOX.density([(1.0001, 0.5), (0, -0.0001)]), 0.0)
+
+
+@pytest.mark.parametrize(
+    "covariance", [[[1.0, 2.0], [2.0, 1.0]], [[1.0, 0.5], [0.4, 1.0]], [[1.0, 1.0], [1.0, 1.0]], [[0.0]], [[-1.0]]]
+)
+def test_a_covariance_is_symmetric_and_every_eigenvalue_positive(covariance):
+    with pytest.raises(InvalidInput, match="symmetric positive definite"):
+        Normal(np.zeros(len(covariance)), covariance)

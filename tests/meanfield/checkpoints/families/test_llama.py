@@ -1,8 +1,11 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from oracles.transformers import Llama, multi_head
 
 from meanfield import checkpoints
+from meanfield.checkpoints.families.llama import rotary_base
 from particles.errors import InvalidInput, NotSupported
 
 
@@ -69,3 +72,8 @@ def test_tokens_pass_through_layers_as_the_plain_loops_have_it(tmp_path):
         y = small.layer(x, k)
         np.testing.assert_allclose(opened.layer(k).forward(x, np.full(5, 0.2)), y, rtol=0, atol=1e-13)
         x = y
+
+
+def test_without_a_file_of_settings_the_base_is_the_default():
+    settings = SimpleNamespace(content=None, real=lambda key, default: default)
+    assert rotary_base(SimpleNamespace(settings=settings), "rope_theta", 10000.0) == 10000.0

@@ -105,6 +105,20 @@ def test_the_sign_of_the_form_is_proved_or_not():
     assert leading_form(np.eye(d), 1.0, block, split) < 0.0
 
 
+@pytest.mark.parametrize("off", [0.0, 0.05, 0.2])
+def test_the_form_is_bounded_over_all_vectors_within_the_error_of_the_projection(off):
+    """φ₁ = φ̂ + w, |φ̂| = 1, |w| ≤ e: (⟨Bφ̂, φ̂⟩ − ‖B‖ (2e + e²) − what B is off)/(1 + e)² for ‖π − π̂‖ = e."""
+    V, B = np.diag([1.0, 0.5, -0.3]), np.diag([3.0, -1.0, 0.5])
+    split, block = split_of(V)
+    assert np.linalg.norm(block.F) == 1.0
+    e = 0.125
+    found = leading_form(B, off, block, dataclasses.replace(split, projection_error=e))
+    assert found == pytest.approx((3.0 - (3.0 + off) * (2 * e + e * e) - off) / (1 + e) ** 2, rel=1e-8)
+    w = np.random.default_rng(0).normal(size=(500, 3))
+    phi = np.array([1.0, 0.0, 0.0]) + e * w / np.linalg.norm(w, axis=1, keepdims=True)
+    assert found <= (np.einsum("ni,ij,nj->n", phi, B, phi) / np.sum(phi * phi, axis=1) - off).min()
+
+
 def test_what_is_not_proved_of_a_matrix_is_told():
     """Bases that are not dual, an eigenvalue that does not lead, a multiple of I to rounding."""
     V = np.diag([1.0, 0.5, -0.3])

@@ -1,10 +1,11 @@
 """The theorems as a list: names, statements, examples."""
 
 import numpy as np
+import pytest
 
 from meanfield import limits
 from meanfield.limits.theorems.listed import FIELD_THEOREMS, theorem
-from particles import SelfAttention
+from particles import HardmaxAttention, SelfAttention
 
 
 def test_names_and_statements_are_different():
@@ -35,3 +36,24 @@ def test_examples_are_what_their_labels_say():
             names = {"I": np.eye(d), "diag": lambda *entries: np.diag(np.array(entries, float))}
             label = each.example.V_is.replace("−", "-")
             np.testing.assert_array_equal(each.example.V, eval(label, {"__builtins__": {}}, names))
+
+
+@pytest.mark.parametrize("d", [2, 3])
+def test_every_theorem_finds_the_multiple_of_the_identity(d):
+    """Where V = λI, or V_h = λ_h I, the number that has to be positive is λ, or the sum of all λ_h."""
+    one, scale = np.eye(d), 0.7 * np.eye(d)
+    field = SelfAttention(one, one, scale)
+    cases = [
+        (field.on_sphere(), 0.7),
+        (field, 0.7),
+        (HardmaxAttention(one, one, scale), 0.7),
+        (field + SelfAttention(one, 2.0 * one, 0.4 * one), 1.1),
+    ]
+    head = limits.hypotheses(field).head
+    stated = [(each, each.checks(head), 0.7) for each in limits.THEOREMS]
+    stated += [(each, each.checks(model), rate) for each in FIELD_THEOREMS for model, rate in cases]
+    found = [(each.name, c, rate) for each, checks, rate in stated for c in checks if "where V = λI" in c.needs]
+    assert len(found) >= 5
+    for name, check, rate in found:
+        assert check.value == pytest.approx(rate, rel=1e-14), (name, check.needs)
+        assert check.holds

@@ -80,6 +80,8 @@ def test_the_pole_is_the_centre_of_the_smallest_cap():
     centre, cosine = pole(x)
     trial = Sphere().project(centre + 0.05 * np.random.default_rng(0).normal(size=(400, 3)))
     assert (x @ trial.T).min(axis=0).max() <= cosine + 1e-12
+    # The cap holds every point and touches one.
+    assert (x @ centre).min() == pytest.approx(cosine, abs=1e-14)
     assert pole(np.vstack([np.eye(3), -np.eye(3)]))[1] == 0.0
 
 
