@@ -225,7 +225,7 @@ class LimitCertificate(Shown):
         lines.append("  tokens: " + ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count))
         if self.known:
             followed = "" if self.phase is None else f"; {len(np.unique(self.leaders[self.leaders >= 0]))} leader(s)"
-            lines.append(f"  largest bound {self._largest_bound:.3g}, {self._of_what()}{followed}{self._how_little()}")
+            lines.append(f"  largest bound {self._largest_bound:.3g}{self._how_little()}, {self._of_what()}{followed}")
         lines += [f"  given that {assumption}" for assumption in self.assumptions]
         if isinstance(self.limit_set, BooleanMatrix):
             gap = np.abs(self.attention_matrix(-1) - self.limit_set.matrix).max()
@@ -245,7 +245,7 @@ class LimitCertificate(Shown):
     def _how_little(self) -> str:
         """A word where a bound is as large as the way that the tokens had to go."""
         wide = self.limit_set is not None and bool(self._largest_bound > VACUOUS * self.distance[0] > 0.0)
-        return ": vacuous, as wide as the first distance; run longer" if wide else ""
+        return " (vacuous, as wide as the first distance; run longer)" if wide else ""
 
     def __str__(self) -> str:
         return "\n".join([*self._lines(), *("  " + line for line in str(self.hypotheses).splitlines())])
