@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -105,7 +107,7 @@ def constants(
     for field in fields:
         V, B = field.value_matrix(t), field.score_matrix(t)
         v, b = _norm(V), _norm(B)
-        both, symmetric = sharp_products(V, B)
+        both, symmetric = _products(V.tobytes(), B.tobytes())
         in_space += (both + v * b * stretch) * r2
         one_sided += (symmetric + v * b * stretch) * r2
         size += v * R
@@ -147,6 +149,14 @@ def _contrast(B: Array, points: Array) -> float:
     return max(
         float(np.ptp(images[start : start + _ROWS] @ points.T, axis=1).max()) for start in range(0, len(points), _ROWS)
     )
+
+
+@lru_cache(maxsize=256)
+def _products(V: bytes, B: bytes) -> tuple[float, float]:
+    """`sharp_products` of two matrices by their numbers: both supports, and neighbouring intervals, ask for the same."""
+    v, b = np.frombuffer(V), np.frombuffer(B)
+    d = math.isqrt(len(v))
+    return sharp_products(v.reshape(d, d), b.reshape(d, d))
 
 
 def sharp_products(V: Array, B: Array) -> tuple[float, float]:

@@ -16,14 +16,15 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 
 from meanfield.distances.plans import transport
-from meanfield.schemes.carrying import scaled
 from meanfield.studies.constants import attention_terms
 from meanfield.studies.growth import MAX_UNKNOWNS, covariances, splitting_rate, symmetric_part
 from meanfield.studies.ranges import range_basis
 from meanfield.studies.top_eigenvalue import upper_eigenvalue
-from particles import Adaptive, EmpiricalMeasure, VelocityField, simulate
+from meanfield.studies.two_clouds import METHOD, TwoClouds, positions
+from particles import EmpiricalMeasure, VelocityField
 from particles.checks import Array, as_times
 from particles.errors import DistanceTooLarge, InvalidInput
 
@@ -33,9 +34,13 @@ MAX_PAIRS = 2000
 SHARE, SLACK = 0.02, 0.005
 """Steps in time are halved until the exponent changes by no more than this share of it plus this much in all."""
 
+PARTS = 4
+"""Parts of an interval between two saves at whose ends both solutions are known from the start."""
+
 _HALVINGS = 8
 
-_METHOD = Adaptive(1e-10, 1e-12)
+_ALIKE = 2.0
+"""Ratio of two neighbouring intervals up to which the sum over both joined tells the error of the two sums."""
 
 
 class CoupledGrowth(NamedTuple):
@@ -55,10 +60,10 @@ def coupled_growth(
     The exponent is ∫ℓ dt with the ℓ at the head of this file. `rate` is "joint" where pairs × d ≤ 1200: λ_max is that
     of a dense matrix, right to 1e-9 of its size and never below (`upper_eigenvalue`), up to 100 rows right to rounding;
     above 1200 it is "split", and the larger `split_rate` stands in its place. Both integrals are trapezoidal sums, in s
-    over 0, 1/2 and 1, in time over the saves and as many halvings between them as the exponent needs to change by 2 %
-    of itself and by 0.005 in all at most. `error` is what the last halving changed, in s and in time. So the inequality
-    is a theorem, and the exponent is a number with an estimated error: ℓ is looked at at finitely many times, along
-    solutions integrated to a tolerance of 1e-10 of their size.
+    over 0, 1/2 and 1, in time over the saves and, where a sum over two intervals joined differs by more than 2 % of it
+    and a share of 0.005 in all, as many halvings between them as it takes. `error` is what the last halving changed, in
+    s and in time. So the inequality is a theorem, and the exponent is a number with an estimated error: ℓ is looked at
+    at finitely many times, along solutions integrated to a tolerance of 1e-10 of their size.
 
     Parameters
     ----------
@@ -81,38 +86,48 @@ def coupled_growth(
     if len(saves) < 2:
         raise InvalidInput(f"times must have at least two entries for a growth, got {saves.tolist()}")
     attention_terms(model)
+    plan = plan_of_pairs(mu0, nu0)
+    if plan is None:
+        return None
+    times = looked_at(saves)
+    x, y = (positions(model, m, times, METHOD) for m in (mu0, nu0))
+    return growth_along(model, TwoClouds(model, (mu0, nu0), times, (x, y)), plan, saves)
+
+
+def plan_of_pairs(mu0: EmpiricalMeasure, nu0: EmpiricalMeasure) -> scipy.sparse.coo_array | None:
+    """An optimal plan, None where it cannot be computed or has more than MAX_PAIRS pairs."""
     try:
         plan = transport(mu0, nu0).plan.tocoo()
     except DistanceTooLarge:
         return None
-    if plan.nnz > MAX_PAIRS:
-        return None
+    return plan if plan.nnz <= MAX_PAIRS else None
 
-    method = scaled(_METHOD, max(float(np.abs(m.points).max()) for m in (mu0, nu0)))
-    clouds = {float(saves[0]): (mu0.points, nu0.points)}
 
-    def carry(times: Array) -> None:
-        """Both clouds at these times, from the last time before them at which they are known."""
-        start = max(t for t in clouds if t <= times.min())
-        needed = np.unique(np.append(times, start))
-        known = [EmpiricalMeasure(z, m.weights) for z, m in zip(clouds[start], (mu0, nu0), strict=True)]
-        x, y = (simulate(model, m, needed, method)["position"].values for m in known)
-        clouds.update(zip(needed.tolist(), zip(x, y, strict=True), strict=True))
+def looked_at(saves: Array) -> Array:
+    """The saves and the times that halve the intervals between them, and halve those again."""
+    times = saves
+    for _ in range(PARTS.bit_length() - 1):
+        finer = np.empty(2 * len(times) - 1)
+        finer[::2], finer[1::2] = times, _middles(times[:-1], times[1:])
+        times = finer
+    return times
+
+
+def growth_along(model: VelocityField, clouds: TwoClouds, plan: scipy.sparse.coo_array, saves: Array) -> CoupledGrowth:
+    """`coupled_growth` along two clouds."""
 
     def ends(t: float) -> tuple[Array, Array]:
         """Both ends (pair, d) of all pairs."""
-        x, y = clouds[t]
-        return x[plan.row], y[plan.col]
+        (pair,) = clouds.at(np.array([t]))
+        return pair.x[plan.row], pair.y[plan.col]
 
     def rates(times: Array) -> Array:
-        if not all(t in clouds for t in times):
-            carry(times)
+        clouds.at(times)
         return np.array([pair_rate(model, t, *ends(t), plan.data) for t in times])
 
-    carry(np.concatenate([saves, _middles(saves[:-1], saves[1:])]))
     exponent, error = _integral(rates, saves)
     distance = [np.sqrt((np.subtract(*ends(t)) ** 2).sum(axis=-1) @ plan.data) for t in saves]
-    name = "joint" if plan.nnz * mu0.dim <= MAX_UNKNOWNS else "split"
+    name = "joint" if plan.nnz * clouds.measures[0].dim <= MAX_UNKNOWNS else "split"
     return CoupledGrowth(np.array(distance), exponent, error, name)
 
 
@@ -159,28 +174,45 @@ def split_rate(model: VelocityField, t: float, z: Array, w: Array) -> float:
 def _integral(rates: Callable[[Array], Array], saves: Array) -> tuple[Array, Array]:
     """∫ rate from the first save to each and its error; `rates` gives (time, 2): the rate and its own error."""
     left, right, place = saves[:-1], saves[1:], np.arange(len(saves) - 1)
-    at_saves = rates(saves)
+    h, length, at_saves = right - left, saves[-1] - saves[0], rates(saves)
     low, high = at_saves[:-1], at_saves[1:]
-    found, error = np.zeros((2, len(place)))
+    found, own = 0.5 * h * (low + high).T
+    change = _of_pairs(h, at_saves[:, 0])
+    more = change > SHARE * np.abs(found) + SLACK * h / length
+    error = own + np.where(more, 0.0, change)
     for level in range(_HALVINGS):
+        left, right, low, high, place = left[more], right[more], low[more], high[more], place[more]
+        if not len(place):
+            break
         middle = _middles(left, right)
         at_middle = rates(middle)
         h = right - left
         coarse, own = 0.5 * h * (low + high).T
         fine = 0.5 * (coarse + h * at_middle[:, 0])
         change = np.abs(fine - coarse)
-        done = change <= SHARE * np.abs(fine) + SLACK * h / (saves[-1] - saves[0])
+        np.add.at(found, place, fine - coarse)
+        np.add.at(error, place, 0.5 * (h * at_middle[:, 1] - own))
+        more = change > SHARE * np.abs(fine) + SLACK * h / length
         if level == _HALVINGS - 1:
-            done[:] = True
-        np.add.at(found, place[done], fine[done])
-        np.add.at(error, place[done], (change + 0.5 * (own + h * at_middle[:, 1]))[done])
-        if done.all():
-            break
-        more = ~done
-        left, right = np.concatenate([left[more], middle[more]]), np.concatenate([middle[more], right[more]])
-        low, high = np.concatenate([low[more], at_middle[more]]), np.concatenate([at_middle[more], high[more]])
-        place = np.concatenate([place[more], place[more]])
+            more[:] = False
+        np.add.at(error, place[~more], change[~more])
+        left, right = np.concatenate([left, middle]), np.concatenate([middle, right])
+        low, high = np.concatenate([low, at_middle]), np.concatenate([at_middle, high])
+        place, more = np.concatenate([place, place]), np.concatenate([more, more])
     return np.concatenate([[0.0], np.cumsum(found)]), np.concatenate([[0.0], np.cumsum(error)])
+
+
+def _of_pairs(h: Array, rate: Array) -> Array:
+    """Of each interval, half of what the sum over it and a neighbour changes as they are joined; ∞ where it has none.
+
+    The first and the second are neighbours, the third and the fourth, and so on, where their lengths are alike.
+    """
+    change = np.full(len(h), np.inf)
+    for k in range(0, len(h) - 1, 2):
+        if max(h[k : k + 2]) <= _ALIKE * min(h[k : k + 2]):
+            apart = 0.5 * h[k] * (rate[k + 1] - rate[k + 2]) + 0.5 * h[k + 1] * (rate[k + 1] - rate[k])
+            change[k : k + 2] = 0.5 * abs(apart)
+    return change
 
 
 def _middles(left: Array, right: Array) -> Array:

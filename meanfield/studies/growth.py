@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy.sparse.linalg import eigsh
 
 from meanfield.studies.constants import attention_terms
+from meanfield.studies.jacobian_kernels import add_pairs, symmetrise
 from meanfield.studies.ranges import range_basis
 from meanfield.studies.top_eigenvalue import DENSE
 from particles.checks import Array, as_matrix, as_points, as_weights, number
@@ -85,9 +86,8 @@ def symmetric_part(model: VelocityField, t: float, x: npt.ArrayLike, w: npt.Arra
         For a model that is no such sum.
     """
     _, t, x, w = _checked(model, t, x, w)
-    scaled = _blocks(model, t, x, w, np.sqrt(w)).reshape(x.size, x.size)
-    out: Array = scaled + scaled.T
-    out *= 0.5
+    out: Array = _blocks(model, t, x, w, np.sqrt(w)).reshape(x.size, x.size)
+    symmetrise(out)
     return out
 
 
@@ -99,14 +99,10 @@ def _blocks(model: VelocityField, t: float, x: Array, w: Array, scale: Array) ->
         V, B = field.value_matrix(t), field.score_matrix(t)
         P = field.coupling(t, x, x, w)
         blocks[:, all_of, :, all_of] += V @ covariances(P, x) @ B
-        values, seen = np.ascontiguousarray(V @ x.T), x @ B.T
+        values, seen, V = (np.ascontiguousarray(M) for M in (V @ x.T, x @ B.T, V))
         means = P @ values.T
         P *= scale[:, None] / scale
-        for rows in _row_blocks(n, x.size):
-            p = P[rows, None, :]
-            left = p * (values - means[rows, :, None])
-            for c in range(d):
-                blocks[c, rows] += p * V[c, :, None] + left[:, c, None, :] * seen[rows, :, None]
+        add_pairs(blocks, P, values, means, seen, V)
     if model.frame is not None:
         blocks[:, all_of, :, all_of] -= model.frame
     return blocks

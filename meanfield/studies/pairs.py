@@ -119,5 +119,4 @@ class _Pair:
         direction = seeded(job.seed, 5, s).standard_normal(x.shape[1])
         moved = x + job.shift * direction / np.linalg.norm(direction)
         ds = stability(job.model, EmpiricalMeasure(x), EmpiricalMeasure(moved), job.times, effort=job.effort)
-        kept = [name for name, values in ds.data_vars.items() if {"time", "particle"} & set(values.dims)]
-        return ds[kept]
+        return ds

@@ -11,13 +11,13 @@ import xarray as xr
 
 from meanfield.distances import wasserstein_bracket
 from meanfield.distances.bracket import EFFORTS
-from meanfield.schemes.carrying import scaled
-from meanfield.studies.constants import constants, speed
-from meanfield.studies.coupled import CoupledGrowth, coupled_growth
+from meanfield.studies.coupled import PARTS, CoupledGrowth, growth_along, looked_at, plan_of_pairs
 from meanfield.studies.executors import Executors, as_executor
 from meanfield.studies.growth import linear_rate
 from meanfield.studies.perform import results_of
-from particles import Adaptive, EmpiricalMeasure, VelocityField, simulate
+from meanfield.studies.two_clouds import TwoClouds, positions
+from meanfield.studies.worst_case import WorstCase, crossing, worst_cases
+from particles import Adaptive, EmpiricalMeasure, VelocityField
 from particles.checks import Array, as_times, one_of
 from particles.dataset import COMPLETED, provenance, variable
 from particles.errors import InvalidInput
@@ -39,11 +39,15 @@ SAFETY = 10.0
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """Saved positions (time, n, d), weights (n,), and a bound on W₂ to the exact solution at each save (time,)."""
+    """Saved positions (time, n, d), weights (n,), and a bound on W₂ to the exact solution at each save (time,).
+
+    `between` (_, n, d) are positions at the times `looked_at`.
+    """
 
     position: Array
     weights: Array
     error: Array
+    between: Array
 
 
 def stability(
@@ -61,10 +65,11 @@ def stability(
     `log_bound_coupled` is a posteriori: `coupled_growth` of the two computed solutions, whose exponent carries the
     estimated error `exponent_error` (added to the bound); NaN where their plan is too large. The others are (6.6) with
     the constants of any two measures on the convex hull of both supports (`log_bound_run`) or on the centred ball that
-    holds them (`log_bound`), see `constants`: worst cases, vacuous soon, see `informative_until`. Between two saves the
-    radius is bounded from both ends through |z'| ≤ σ max|z| by the geometric mean times e^{σh/2}, and the hull through
-    its speed, so these two exponents hold for all times. `log_growth_linear` integrates `linear_rate`: only to first
-    order, and only for mass that is moved nowhere far, so it carries no verdict.
+    holds them (`log_bound`), see `constants`: worst cases, vacuous soon, from `log_bound_run_until` and
+    `log_bound_until` on. Their exponents hold for all times, see `worst_cases`: up to there they are right to 2 %,
+    later they are those of single intervals between saves, and sharper where there are more. `log_growth_linear`
+    integrates `linear_rate`: only to first order, and only for mass that is moved nowhere far, so it carries no
+    verdict.
 
     Each distance is a `wasserstein_bracket` of this `effort` widened by both solver errors, each ten times the
     difference from an integration of a thousandth of the tolerance. A bound is verified at t where upper(t) ≤ e^{∫C}
@@ -90,7 +95,7 @@ def stability(
         Over time: `lower`, `upper`, `distance` (their middle), the three bounds, `verdict_coupled`, `verdict_run` and
         `verdict` (0 undecided, 1 verified, 2 violated), `growth_rate` (of `distance` up to the next save),
         `linear_rate` (the largest at μ_t to first order, atoms whole or split), `log_growth_linear`, `worst_direction`
-        (particle, component) at the last save, `radius`, `solver_error`.
+        (particle, component) at the last save, `radius`, `solver_error`; `log_bound_run_until`, `log_bound_until`.
 
     Raises
     ------
@@ -114,12 +119,15 @@ def stability(
     lower, upper = np.maximum(lower - error, 0.0), upper + error
     points = np.concatenate([run.position for run in runs], axis=1)
     radius = np.linalg.norm(points, axis=-1).max(axis=1)
-    exponents = {"": _exponent(model, saves, radius, None), "_run": _exponent(model, saves, radius, points)}
+    clouds = TwoClouds(model, (mu0, nu0), looked_at(saves), (runs[0].between, runs[1].between))
+    with np.errstate(divide="ignore"):
+        log_first = float(np.log(0.5 * (lower[0] + upper[0])))
+    worst = dict(zip(("", "_run"), worst_cases(model, clouds, saves, log_first), strict=True))
     linear = [linear_rate(model, t, x, mu0.weights) for t, x in zip(saves, runs[0].position, strict=True)]
     rates = np.array([rate for rate, _ in linear])
     data = {
-        **_distances(saves, lower, upper, exponents),
-        **_coupled(saves, lower, upper, coupled_growth(model, mu0, nu0, saves)),
+        **_distances(saves, lower, upper, worst),
+        **_coupled(saves, lower, upper, _growth(model, clouds, saves)),
         "linear_rate": variable("time", rates, "largest growth rate to first order, atoms whole or split"),
         "log_growth_linear": variable("time", _integral(saves, rates), "log of the largest first-order growth"),
         "worst_direction": variable(("particle", "component"), linear[-1][1], "fastest growing direction, last save"),
@@ -128,6 +136,12 @@ def stability(
     }
     out = provenance("studies.stability", {"model": model}, "none: nothing here is random")
     return out.assign_coords(time=variable("time", saves, "time")).assign(data).assign_attrs(status=COMPLETED)
+
+
+def _growth(model: VelocityField, clouds: TwoClouds, saves: Array) -> CoupledGrowth | None:
+    """`coupled_growth` along the runs."""
+    plan = plan_of_pairs(*clouds.measures)
+    return None if plan is None else growth_along(model, clouds, plan, saves)
 
 
 def _coupled(saves: Array, lower: Array, upper: Array, found: CoupledGrowth | None) -> dict[str, xr.Variable]:
@@ -147,7 +161,7 @@ def _coupled(saves: Array, lower: Array, upper: Array, found: CoupledGrowth | No
     }
 
 
-def _distances(saves: Array, lower: Array, upper: Array, exponents: dict[str, Array]) -> dict[str, xr.Variable]:
+def _distances(saves: Array, lower: Array, upper: Array, worst: dict[str, WorstCase]) -> dict[str, xr.Variable]:
     """The variables that compare the bracketed distance with e^{exponent} times its first value."""
     distance = 0.5 * (lower + upper)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -159,10 +173,11 @@ def _distances(saves: Array, lower: Array, upper: Array, exponents: dict[str, Ar
         "distance": variable("time", distance, "W2 between the two solutions, middle of its bracket"),
         "growth_rate": variable("time", rates, "growth rate of log W2 up to the next time"),
     }
-    for suffix, exponent in exponents.items():
+    for suffix, (exponent, until) in worst.items():
         where = "on the hull of the run" if suffix else "on the ball"
         verdict = judge(lower, upper, exponent)
         data[f"log_bound{suffix}"] = variable("time", log_first + exponent, f"natural logarithm of bound (6.6) {where}")
+        data[f"log_bound{suffix}_until"] = variable((), np.array(until), f"time from which (6.6) {where} is vacuous")
         data[f"verdict{suffix}"] = variable("time", verdict, f"(6.6) {where}: 0 undecided, 1 verified, 2 violated")
     return data
 
@@ -170,26 +185,17 @@ def _distances(saves: Array, lower: Array, upper: Array, exponents: dict[str, Ar
 def informative_until(ds: xr.Dataset, name: str) -> xr.DataArray:
     """The time from which on a bound in BOUNDS exceeds the diameter of the ball that holds both solutions.
 
-    No distance between measures in that ball is larger, so from there on the bound is vacuous. Its logarithm is
-    taken as linear between saves. Infinite where it stays below; one number, or one for each `seed`.
+    No distance between measures in that ball is larger, so from there on the bound is vacuous. For the worst cases it
+    is what `stability` found, for the a posteriori bound its logarithm is taken as linear between saves. Infinite where
+    it stays below; one number, or one for each `seed`.
     """
+    if f"{name}_until" in ds:
+        return ds[f"{name}_until"]
     time = ds["time"].values
     with np.errstate(divide="ignore", invalid="ignore"):
         excess = (ds[name] - np.log(2.0 * ds["radius"])).transpose(..., "time")
-        found = np.apply_along_axis(lambda row: _crossing(time, row), -1, excess.values)
+        found = np.apply_along_axis(lambda row: crossing(time, row), -1, excess.values)
     return excess.isel(time=0, drop=True).copy(data=found)
-
-
-def _crossing(time: Array, excess: Array) -> float:
-    """The first time at which the piecewise linear `excess` is above 0."""
-    above = np.flatnonzero(excess > 0.0)
-    if len(above) == 0:
-        return np.inf
-    k = int(above[0])
-    if k == 0 or not np.isfinite(excess[k - 1 : k + 1]).all():
-        return float(time[max(k - 1, 0)])
-    share = excess[k - 1] / (excess[k - 1] - excess[k])
-    return float(time[k - 1] + share * (time[k] - time[k - 1]))
 
 
 def judge(lower: Array, upper: Array, exponent: Array, error: Array | float = 0.0) -> npt.NDArray[np.int64]:
@@ -206,10 +212,11 @@ def judge(lower: Array, upper: Array, exponent: Array, error: Array | float = 0.
 
 
 def _solve(model: VelocityField, measure: EmpiricalMeasure, saves: Array, progress: bool) -> _Run:
-    methods = [scaled(Adaptive(rtol, rtol / 100), float(np.abs(measure.points).max())) for rtol in (1e-8, 1e-11)]
-    runs = [simulate(model, measure, saves, method, progress=progress)["position"].values for method in methods]
-    squares = ((runs[0] - runs[1]) ** 2).sum(axis=-1) @ measure.weights
-    return _Run(runs[1], measure.weights, SAFETY * np.sqrt(squares))
+    usual = positions(model, measure, saves, Adaptive(1e-8, 1e-10), progress=progress)
+    between = positions(model, measure, looked_at(saves), Adaptive(1e-11, 1e-13), progress=progress)
+    fine = between[::PARTS]
+    squares = ((usual - fine) ** 2).sum(axis=-1) @ measure.weights
+    return _Run(fine, measure.weights, SAFETY * np.sqrt(squares), between)
 
 
 def _brackets(runs: list[_Run], effort: str, executor: Executors | None) -> tuple[Array, Array]:
@@ -235,20 +242,6 @@ class _Bracket:
         x, y = EmpiricalMeasure(parameters["x"], self.mu), EmpiricalMeasure(parameters["y"], self.nu)
         found = wasserstein_bracket(x, y, self.effort, labelled=np.array_equal(self.mu, self.nu))
         return {"lower": found.lower, "upper": found.upper}
-
-
-def _exponent(model: VelocityField, saves: Array, radius: Array, points: Array | None) -> Array:
-    """∫C from the first save to each, an upper bound on it: the largest C on each interval times its length."""
-    out = np.zeros(len(saves))
-    sigma = speed(model)
-    for k, h in enumerate(np.diff(saves)):
-        R = max(float(np.sqrt(radius[k] * radius[k + 1]) * np.exp(0.5 * sigma * h)), np.finfo(np.float64).tiny)
-        rates = [
-            constants(model, saves[e], R, support=None if points is None else points[e], within=0.5 * h).growth
-            for e in (k, k + 1)
-        ]
-        out[k + 1] = out[k] + h * max(rates)
-    return out
 
 
 def _integral(saves: Array, rates: Array) -> Array:

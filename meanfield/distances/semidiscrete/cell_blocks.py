@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import scipy
 
 from meanfield.distances.semidiscrete.boxes import Index
 from meanfield.distances.semidiscrete.dual_function import Laplacian, Problem, State, add, evaluate
 from meanfield.distances.semidiscrete.raising import LEAST, raise_lacking
 from particles.checks import Array
+from particles.kernels.compiling import compiled
 
 Flags = npt.NDArray[np.bool_]
 
@@ -38,10 +38,33 @@ ROUNDS, EMPTY = 8, 1e-6
 
 def blocks_of(hessian: Laplacian) -> Index:
     """The block of each cell."""
-    n, held = len(hessian.diagonal), hessian.diagonal
-    strong = hessian.weight >= WEAK * np.sqrt(held[hessian.i] * held[hessian.j])
-    graph = scipy.sparse.coo_array((hessian.weight[strong], (hessian.i[strong], hessian.j[strong])), shape=(n, n))
-    return np.asarray(scipy.sparse.csgraph.connected_components(graph, directed=False)[1], dtype=np.intp)
+    return np.asarray(_joined(hessian.i, hessian.j, hessian.weight, hessian.diagonal), dtype=np.intp)
+
+
+@compiled()
+def _joined(i, j, weight, held):  # type: ignore[no-untyped-def]
+    """The components that strong edges join, numbered by their first cells; each root is the least cell of its tree."""
+    n = len(held)
+    root = np.arange(n)
+    for e in range(len(i)):
+        a, b = i[e], j[e]
+        if weight[e] < WEAK * np.sqrt(held[a] * held[b]):
+            continue
+        while root[a] != a:
+            root[a] = root[root[a]]
+            a = root[a]
+        while root[b] != b:
+            root[b] = root[root[b]]
+            b = root[b]
+        root[max(a, b)] = min(a, b)
+    block, count = np.empty(n, np.intp), 0
+    for k in range(n):
+        if root[k] == k:
+            block[k] = count
+            count += 1
+        else:
+            block[k] = block[root[k]]
+    return block
 
 
 def lacking(block: Index, gap: Array) -> Array:
