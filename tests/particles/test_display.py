@@ -9,7 +9,7 @@ from user_fields import ToMean
 
 from meanfield import Grid, Uniform, limits, wasserstein_bracket
 from particles import Adaptive, CuckerSmale, Diffusion, EmpiricalMeasure, SelfAttention, VelocityField, simulate
-from particles.display import screen, short
+from particles.display import LINES, screen, short
 
 I2 = np.eye(2)
 WIDE = np.random.default_rng(0).normal(size=(64, 64))
@@ -116,3 +116,16 @@ def test_values_and_lines_are_cut():
     assert short(np.exp) == "exp"
     assert screen([str(k) for k in range(40)]).splitlines()[-2:] == ["… 18 more lines", "39"]
     assert screen(["x" * 100]) == "x" * 79 + "…"
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1, 7])
+def test_lines_that_fit_are_all_shown_and_else_one_tells_how_many_are_not(more):
+    lines = [f"line {k}" for k in range(LINES + more)]
+    shown = screen(lines).splitlines()
+    if more <= 0:
+        assert shown == lines
+        return
+    assert len(shown) == LINES
+    assert shown[-1] == lines[-1]
+    hidden = len(lines) - (LINES - 1)
+    assert [shown[-2], shown[:-2]] == [f"… {hidden} more lines", lines[: LINES - 2]]

@@ -8,7 +8,7 @@ import pytest
 from meanfield import Grid, GridMeasure, wasserstein, wasserstein_bracket
 from meanfield.distances import barycenter, transport
 from particles.errors import InvalidInput, NotSupported
-from particles.fields.spaces import Circle
+from particles.fields.spaces import Circle, Euclidean
 from particles.measure import EmpiricalMeasure
 
 
@@ -133,3 +133,11 @@ def test_clouds_of_two_dimensions_have_no_plan():
         transport(EmpiricalMeasure(np.zeros((2, 2))), EmpiricalMeasure(np.zeros((2, 3))))
     with pytest.raises(InvalidInput, match="dimension"):
         transport(EmpiricalMeasure([0.0, 1.0]), EmpiricalMeasure(np.zeros((2, 3))))
+
+
+def test_straight_lines_that_are_named_are_those_that_are_meant():
+    mu, nu = clouds(0, 2)
+    plain, named = transport(mu, nu), transport(mu, nu, ground=Euclidean())
+    for at in (0.0, 0.3):
+        np.testing.assert_array_equal(named.at(at).points, plain.at(at).points)
+    np.testing.assert_array_equal(named.map, plain.map)

@@ -1,12 +1,14 @@
 """The defect is above what polynomials miss the equation by, measured in more digits at many points of a step."""
 
+from dataclasses import replace
+
 import mpmath
 import numpy as np
 import pytest
 from enclosed import system
 from oracles.precise import LongDouble
 
-from meanfield.limits.enclosures.defect import _weights, defect
+from meanfield.limits.enclosures.defect import _score_error, _weights, defect
 from meanfield.limits.enclosures.series import series, step_length, system_of, value
 from meanfield.limits.head import Head
 
@@ -72,3 +74,20 @@ def test_a_row_whose_sum_is_lost_in_underflow_has_no_bound():
     found = defect(equation, series(equation, np.array([[40.0], [-1.0]]), 1e-3))
     assert np.isinf(found.rate[0])
     assert np.isfinite(found.rate[1])
+
+
+@pytest.mark.parametrize("order", [0, 1, 3])
+def test_coefficients_of_scores_err_by_the_roundings_of_their_terms(order):
+    """B exact, one coefficient of x beside constant differences: sums of (k + 1) d products right within d + 1, …
+
+    so γ_{(k+1)d + d + 4} of Σ_c |Bx_i|_c |x_j − x_l|_c, and nothing else.
+    """
+    equation, x = system(2)
+    p = series(equation, x, 0.2)
+    coefficients, apart = np.zeros_like(p.x), np.zeros_like(p.apart)
+    coefficients[order], apart[0] = x, x[None] - x[p.leaders][:, None]
+    exact = replace(equation, B_error=np.zeros_like(equation.B))
+    found = _score_error(exact, replace(p, x=coefficients, apart=apart))
+    d = x.shape[1]
+    size = np.einsum("ic,ijc->ij", np.abs(x) @ np.abs(equation.B).T, np.abs(apart[0]))
+    np.testing.assert_allclose(found, ((order + 1) * d + d + 4) * 2.0**-53 * size, rtol=1e-8, atol=1e-280)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from meanfield import limits
+from meanfield.limits.run import read_run
 from meanfield.limits.theorems import hard_leaders
 from particles import HardmaxAttention, simulate
 
@@ -82,3 +83,20 @@ def test_other_values_are_not_covered():
     assert limits.hypotheses(HardmaxAttention(I2, I2, np.diag([1.0, 0.5]))).theorem is None
     assert limits.hypotheses(HardmaxAttention(I2, I2, -I2)).theorem is None
     assert limits.hypotheses(HardmaxAttention(I2, I2, I2).in_frame(0.5 * I2)).theorem is None
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_leaders_stay_where_they_win_every_row_at_all_later_times(seed):
+    """x_i(u) = u x_l + (x_i − x_l), u = e^{λ(t−T)} ≥ 1: decided by scores on a fine grid of 1/u."""
+    rng = np.random.default_rng(seed)
+    x, K = rng.uniform(-1.0, 1.0, size=(5, 2)), rng.normal(size=(2, 2))
+    run = read_run(simulate(HardmaxAttention(I2, K @ K.T + 0.1 * I2 + (seed % 2) * K, I2), x, [0.0, 1e-3]))
+    head = hard_leaders.hard_head(run.model)
+    phase = hard_leaders._phase(run, head, 0)
+    leaders = np.argmax(x @ head.score.T @ x.T, axis=1)
+    consistent = bool((leaders[leaders] == leaders).all())
+    wins = []
+    for s in np.linspace(1.0, 1e-3, 2000):
+        at = x[leaders] + s * (x - x[leaders])
+        wins.append((np.argmax(at @ head.score.T @ at.T, axis=1) == leaders).all())
+    assert hard_leaders._stays(phase, 0.0) == (consistent and all(wins))
