@@ -153,7 +153,7 @@ def _contrast(B: Array, points: Array) -> float:
 
 @lru_cache(maxsize=256)
 def _products(V: bytes, B: bytes) -> tuple[float, float]:
-    """`sharp_products` of two matrices by their numbers: both supports, and neighbouring intervals, ask for the same."""
+    """`sharp_products` by the numbers of both matrices: two supports and neighbouring intervals ask for the same."""
     v, b = np.frombuffer(V), np.frombuffer(B)
     d = math.isqrt(len(v))
     return sharp_products(v.reshape(d, d), b.reshape(d, d))
