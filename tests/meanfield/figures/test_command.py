@@ -4,6 +4,7 @@ import base64
 import io
 import re
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 import pytest
 from hostile import is_inert
@@ -38,6 +39,35 @@ def test_workers_draw_the_same_figures(tmp_path):
     assert [path.name for path in there] == [path.name for path in here]
     assert all(a.read_bytes() == b.read_bytes() for a, b in zip(here, there, strict=True))
     assert command.draw("9", tmp_path / "made", executor=lambda: ThreadPoolExecutor(1))[0].exists()
+
+
+def test_workers_that_were_made_are_ended_and_those_that_were_given_stay(tmp_path, monkeypatch):
+    """Also where a figure fails: what was not begun by then is not drawn."""
+    made = []
+
+    def maker():
+        made.append(ThreadPoolExecutor(1))
+        return made[-1]
+
+    def ended(pool):
+        try:
+            pool.submit(int).result()
+        except RuntimeError:
+            return True
+        return False
+
+    def failing(*task):
+        raise ZeroDivisionError
+
+    for drawing in (command._draw_one, failing):
+        monkeypatch.setattr(command, "_draw_one", drawing)
+        raised = pytest.raises(ZeroDivisionError) if drawing is failing else nullcontext()
+        with ThreadPoolExecutor(1) as given:
+            for k, executor in enumerate((given, maker)):
+                with raised:
+                    command.draw("2", tmp_path / f"{drawing.__name__}{k}", executor=executor)
+            assert not ended(given)
+        assert ended(made[-1])
 
 
 def test_threads_of_the_command_line_draw_no_figures(tmp_path, capsys):
