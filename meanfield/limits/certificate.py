@@ -62,7 +62,7 @@ class LimitCertificate(Shown):
         "point", "on set", "diverges" or "unknown".
     bound : array (n,)
         With kind "point" the distance within which the token's true limit lies from `limits`; with kind "on set" that
-        within which its true set lies from the predicted one, which says nothing of a point in it; inf where not
+        within which its true set lies from the predicted one, which tells nothing of a point in it; inf where not
         proved.
     times : array (time,)
         The saved times.
