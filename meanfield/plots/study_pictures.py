@@ -22,7 +22,8 @@ MOST_CURVES = len(COLOURS)
 def convergence(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
     """W₂ against N for every time: seeds as dots, their root mean square and slope, and the slopes that theory knows.
 
-    The law at finite N, where the study knows it, is drawn at its own height; the two rates only by their slopes.
+    The law at finite N, where the study knows it, is drawn at its own height, or at one that is fitted to the same
+    distances, as the legend tells; the two rates only by their slopes.
 
     Parameters
     ----------
@@ -57,7 +58,8 @@ def convergence(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
         label = f"theory, {name.removeprefix('theory_')}: {slope:.2f}"
         drawn += ax.loglog(size, 1.3 * last[0] * (size / size[0]) ** slope, style, color="0.5", label=label)
     if "theory_finite" in ds and np.isfinite(ds["theory_finite"]):
-        label = f"law at finite N, t = 0: {float(ds['theory_finite']):.2f}"
+        fitted = "finite_constant" in ds and bool(np.isfinite(ds["finite_constant"]))
+        label = f"law at finite N, t = 0{', height fitted' * fitted}: {float(ds['theory_finite']):.2f}"
         drawn += ax.loglog(size, ds["finite_rms"], "--", color="black", linewidth=1, label=label)
     ax.set(xlabel="number of particles N", ylabel="$W_2(\\mu^N_t, \\mu_t)$")
     ax.set_xticks(size, [str(n) for n in size])

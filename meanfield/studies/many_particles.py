@@ -318,8 +318,16 @@ def _theory(job: _Job, sizes: npt.NDArray[Any], first: Array) -> dict[str, xr.Va
         "theory_clustered": variable((), np.array(theory["clustered"]), "slope of the rate for separated clusters"),
         "theory_atoms": variable((), np.array(theory["atoms"]), "slope of the rate for laws of finitely many atoms"),
         "theory_finite": variable((), finite_slope, "slope over these sizes of the law at finite N, t = 0"),
-        "finite_rms": variable("size", np.sqrt(finite), "root of the expected square at finite N, t = 0"),
-        "finite_constant": variable((), np.array(fitted.constant), "constant of that law beside log N, fitted"),
-        "finite_constant_error": variable((), np.array(fitted.error), "standard error of that constant"),
-        "finite_p_value": variable((), np.array(fitted.p_value), "p-value of that law over the sizes with all seeds"),
+        "finite_rms": variable(
+            "size", np.sqrt(finite), "root of the expected square at finite N, t = 0, with the constant"
+        ),
+        "finite_constant": variable(
+            (), np.array(fitted.constant), "constant beside log N of the law at finite N, fitted to these distances"
+        ),
+        "finite_constant_error": variable(
+            (), np.array(fitted.error), "standard error of the constant of the law at finite N"
+        ),
+        "finite_p_value": variable(
+            (), np.array(fitted.p_value), "p-value of the law at finite N over the sizes with all seeds"
+        ),
     }

@@ -41,37 +41,45 @@ _SHADES = (
 )
 _LINE = "Blue line: the density, averaged over the cells of the grid. Orange dots: 400 particles, on the axis."
 _CURVES = (
-    "Pale dots: the distance of each seed. Dots and lines in colour: their root mean square at one time. Grey: lines "
+    "Faint dots: the distance of each seed. Dots and lines in colour: their root mean square at one time. Grey: lines "
     "of the slopes that theory knows, drawn above the data since only their slope is known.{} Both axes are "
     "logarithmic."
 )
-_FINITE = " Black dashed: the law at finite N at t = 0, at its own height."
+_FINITE = " Dashed, black (white on a dark page): the law at finite N at t = 0, {}."
+_HEIGHTS = {True: "at the height that was fitted to these distances", False: "at its own height"}
 _TERMS = {
     "W2": "the Wasserstein distance: the root of the least mean square way that carries one measure to the other.",
     "slope": "of the logarithm of the root mean square distance against that of N, fitted to all sizes.",
     "±": "half the 95 % interval of the root mean square over the seeds.",
+    "95% interval": "from seed to seed, by the jackknife with Student's t.",
     "theory, connected": "the rate for a law whose support is connected, its logarithm read as a slope between the "
     "sizes.",
     "theory, clustered": "the rate for a law made of separated clusters: the number of particles in each fluctuates.",
     "theory, atoms": "the rate for a law made of finitely many points.",
-    "law at finite N": "the expected distance at these N themselves, lower-order terms included; not a limit as N → ∞.",
-    "to the limit": "the least W2 from the particles, or the solution, to a measure on the limit set of the certified "
-    "run.",
-    "error, space": "of the solution, from its representation on the mesh or grid; W2 between what it is and what is "
-    "kept.",
-    "error, time": "of the integration in time, of the solution and of the particles.",
+    "law at finite N": "the slope of the expected distance at these N themselves, lower-order terms included; not a "
+    "limit as N → ∞.",
+    "Hotelling's T²": "a test of several means at once, whose rows may depend on each other; a small p speaks against "
+    "the law.",
+    "to the limit": "the least W2 from the particles, root mean square over the seeds, or from the solution to a "
+    "measure on the limit set of the certified run.",
+    "error, space": "of the solution, since a mesh or grid of finitely many cells stands for it; in W2, as estimated "
+    "by the run.",
+    "error, time": "of the integration in time, of the solution and of the particles, as estimated by the runs.",
     "error, transport": "half the width of the interval that is proved to hold each distance.",
 }
 
-_BUDGET = (
-    " The last rows are what else is known of the error of every distance: of the solution in space, of both solutions "
-    "in time, as estimated by the runs, and of the transport, a proved bound."
+_LAWS = {"connected": "connected laws", "clustered": "separated clusters", "atoms": "finitely many atoms"}
+"""What the known rates are about."""
+
+_SHARED = (
+    "Each seed draws one cloud and takes its first N points, at every time the same ones: the sizes share points and "
+    "are not independent. "
 )
-
-
+_BUDGET = " The rows “error, …” are what else is known of the error of every distance."
 _TO_LIMIT = (
-    " Above them stands the distance to the limit set of a run of {} particles ({}), of N particles (root mean square "
-    "over the seeds) and of the solution: other clouds have other leaders, so that it need not vanish."
+    " The last rows are distances to the limit set of one run of {n} particles ({status}). That of the solution is "
+    "{first:.3g} at t = {start:g} and {last:.3g} at t = {stop:g}; the certified run itself is {own} from its set. "
+    "Other clouds have other leaders, so that only the certified run has to come near this set."
 )
 _NO_FRAME = "it is known in another frame than that of the solution."
 
@@ -81,10 +89,7 @@ class ConvergencePart(Part):
     """The times of the comparison, the numbers of particles N, and the number of seeds."""
 
     name: ClassVar[str] = "convergence"
-    cost: ClassVar[str] = (
-        "the solution, whose density is found through the inverse of the flow at each saved time, and the distances "
-        "of the largest N to it"
-    )
+    cost: ClassVar[str] = "the solution of (6.1), and the distances of the largest N to it"
 
     times: Array
     sizes: tuple[int, ...]
@@ -109,7 +114,7 @@ class ConvergencePart(Part):
         setting = study.setting
         study.expect_tasks()
         reference = study.keep(_reference(study, self.times), "solution")
-        certificate, words = self._certificate(study)
+        run, certificate, words = self._certificate(study)
         ds = convergence(
             setting.model,
             setting.law,
@@ -131,7 +136,8 @@ class ConvergencePart(Part):
             "Root mean square over the seeds of the distance between N particles and the solution of (6.1), with half "
             "its 95% interval, and the slope of its logarithm. "
         )
-        text += _rates(setting.law) + _finite_law(ds) + _BUDGET + words
+        text += _SHARED + _rates(setting.law) + _compared(ds) + _finite_law(ds) + _BUDGET
+        text += words if run is None or certificate is None else _to_limit(ds, run, certificate)
         table = _table(ds)
         told = text + " " + table.text()
         terms = {word: meaning for word, meaning in _TERMS.items() if word in told}
@@ -139,21 +145,21 @@ class ConvergencePart(Part):
             "Convergence in the number of particles",
             text,
             table,
-            Picture(path, _CURVES.format(_FINITE if np.isfinite(ds["theory_finite"]) else "")),
+            Picture(path, _CURVES.format(_finite_curve(ds))),
             formulas=[mathml.EMPIRICAL],
             terms=terms,
         )
         study.add(section)
 
-    def _certificate(self, study: Workspace) -> tuple[LimitCertificate | None, str]:
-        """The certificate of the run of `certificate`, None without a limit set, and what the report has of it."""
+    def _certificate(self, study: Workspace) -> tuple[xr.Dataset | None, LimitCertificate | None, str]:
+        """The run of `certificate`, its certificate, None without a limit set, and why it is none."""
         if self.certified is None:
-            return None, ""
-        run = self.certified
-        ds, found = run.certified(study, enclose=False)
+            return None, None, ""
+        ds, found = self.certified.certified(study, enclose=False)
         if found.limit_set is None or found.frame != ds.attrs["frame"]:
-            return None, " There is no certified limit set to measure a distance to: " + (found.reason or _NO_FRAME)
-        return found, _TO_LIMIT.format(run.particles, found.status)
+            why = found.reason or _NO_FRAME
+            return None, None, f" There is no certified limit set to measure a distance to: {why}"
+        return ds, found, ""
 
 
 def _sizes(value: Any) -> tuple[int, ...]:
@@ -217,25 +223,92 @@ def _rates(law: object) -> str:
     space = {1: "on the line", 2: "in the plane", 3: "in space"}[d]
     return (
         f"Empirical measures of a connected law {space} approach it like {connected}, of a law made of separated "
-        "clusters like N^(-1/4): as clusters form, the slope flattens."
+        "clusters like N^(-1/4)."
     )
 
 
+def _compared(ds: xr.Dataset) -> str:
+    """At which times the interval of the slope holds the slope of each known rate, in words."""
+    told = []
+    low, high, times = ds["slope_low"].values, ds["slope_high"].values, ds["time"].values
+    for rate in RATES:
+        if not np.isfinite(slope := float(ds[f"theory_{rate}"])):
+            continue
+        inside = (low <= slope) & (slope <= high)
+        places = [
+            f"{word} the 95% interval {_at(times[chosen])}"
+            for word, chosen in (("inside", inside), ("outside", ~inside))
+            if chosen.any()
+        ]
+        told.append(f"the slope of that rate for {_LAWS[rate]}, {slope:.3f}, lies {' and '.join(places)}")
+    return f" Over these sizes {'; '.join(told)}." if told else ""
+
+
+def _at(times: Array) -> str:
+    """These times in words; of many the first and the last."""
+    if len(times) > 4:
+        return f"at {len(times)} of the times from t = {times[0]:g} to {times[-1]:g}"
+    *others, last = (f"{t:g}" for t in times)
+    return f"at t = {', '.join(others)} and {last}" if others else f"at t = {last}"
+
+
+def _fitted(ds: xr.Dataset) -> bool:
+    """Whether a constant of the law at finite N was fitted to the distances that it is compared with."""
+    return bool(np.isfinite(ds["finite_constant"]))
+
+
+def _finite_curve(ds: xr.Dataset) -> str:
+    """What the picture has of the law at finite N."""
+    return _FINITE.format(_HEIGHTS[_fitted(ds)]) if np.isfinite(ds["theory_finite"]) else ""
+
+
 def _finite_law(ds: xr.Dataset) -> str:
-    """Whether the slope at t = 0 covers the law at finite N, in words; nothing where no law is known."""
-    finite, p = float(ds["theory_finite"]), float(ds["finite_p_value"])
+    """What the law at finite N has fitted, whether the interval at t = 0 holds its slope, and what a test covers."""
+    finite, fitted = float(ds["theory_finite"]), _fitted(ds)
     if not np.isfinite(finite):
         return ""
     inside = float(ds["slope_low"][0]) <= finite <= float(ds["slope_high"][0])
     why = (
-        "At these N the rate's logarithm has a constant beside it"
-        if np.isfinite(ds["finite_constant"])
-        else "On an interval the expected square is known exactly"
+        " At these N the rate's logarithm has a constant beside it, which is fitted to these same distances at t = 0: "
+        f"{float(ds['finite_constant']):.2f} ± {float(ds['finite_constant_error']):.2f}, its standard error. So the "
+        "height of this law at finite N is no finding"
+        if fitted
+        else " On an interval the expected square at finite N is known exactly, with nothing fitted"
     )
+    where = "inside" if inside else "outside"
+    return f"{why}; its slope, {finite:.3f}, lies {where} the 95% interval at t = 0." + _tested(ds, fitted=fitted)
+
+
+def _tested(ds: xr.Dataset, *, fitted: bool) -> str:
+    """Which sizes the test of the law at finite N is about, with its degrees of freedom; nothing without a test."""
+    p, counts, sizes = float(ds["finite_p_value"]), ds["seeds"].values, ds["size"].values
+    if not np.isfinite(p):
+        return ""
+    full = counts == counts.max()
+    free, seeds = int(full.sum()) - fitted, int(counts.max())
+    rest = "" if full.all() else f"; N = {', '.join(map(str, sizes[~full]))} are not tested"
     return (
-        f" {why}: the law at finite N has the slope {finite:.3f} at t = 0, which the interval "
-        f"{'covers' if inside else 'does not cover'}"
-        + (f" (Hotelling's T² test over the sizes with all seeds: p = {p:.2f})." if np.isfinite(p) else ".")
+        f" Hotelling's T² tests it at N = {', '.join(map(str, sizes[full]))}, the sizes with all {seeds} seeds, on "
+        f"{free} and {seeds - free} degrees of freedom{', one size less for the constant' * fitted}: p = {p:.2f}{rest}."
+    )
+
+
+def _to_limit(ds: xr.Dataset, run: xr.Dataset, found: LimitCertificate) -> str:
+    """How far the solution, and the certified run itself, are from the limit set over these times."""
+    assert found.limit_set is not None
+    to_set = ds["solution_limit_distance"].values
+    end = float(run["time"][-1])
+    times = sorted({min(float(t), end) for t in ds["time"].values[[0, -1]]} | {end})
+    positions = run["position"].sel(time=times, method="nearest").transpose("time", "particle", "component")
+    own = [np.sqrt(found.limit_set.distance(x) ** 2 @ found.weights) for x in positions.values]
+    return _TO_LIMIT.format(
+        n=len(found.weights),
+        status=found.status,
+        first=float(to_set[0]),
+        start=float(ds["time"][0]),
+        last=float(to_set[-1]),
+        stop=float(ds["time"][-1]),
+        own=", ".join(f"{v:.3g} (t = {float(t):g})" for v, t in zip(own, positions["time"], strict=True)),
     )
 
 
@@ -255,11 +328,11 @@ def _table(ds: xr.Dataset) -> TextTable:
             rows.append([f"theory, {rate}", "", *(f"{slope:.3f}" for _ in times)])
     if np.isfinite(finite := float(ds["theory_finite"])):
         rows.append(["law at finite N", "", f"{finite:.3f}", *("" for _ in times[1:])])
-    if "limit_distance" in ds:
-        rows += _limit_rows(ds)
     transport = ds["half_width"].max(("size", "seed"))
     for kind, errors in (("space", ds["space_error"]), ("time", ds["time_error"]), ("transport", transport)):
         rows.append([f"error, {kind}", "", *(f"{v:.1e}" if np.isfinite(v) else "not known" for v in errors.values)])
+    if "limit_distance" in ds:
+        rows += _limit_rows(ds)
     return TextTable(["N", "seeds", *(f"W2 at t={t:g}" for t in times)], rows)
 
 

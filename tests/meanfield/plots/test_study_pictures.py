@@ -104,6 +104,8 @@ def test_the_picture_of_convergence_is_what_its_caption_tells():
     np.testing.assert_array_equal(finite.get_ydata(), ds["finite_rms"])
     assert (finite.get_linestyle(), finite.get_color()) == ("--", "black")
     assert finite.get_label() == "law at finite N, t = 0: -0.47"
+    *_, fitted = plots.convergence(convergent(finite_constant=4.9))
+    assert fitted.get_label() == "law at finite N, t = 0, height fitted: -0.47"
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
     assert ax.get_xticks().tolist() == [10, 40, 90]
     assert ax.get_xticks(minor=True).tolist() == []

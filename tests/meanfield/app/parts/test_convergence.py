@@ -1,6 +1,7 @@
 """The part on convergence: its sentence follows the kind of law and its space, its table what is known."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -9,7 +10,16 @@ from run_of_part import kept, run_part
 
 from meanfield import Normal, Uniform
 from meanfield.app.config import read_study
-from meanfield.app.parts.convergence import _TERMS, ConvergencePart, _finite_law, _rates, _table
+from meanfield.app.parts.convergence import (
+    _TERMS,
+    ConvergencePart,
+    _compared,
+    _finite_curve,
+    _finite_law,
+    _rates,
+    _table,
+    _tested,
+)
 from meanfield.app.study import run_study
 from meanfield.app.table import Table
 from meanfield.pages import mathml
@@ -113,7 +123,10 @@ def test_a_certificate_measures_both_to_its_limit_set(tmp_path):
             assert len({len(cell.partition(".")[2]) for cell in column}) == 1
         assert float(ds["solution_limit_distance"][1]) < float(ds["solution_limit_distance"][0])
     report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert "limit set of a run of 6 particles" in report
+    # The run itself comes near its set: at its end it is much nearer than at the times of the comparison.
+    assert "limit set of one run of 6 particles" in report
+    first, _, last = (float(v) for v in re.findall(r"([\d.e-]+) \(t = [\d.]+\)", report))
+    assert last < 0.05 * first
     assert "to the limit, solution" in report
 
 
@@ -169,13 +182,14 @@ def test_the_section_has_every_row_every_sentence_and_every_word(ran):
     assert section.table.rows == _table(ds).rows
     assert _rates(Uniform((-1, 1))) in section.text
     assert _finite_law(ds) in section.text
-    assert "limit set of a run of 6 particles (conditional)" in section.text
-    assert "The last rows are what else is known of the error" in section.text
+    assert "limit set of one run of 6 particles (conditional)" in section.text
+    assert "takes its first N points, at every time the same ones: the sizes share points" in section.text
+    assert _compared(ds) in section.text
     told = section.text + " " + section.table.text()
     assert section.terms == {word: text for word, text in _TERMS.items() if word in told}
     assert {"W2", "slope", "±", "theory, connected", "to the limit", "error, space"} <= set(section.terms)
     assert "theory, atoms" not in section.terms
-    assert "Black dashed: the law at finite N" in section.picture.caption
+    assert "the law at finite N at t = 0, at its own height" in section.picture.caption
     assert len(pictures["convergence"].axes[0].lines) > 6
 
 
@@ -192,10 +206,10 @@ def test_the_rows_of_the_table_stand_in_their_order(ran):
         "slope",
         "95% interval",
         *rates,
-        *ends,
         "error, space",
         "error, time",
         "error, transport",
+        *ends,
     ]
     rows = {row[0]: row[1:] for row in table.rows}
     assert rows["slope"] == ["", *(f"{v:.3f}" for v in ds["slope"].values)]
@@ -214,13 +228,47 @@ def test_the_law_at_finite_sizes_is_told_with_its_test(ran):
     known = ds.assign(theory_finite=-0.5, finite_p_value=0.25, finite_constant=np.nan)
     known["slope_low"][0], known["slope_high"][0] = -0.5, -0.4
     assert _finite_law(known) == (
-        " On an interval the expected square is known exactly: the law at finite N has the slope -0.500 at t = 0, "
-        "which the interval covers (Hotelling's T² test over the sizes with all seeds: p = 0.25)."
+        " On an interval the expected square at finite N is known exactly, with nothing fitted; its slope, -0.500, "
+        "lies inside the 95% interval at t = 0. Hotelling's T² tests it at N = 4, 8, the sizes with all 5 seeds, on "
+        "2 and 3 degrees of freedom: p = 0.25."
     )
+    assert _finite_curve(known).endswith("at its own height.")
     known["slope_low"][0] = -0.45
-    unknown = _finite_law(known.assign(finite_p_value=np.nan, finite_constant=1.0))
-    assert unknown.startswith(" At these N the rate's logarithm has a constant beside it")
-    assert unknown.endswith("which the interval does not cover.")
+    fitted = known.assign(finite_p_value=np.nan, finite_constant=4.888, finite_constant_error=0.361)
+    assert _finite_law(fitted) == (
+        " At these N the rate's logarithm has a constant beside it, which is fitted to these same distances at t = 0: "
+        "4.89 ± 0.36, its standard error. So the height of this law at finite N is no finding; its slope, -0.500, lies "
+        "outside the 95% interval at t = 0."
+    )
+    assert _finite_curve(fitted).endswith("at the height that was fitted to these distances.")
+    assert _finite_curve(known.assign(theory_finite=np.nan)) == ""
+
+
+def test_a_test_of_some_sizes_names_them_and_those_that_it_leaves_out():
+    """Three sizes with 20 seeds and one constant fitted: two contrasts are tested, on 2 and 18 degrees of freedom."""
+    seeds = [20, 20, 20, 12, 7]
+    ds = xr.Dataset({"seeds": ("size", seeds), "finite_p_value": 0.51}, {"size": [32, 100, 316, 1000, 3162]})
+    assert _tested(ds, fitted=True) == (
+        " Hotelling's T² tests it at N = 32, 100, 316, the sizes with all 20 seeds, on 2 and 18 degrees of freedom, "
+        "one size less for the constant: p = 0.51; N = 1000, 3162 are not tested."
+    )
+    assert _tested(ds.assign(finite_p_value=np.nan), fitted=True) == ""
+
+
+def test_at_which_times_an_interval_holds_the_slope_of_a_rate():
+    rates = {"theory_connected": -0.416, "theory_clustered": -0.25, "theory_atoms": np.nan}
+    ends = {"slope_low": ("time", [-0.463, -0.42, -0.3]), "slope_high": ("time", [-0.434, -0.40, -0.2])}
+    ds = xr.Dataset({**rates, **ends}, {"time": [0.0, 0.5, 1.0]})
+    assert _compared(ds) == (
+        " Over these sizes the slope of that rate for connected laws, -0.416, lies inside the 95% interval at t = 0.5 "
+        "and outside the 95% interval at t = 0 and 1; the slope of that rate for separated clusters, -0.250, lies "
+        "inside the 95% interval at t = 1 and outside the 95% interval at t = 0 and 0.5."
+    )
+    assert "outside the 95% interval at t = 0, 0.5 and 1" in _compared(ds.assign(theory_connected=-0.6))
+    assert "inside" not in _compared(ds.assign(theory_connected=-0.6, theory_clustered=np.nan))
+    assert _compared(ds.assign(theory_connected=np.nan, theory_clustered=np.nan)) == ""
+    many = xr.concat([ds.assign_coords(time=ds["time"] + 2 * k) for k in range(2)], "time", data_vars="minimal")
+    assert "at 6 of the times from t = 0 to 3" in _compared(many.assign(theory_connected=-0.6))
 
 
 @pytest.mark.parametrize("sizes", ["[8]", "[8, 4]", "[4, 4]", "[0, 4]"])
