@@ -139,7 +139,10 @@ class StandingProcesses:
 
     def begin(self) -> None:
         """Start the processes, which import the library while this one has other work."""
-        self().submit(_nothing)
+        pool = self()
+        # A pool starts one process at a time, and only where all others are busy.
+        for _ in range(self._processes.workers):
+            pool.submit(_nothing)
 
     def __enter__(self) -> Self:
         return self
