@@ -34,7 +34,7 @@ class TextTable:
         head = "".join(f"<th scope='col'>{escape(cell)}</th>" for cell in self.header)
         cells = [[escape(cell).replace(" ± ", "&nbsp;±&nbsp;") for cell in row] for row in self.rows]
         body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in cells)
-        return f"<div class='wide'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        return f"<div class='wide cells'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
 
 
 def column_format(values: npt.ArrayLike, digits: int = 3) -> str:

@@ -10,9 +10,11 @@ from meanfield import limits
 from meanfield.app.config import StudyConfig
 from meanfield.app.report import Section
 from meanfield.app.workspace import Workspace, prepare_folder
+from meanfield.limits.theorems.listed import theorem
 from meanfield.pages import mathml
 from meanfield.studies.executors import Executors
 from particles import SoftmaxField
+from particles.dataset import REFERENCES
 from particles.errors import StoreError
 
 log = logging.getLogger(__name__)
@@ -50,20 +52,40 @@ def run_study(
 
 
 _MODEL = (
-    "Which of the paper's theorems applies to this model, and the numbers that decide it: each line is one hypothesis, "
-    "with the theorem that needs it. A theorem applies only where all its lines end in yes, so that single lines of a "
-    "theorem that does not apply may hold."
+    "Which theorem applies to this model, and the numbers that decide it: each line is one hypothesis. Of a theorem "
+    "that does not apply only the hypotheses stand here that do not hold, or that rounding leaves open. Theorems and "
+    f"formulas with numbers, (6.1) say, are those of {REFERENCES}, where no other paper is named."
 )
 _TERMS = {
     "margin": "how far a number is from where the hypothesis begins to fail, rounding taken off; negative where it "
-    "fails.",
+    "fails. Of an equality: how far the number is below what rounding may leave of 0.",
     "UNDECIDED": "rounding hides on which side of its threshold the number lies.",
     "λ₁, λ₂": "the eigenvalues of V of largest modulus.",
     "φ₁, φ₁*": "the unit eigenvector of λ₁, and the left eigenvector with φ₁*(φ₁) = 1.",
     "F ⊕ G": "the splitting of the space into the eigenspace of λ₁ and the invariant subspace of all other "
     "eigenvalues.",
-    "rescaled": "coordinates z = e^{−tV} x (3.1), in which tokens of growing size may come to rest.",
+    "resolved in float64": "the two parts are far enough from each other that rounding does not mix them up.",
+    "rescaled": "the coordinates z = exp(−tV) x of (3.1): what grows like exp(tV) stays bounded in them, and what "
+    "exp(tV) makes shrink may grow.",
 }
+
+
+def hypotheses_told(found: limits.Hypotheses) -> str:
+    """The hypotheses of the theorems that apply, then of each other theorem what is in its way."""
+    if not found.checks:
+        return str(found)
+    applies = [name for name in (found.theorem, *found.others) if name]
+    lines = [] if applies else ["No theorem applies."]
+    for name in applies:
+        lines += [f"Theorem {name} applies: {theorem(name).statement}", *(f"  {check}" for check in found.checks[name])]
+    for name, checks in found.checks.items():
+        if name in applies:
+            continue
+        how = "is undecided" if name in found.undecided else "does not apply"
+        lines.append(f"Theorem {name} {how}: {theorem(name).statement}")
+        lines += [f"  {check}" for check in checks if not check.holds]
+    eigenvalues = [line for line in str(found).splitlines() if line.startswith("  eigenvalues of V")]
+    return "\n".join([*lines, *(line.strip() for line in eigenvalues)])
 
 
 def _model(study: Workspace) -> Section:
@@ -73,6 +95,6 @@ def _model(study: Workspace) -> Section:
         formulas.append(mathml.ATTENTION)
     if model.frame is not None:
         formulas.append(mathml.RESCALED)
-    words = str(limits.hypotheses_of(model, factors=study.setting.factors))
+    words = hypotheses_told(limits.hypotheses_of(model, factors=study.setting.factors))
     terms = {word: text for word, text in _TERMS.items() if any(part in words for part in word.split(", "))}
     return Section("Model", _MODEL, verbatim=words, formulas=formulas, terms=terms)

@@ -11,6 +11,9 @@ from pathlib import Path
 
 _HERE = Path(__file__).parent
 
+BROAD = 2.0
+"""Width over height above which a picture is several panels side by side, unreadable on the width of a phone."""
+
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
@@ -69,8 +72,11 @@ def table(rows: Mapping[str, str]) -> str:
 
 
 def image(data: bytes, caption: str, alternative: str) -> str:
-    """A PNG inside the page, with the text below it and the one in its place."""
+    """A PNG inside the page, with the text below it and the one in its place; a broad one scrolls on a phone."""
     encoded = base64.b64encode(data).decode("ascii")
+    width, height = (int.from_bytes(data[k : k + 4], "big") for k in (16, 20))
     picture = f'<img alt="{escape(alternative)}" src="data:image/png;base64,{encoded}">'
+    if width > BROAD * height:
+        picture = f'<div class="wide broad">{picture}</div>'
     words = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     return f"<figure>{picture}{words}</figure>"

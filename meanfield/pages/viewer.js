@@ -11,8 +11,8 @@
     return "rgb(" + [0, 1, 2].map((k) => Math.round(part(low, k) + share * (part(high, k) - part(low, k)))).join(",") + ")";
   }
 
-  function ticks([low, high]) {
-    const raw = (high - low) / 4;
+  function ticks([low, high], length, each) {
+    const raw = (high - low) / Math.max(2, Math.min(6, Math.floor(length / each)));
     const unit = 10 ** Math.floor(Math.log10(raw));
     const step = unit * [1, 2, 5, 10].find((m) => m * unit >= raw);
     const found = [];
@@ -53,7 +53,7 @@
         if (this.frame >= last) return this.stop();
         this.slider.value = this.frame + 1;
         return this.draw();
-      }, Math.max(60, Math.min(400, 6000 / (last + 1))));
+      }, Math.max(60, Math.min(1500, 6000 / (last + 1))));
       this.draw();
     }
 
@@ -164,10 +164,10 @@
       this.pen.fillStyle = css("--ink");
       this.pen.strokeRect(area.x, area.y, area.wide, area.tall);
       this.pen.textAlign = "center";
-      for (const x of ticks(box[0])) this.pen.fillText(String(x), at(x, 0)[0], area.y + area.tall + 15);
+      for (const x of ticks(box[0], area.wide, 55)) this.pen.fillText(String(x), at(x, 0)[0], area.y + area.tall + 15);
       this.pen.fillText(names[0], area.x + area.wide / 2, area.y + area.tall + 32);
       this.pen.textAlign = "right";
-      for (const y of names[1] ? ticks(box[1]) : []) this.pen.fillText(String(y), area.x - 5, at(0, y)[1] + 4);
+      for (const y of names[1] ? ticks(box[1], area.tall, 30) : []) this.pen.fillText(String(y), area.x - 5, at(0, y)[1] + 4);
       this.pen.save();
       this.pen.translate(11, area.y + area.tall / 2);
       this.pen.rotate(-Math.PI / 2);

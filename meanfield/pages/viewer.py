@@ -28,7 +28,7 @@ LEVELS = 2**16 - 2
 
 _DENSITY = {
     1: "Blue line: the density.",
-    2: "Shades: the density, from 0 to its largest value at the time, which stands at the bar.",
+    2: "Shades of blue: the density, from 0 to its largest value at the time, which stands at the bar.",
     3: f"Blue: the {CELLS} cells of largest density at the time, faint where it is less.",
 }
 
@@ -64,8 +64,8 @@ def viewer(ds: xr.Dataset, name: str, *, cloud: xr.Dataset | None = None, curves
     source = ds if cloud is None else cloud
     notes: list[str] = []
     x, names = _tokens(source, times[chosen], notes) if "position" in source else (None, _names(ds))
-    if len(chosen) < len(times):
-        notes.append(f"{len(chosen)} of {len(times)} saved times")
+    of_all = f" of {len(times)}" if len(chosen) < len(times) else ""
+    notes.append(f"{len(chosen)}{of_all} saved time{'s' * (len(times) > 1)}")
     edges = _edges(ds) if "density" in ds else None
     box = _box(x, edges)
     data: dict[str, Any] = {
@@ -80,7 +80,13 @@ def viewer(ds: xr.Dataset, name: str, *, cloud: xr.Dataset | None = None, curves
     if edges is not None:
         field = ds["density"].isel(time=chosen).transpose("time", *_axes(ds)).values
         data["density"] = _cloud_of_cells(field, edges, box) if len(edges) == 3 else _map(field, edges)
-    return View(_markup(name, data), _caption(data, notes))
+    return View(_markup(name, data), _caption(data, notes, "tokens" if cloud is None else "particles"))
+
+
+def shown_box(ds: xr.Dataset) -> list[tuple[float, float]]:
+    """The range of each axis in the viewer of a run in d ≤ 3: what is drawn beyond it is cut off there."""
+    x = ds["position"].transpose("time", "particle", "component").values
+    return [(low, high) for low, high in _box(x, None).tolist()]
 
 
 def _times(ds: xr.Dataset) -> Array:
@@ -191,12 +197,12 @@ def _cloud_of_cells(field: Array, edges: list[Array], box: Array) -> dict[str, A
     return {"count": count, "places": _places(places, box), "shades": shades, "largest": largest}
 
 
-def _caption(data: dict[str, Any], notes: list[str]) -> str:
+def _caption(data: dict[str, Any], notes: list[str], dots: str) -> str:
     words = []
     if "density" in data:
         words.append(_DENSITY[data["dim"]])
     if "tokens" in data:
-        words.append("Orange: tokens.")
+        words.append(f"Orange: {dots}.")
     if data["curves"]:
         words.append("Dashed: the set that the theorem predicts.")
     if notes:

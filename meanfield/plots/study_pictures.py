@@ -72,7 +72,8 @@ def convergence(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
 def stability(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
     """W₂ between two solutions, its largest growth to first order, and the bounds on it where they fit the picture.
 
-    The legend names the time from which on a bound is vacuous for all pairs. Of many pairs (a dimension `seed`) every
+    What was not computed is not drawn. The legend names the time from which on a bound is vacuous for all pairs. Of
+    many pairs (a dimension `seed`) every
     distance and a posteriori bound is drawn, and the least of the worst cases (6.6) of any pair.
 
     Parameters
@@ -85,7 +86,7 @@ def stability(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
     Returns
     -------
     list of artists
-        The distances, the growth to first order, and the bounds.
+        The distances, the growth to first order and the bounds, those of them that there are.
 
     Raises
     ------
@@ -101,10 +102,13 @@ def stability(ds: xr.Dataset, ax: Axes | None = None) -> list[Artist]:
     fine = np.linspace(time[0], time[-1], 400)
     drawn: list[Artist] = list(ax.semilogy(time, distance, "o-", color=COLOURS[0], markersize=3))
     drawn[0].set_label("$W_2(\\mu_t, \\nu_t)$")
-    first_order = distance[0, 0] * np.exp(ds["log_growth_linear"].max("seed"))
     style: dict[str, Any] = {"color": COLOURS[0], "linewidth": 2.5, "zorder": 4}
-    drawn += ax.semilogy(time, first_order, ":", **style, label="to first order, at most")
+    if np.isfinite(ds["log_growth_linear"]).all():
+        first_order = distance[0, 0] * np.exp(ds["log_growth_linear"].max("seed"))
+        drawn += ax.semilogy(time, first_order, ":", **style, label="to first order, at most")
     for (name, where), colour in zip(BOUNDS.items(), (COLOURS[6], COLOURS[2], COLOURS[1]), strict=True):
+        if np.isnan(ds[name]).any():
+            continue
         until = float(informative_until(ds, name).max())
         label = where + (f", vacuous from t = {until:.2g}" if until < time[-1] else "")
         # A bound on one pair is none on another: each is drawn; the worst cases differ by less than a line's width.

@@ -23,7 +23,6 @@ from meanfield.solve import coarseness, solve
 from meanfield.studies.atoms import AtomicLaw
 from meanfield.studies.many_particles import convergence
 from meanfield.studies.rates import LEAST_SEEDS, RATES, seed_counts
-from meanfield.studies.tasks import seeded
 from particles import simulate
 from particles.checks import Array, as_times
 from particles.errors import RunStopped
@@ -31,15 +30,18 @@ from particles.errors import RunStopped
 _CLOUD = 4096
 """Particles of the reference where there is a density but no grid."""
 
+_DRAWN = 400
+"""Particles that are drawn over the density."""
+
 _SOLUTION = (
-    "The density that solves (6.1), and 400 particles drawn from the initial law and moved by the same field: the more "
-    "particles, the nearer they are to it."
+    f"The density that solves (6.1), and {_DRAWN} particles drawn from the initial law and moved by the same field: "
+    "the more particles, the nearer they are to it."
 )
 _SHADES = (
     "Shades of blue: the density, averaged over the cells of the grid, so that a cell which the support covers in "
-    "part is lighter; each bar has its own scale. Orange dots: 400 particles."
+    f"part is lighter; each bar has its own scale. Orange dots: {_DRAWN} particles."
 )
-_LINE = "Blue line: the density, averaged over the cells of the grid. Orange dots: 400 particles, on the axis."
+_LINE = f"Blue line: the density, averaged over the cells of the grid. Orange dots: {_DRAWN} particles, on the axis."
 _CURVES = (
     "Faint dots: the distance of each seed. Dots and lines in colour: their root mean square at one time. Grey: lines "
     "of the slopes that theory knows, drawn above the data since only their slope is known.{} Both axes are "
@@ -185,8 +187,10 @@ def _reference(study: Workspace, times: Array) -> xr.Dataset:
     setting, progress = study.setting, study.progress
     saves = np.unique(np.concatenate([[0.0], times]))
     if setting.grid is None:
-        return simulate(setting.model, setting.tokens(_CLOUD, 2), saves, progress=progress)
-    cloud = simulate(setting.model, setting.law.sample(400, seeded(setting.seed, 3)), saves)
+        ds = simulate(setting.model, setting.tokens(_CLOUD, 2), saves, progress=progress)
+        return ds.assign_attrs(initial_points=setting.drawn(_CLOUD, 2))
+    cloud = simulate(setting.model, setting.tokens(_DRAWN, 3), saves)
+    study.keep(cloud.assign_attrs(initial_points=setting.drawn(_DRAWN, 3)), "solution_particles")
     check_box(cloud, setting)
     try:
         ds = solve(setting.model, setting.grid.initial, saves, scheme=setting.grid.scheme, progress=progress)

@@ -16,10 +16,11 @@ from meanfield.app.report import Picture, Section, TextTable
 from meanfield.app.table import Table, at_least, positive_number
 from meanfield.app.workspace import Workspace
 from meanfield.figures import limit_set
-from meanfield.pages.viewer import viewer
+from meanfield.pages.viewer import shown_box, viewer
 from meanfield.studies.clustered import clustered_limit
 from particles import simulate
 from particles.checks import Array, as_times, count
+from particles.dataset import model_of, provenance
 from particles.errors import InvalidInput
 
 log = logging.getLogger(__name__)
@@ -36,11 +37,14 @@ _CONJECTURE = (
     "conjecture. Distances are to those that the run shows at its end."
 )
 _THEOREM = (
-    "The distance of each token to the set that the theorem predicts falls at an exponential rate once each token "
-    "attends to one leader. The distance at the last time is how far the tokens still are from the set; the bound of a "
-    "certificate that has one, which may be far smaller, is on where their limits lie. The rank of the attention "
-    "matrix may rise at first, as scores grow apart; it falls to the number of leaders."
+    "The distance of each token to the set that the theorem predicts is how far it still is from it at that time."
 )
+_OF_WHAT = {
+    "point": " The bound of the certificate, which may be far smaller, is on where the limit points of the tokens lie.",
+    "on set": " The bound of the certificate, which may be far smaller, is on where the sets of the tokens lie; where "
+    "a token ends on its set is not known, nor that it comes to rest there.",
+}
+_DECAY = {"exponential": "at an exponential rate", "algebraic": "like a power of t"}
 _TERMS = {
     "leader": "a token that others come to attend to, with a weight that tends to 1.",
     "P(t)": "the attention matrix: row i holds the weights with which token i attends to all tokens.",
@@ -48,12 +52,19 @@ _TERMS = {
     "conditional": "proved, given what stands after “given that”, the measured integration error among it.",
     "observed": "the run is near the predicted set at its end; nothing is proved.",
     "undecided": "nothing is proved, and the run is not near a predicted set at its end, or none is predicted.",
-    "largest bound": "the limit of every token lies within this distance of the point that the certificate names.",
+    "largest bound": "how far at most the limit of a token lies from where the certificate has it; of a token “on set” "
+    "the set that it tends to, and no point in it: along its set a token may move on without end.",
     "on set": "a token of which only the set is known that its distance to tends to 0.",
-    "rate": "the slope of the logarithm of the distance over the fitted times.",
-    "rates of its windows": "the same slope over windows of half the length: how well one rate serves.",
-    "W2 to the limit": "from the tokens to their limit points, or, where only a set is predicted, to the nearest "
-    "measure on that set; where the certificate is undecided it need not tend to 0.",
+    "rate": "the slope of the logarithm of the distance, against t or log t, whichever fits better.",
+    "rates of its windows": "the least and largest slope over all windows of half the fitted times: how well one rate "
+    "serves.",
+    "fitted for t in": "the later half of the saved times at which the distance exceeds ten times its error and 1e-11 "
+    "of its largest value, all of them where they are few.",
+    "W2 to the limit": "the Wasserstein distance from the tokens to their limit points, or, where only a set is "
+    "predicted, to the nearest measure on that set; where the certificate is undecided it need not tend to 0.",
+    "copies": "runs from initial tokens moved at random by the distance named, relative to the largest token: where "
+    "they part, a saddle is near.",
+    "φ₁*": "the left eigenvector of the leading eigenvalue, with φ₁*(φ₁) = 1 for the unit eigenvector φ₁.",
     "margins of the leaders": "by how much the score of each token's leader exceeds those of all other tokens.",
     "face": "a flat part of the boundary of the polytope that the leaders span: an edge, say.",
     "saddle": "a state that nearby runs leave to different sides, so that small errors decide.",
@@ -68,7 +79,7 @@ class LimitPart(Part):
     """The saved times of the run and its number of particles."""
 
     name: ClassVar[str] = "limit"
-    cost: ClassVar[str] = "the certificate, which integrates once more with a smaller tolerance, and the ranks of P(t)"
+    cost: ClassVar[str] = "the run, its certificate, and the ranks of P(t)"
 
     times: Array
     particles: int
@@ -92,6 +103,7 @@ class LimitPart(Part):
         if key not in study.certified:
             setting, progress = study.setting, study.progress
             ds = simulate(setting.model, setting.tokens(self.particles, 6), self.times, progress=progress)
+            ds = ds.assign_attrs(initial_points=setting.drawn(self.particles, 6))
             certificate = limits.certify_run(ds, enclose=enclose, factors=setting.factors, progress=progress)
             study.certified[key] = ds, certificate
         return study.certified[key]
@@ -99,9 +111,10 @@ class LimitPart(Part):
     def run(self, study: Workspace) -> None:
         """Simulate, certify the limit, and fit the rate at which it is approached."""
         setting = study.setting
-        ds, certificate = self.certified(study, enclose=self.particles <= ENCLOSED)
+        enclose = self.particles <= ENCLOSED
+        ds, certificate = self.certified(study, enclose=enclose)
         study.keep(ds, "limit_run")
-        summary = study.keep(certificate.to_dataset(), "limit")
+        summary = study.keep(_with_call(certificate.to_dataset(), ds, enclose=enclose), "limit")
         found = certificate.limit_set if certificate.frame == ds.attrs["frame"] else None
         with study.picture("limit", (9.0, 4.2)) as (figure, path):
             left = figure.add_subplot(1, 2, 1, projection="3d" if setting.law.dim == 3 else None)
@@ -109,14 +122,15 @@ class LimitPart(Part):
             if found is not None:
                 limit_set(found, left)
             plots.limit_distance(summary, figure.add_subplot(1, 2, 2))
-        seen = viewer(ds, "limit", curves=[] if found is None else _outlines(found, _bounds(ds)))
+        seen = viewer(ds, "limit", curves=[] if found is None else _outlines(found, shown_box(ds)))
         table = None
         if certificate.limit_set is None:
             text = _NO_SET
         elif certificate.theorem is None:
             text = _CONJECTURE
         else:
-            text, table = _THEOREM, _decay(study, ds, certificate)
+            decay = _decay(study, ds, certificate)
+            text, table = _told(ds, certificate, summary, decay), None if decay is None else _rate(decay)
         # The hypotheses at the end of a certificate stand in the first section already.
         words = str(certificate).removesuffix("\n" + indent(str(certificate.hypotheses), "  "))
         picture = Picture(path, _caption(ds, certificate, drawn=found is not None))
@@ -124,16 +138,42 @@ class LimitPart(Part):
         study.add(Section("Geometry of the limit", text, table, picture, seen, words, terms=terms))
 
 
+def _with_call(summary: xr.Dataset, ds: xr.Dataset, *, enclose: bool) -> xr.Dataset:
+    """The Dataset of a certificate with the call that made it, of the run in `ds`."""
+    made = provenance("limits.certify", {"model": model_of(ds), "enclose": enclose}, "")
+    told = {name: made.attrs[name] for name in ("config", "format", "history")}
+    return summary.assign_coords(made.coords).assign_attrs(told | {"initial_points": ds.attrs["initial_points"]})
+
+
 def _outlines(predicted: limits.LimitSet, bounds: list[tuple[float, float]]) -> list[Array]:
     """The curves of a predicted set, and the edges of its planes."""
     return predicted.curves(bounds) + [np.vstack([s, s[:1]]) for s in predicted.surfaces(bounds)]
 
 
-def _bounds(ds: xr.Dataset) -> list[tuple[float, float]]:
-    """The range of each component over the run."""
-    x = ds["position"]
-    low, high = x.min(("time", "particle")).values, x.max(("time", "particle")).values
-    return list(zip(low.tolist(), high.tolist(), strict=True))
+def _told(ds: xr.Dataset, certificate: limits.LimitCertificate, summary: xr.Dataset, decay: xr.Dataset | None) -> str:
+    """What the distances, the bound and the rank are, as they are in this run."""
+    kinds = set(certificate.limit_kind[np.isfinite(certificate.bound)].tolist())
+    text = _THEOREM + "".join(words for kind, words in _OF_WHAT.items() if kind in kinds)
+    if "on set" in kinds and certificate.frame == ds.attrs["frame"]:
+        last = ds.isel(time=[-2, -1]).transpose("time", "particle", "component")
+        way = np.linalg.norm(np.diff(last["position"].values, axis=0)[0], axis=1).max()
+        start, stop = last["time"].values
+        text += f" From t = {start:g} to {stop:g}, the last two saved times, a token still moves by up to {way:.2g}."
+    if decay is not None:
+        text += f" W2 to the limit falls {_DECAY[decay.attrs['rate_kind']]} over the fitted times."
+    return text + _ranks(summary)
+
+
+def _ranks(summary: xr.Dataset) -> str:
+    """The rank of P(t) at the start, at its largest and at the end; nothing where the model has no P(t)."""
+    rank, time = summary["attention_rank"].values, summary["time"].values
+    if (rank < 0).any():
+        return ""
+    top = int(rank.argmax())
+    return (
+        f" The rank of P(t) is {rank[0]} at t = {time[0]:g}, at most {rank[top]} (first at t = {time[top]:g}) and "
+        f"{rank[-1]} at t = {time[-1]:g}."
+    )
 
 
 def _caption(ds: xr.Dataset, certificate: limits.LimitCertificate, *, drawn: bool) -> str:
@@ -151,17 +191,22 @@ def _caption(ds: xr.Dataset, certificate: limits.LimitCertificate, *, drawn: boo
         words.append("grey: the predicted set")
     if certificate.limit_set is None:
         return "; ".join(words) + ". Right: the rank of the attention matrix P(t)."
-    right = "Right: the distance of each token to the set (light blue), the largest (black), from 1e-10 on"
+    right = "Right: the distance of each token to the set (light blue), the largest (black; white on a dark page)"
     return "; ".join(words) + f". {right}; in orange the rank of the attention matrix P(t), on the axis at the right."
 
 
-def _decay(study: Workspace, ds: xr.Dataset, certificate: limits.LimitCertificate) -> TextTable | None:
-    """The fitted rate at which W₂ to the limit decays; None where the run is too short for a fit."""
+def _decay(study: Workspace, ds: xr.Dataset, certificate: limits.LimitCertificate) -> xr.Dataset | None:
+    """How W₂ to the limit decays, with its fitted rate; None where the run is too short for a fit."""
     try:
-        decay = study.keep(clustered_limit(ds, certificate=certificate), "clustered")
+        decay = clustered_limit(ds, certificate=certificate)
     except InvalidInput as error:
         log.info("no rate of decay: %s", error)
         return None
+    return study.keep(decay.assign_attrs(initial_points=ds.attrs["initial_points"]), "clustered")
+
+
+def _rate(decay: xr.Dataset) -> TextTable:
+    """The fitted rate, how well it serves, and where it was fitted."""
     slope, low, high = (float(decay[name]) for name in ("slope", "slope_low", "slope_high"))
     window = f"{float(decay['fit_start']):g} … {float(decay['fit_stop']):g}"
     return TextTable(

@@ -52,6 +52,12 @@ class Setting:
             raise InvalidInput(f"with {key} = {value!r} the model lives in R^{model.dim}, the law in R^{self.law.dim}")
         return model
 
+    def drawn(self, n: int, key: int) -> str:
+        """How `tokens` come about, for a Dataset whose call holds the points themselves."""
+        if isinstance(self.law, AtomicLaw):
+            return f"the {len(self.law.points)} atoms of {self.law!r}"
+        return f"{self.law!r}.sample({n}, default_rng(SeedSequence({self.seed}, spawn_key=({key},))))"
+
     def tokens(self, n: int, key: int) -> Array:
         """All tokens of an atomic law, or n points drawn from a law with a density; `key` numbers the draw."""
         return self.law.points if isinstance(self.law, AtomicLaw) else self.law.sample(n, seeded(self.seed, key))

@@ -25,27 +25,45 @@ FORMS = {".3f": 10.0, ".1f": 1e4}
 """How log₁₀ of a bound is told below which value; powers of ten beyond."""
 
 _WORDS = (
-    "Two solutions from laws that a shift of {shift:g} sets apart: the distance between them over time, with certified "
-    "bounds, for {pairs}, against three bounds on its growth. The a posteriori bound follows the two solutions "
-    "themselves: the fastest that their optimal coupling can spread, integrated along the run. The "
-    "estimate (6.6) is for any two measures on the hull of the run, or on the ball around it: a worst case. A bound "
-    "counts as verified where even the upper end of the distance obeys it. The growth to first order is no bound on "
-    "this pair, and may lie above one: it is the most that any infinitesimal change of the law can grow, also one that "
-    "splits atoms, which a shift does not. "
+    "Two solutions, each a cloud of {particles} points moved by the field: the first is drawn from the initial law, "
+    "the second is the same cloud after a shift by {shift:g} in a random direction. The distance between them over "
+    "time, for {pairs}, is compared with bounds on its growth. "
 )
+_COUPLED = (
+    "The a posteriori bound follows the two clouds themselves: the fastest that their optimal coupling can spread, "
+    "integrated along the run by a quadrature, whose own estimated error is added to the bound. "
+)
+_NOT_COUPLED = "The a posteriori bound was not computed: the coupling has too many pairs. "
+_WORST = (
+    "The estimate (6.6) is for any two measures on the hull of the run, or on the ball around it: a worst case. A "
+    "bound counts as verified where even the upper end of the distance obeys it, less its estimated error. "
+)
+_FIRST_ORDER = (
+    "The growth to first order is no bound on this pair, and may lie above one: it is the most that any infinitesimal "
+    "change of the law can grow, also one that splits atoms, which a shift does not. "
+)
+_NOT_FIRST_ORDER = "The growth to first order was not computed: its matrices have too many entries here. "
 
-_CURVES = (
-    "Blue dots and lines: the distance of each pair. Blue dotted: what the largest growth to first order would make "
-    "of it. Dashed: black the a posteriori bound of each pair, green the worst case (6.6) on the hull; orange, wide: "
-    "that on the ball, each up to where it leaves the picture. The vertical axis is logarithmic."
+_DISTANCES = "Blue dots and lines: the distance of each pair."
+_DOTTED = " Blue dotted: what the largest growth to first order would make of it."
+_DASHED = " Dashed, black (white on a dark page): the a posteriori bound of each pair."
+_WORST_CURVES = (
+    " Dashed, green: the worst case (6.6) on the hull; orange, wide: that on the ball. Bounds are drawn up to where "
+    "they leave the picture. The vertical axis is logarithmic."
 )
 _TERMS = {
+    "(6.6)": "the paper's estimate, in the formula above, for any two solutions: C(t) is the integral over time of a "
+    "constant C that holds for all measures on the hull or on the ball.",
     "hull, ball": "where the constant C of (6.6) is taken: the convex hull of all tokens of the run, the ball around "
     "it.",
     "a posteriori": "a bound computed along the two solutions once they are known, for this pair and no other.",
-    "vacuous": "larger than the diameter of the ball that holds both solutions: true, and no information.",
-    "verified": "even the upper end of the interval that holds the distance obeys the bound.",
-    "log10": "powers of ten: 1 is a growth to ten times the initial distance.",
+    "vacuous": "larger than the diameter of the ball that holds both solutions: true, and no information. How large a "
+    "vacuous worst case is depends on the saved times.",
+    "verified": "even the upper end of the interval that holds the distance obeys the bound, less its estimated error.",
+    "log10": "powers of ten: 1 is a growth to ten times the initial distance. A bound on the distance is the initial "
+    "distance times the growth that it allows.",
+    "estimated error": "of the exponent of the a posteriori bound, by a coarser sum over the same times; the bound in "
+    "the column before it has it added.",
 }
 
 
@@ -54,7 +72,7 @@ class StabilityPart(Part):
     """The saved times, the particles of a solution, the shift between both laws, and the number of pairs."""
 
     name: ClassVar[str] = "stability"
-    cost: ClassVar[str] = "the a posteriori bound: eigenvalues along the optimal coupling of each pair, at many times"
+    cost: ClassVar[str] = "the two solutions of each pair, their distances, and the rates of growth along them"
 
     times: Array
     particles: int
@@ -90,14 +108,13 @@ class StabilityPart(Part):
         with study.picture("stability", (6.0, 4.2)) as (figure, path):
             plots.stability(ds, figure.add_subplot())
         pairs = "one pair" if self.seeds == 1 else f"{self.seeds} pairs"
-        text = _WORDS.format(shift=self.shift, pairs=pairs) + " ".join(
-            [_sharpness(ds), *(_reach(ds, name) for name in BOUNDS if np.isfinite(ds[name]).any())]
-        )
+        text = _WORDS.format(particles=self.particles, shift=self.shift, pairs=pairs) + _kinds(ds)
+        text += " ".join(_sharpness(ds) + [_reach(ds, name) for name in BOUNDS if np.isfinite(ds[name]).any()])
         section = Section(
             "Stability of the solution",
             text,
             _table(ds),
-            Picture(path, _CURVES),
+            Picture(path, _curves(ds)),
             formulas=[mathml.STABILITY],
             terms=_TERMS,
         )
@@ -112,14 +129,36 @@ def _two_times(value: Any) -> Array:
     return times
 
 
-def _sharpness(ds: xr.Dataset) -> str:
-    """One sentence on how far the a posteriori bound lies above the distance."""
-    over = (np.exp(ds["log_bound_coupled"].values) / ds["distance"].values).reshape(-1, ds.sizes["time"])
-    if not np.isfinite(over).all():
-        return "The a posteriori bound was not computed: the coupling has too many pairs."
+def _known(ds: xr.Dataset, name: str) -> bool:
+    """Whether a quantity was computed, of every pair."""
+    return bool(np.isfinite(ds[name]).all())
+
+
+def _kinds(ds: xr.Dataset) -> str:
+    """What each bound is, and which of them there is not, with the reason."""
+    coupled = _COUPLED if _known(ds, "log_bound_coupled") else _NOT_COUPLED
+    return coupled + _WORST + (_FIRST_ORDER if _known(ds, "log_growth_linear") else _NOT_FIRST_ORDER)
+
+
+def _curves(ds: xr.Dataset) -> str:
+    """What the picture holds, as it is drawn."""
+    linear, coupled = _known(ds, "log_growth_linear"), _known(ds, "log_bound_coupled")
+    return _DISTANCES + _DOTTED * linear + _DASHED * coupled + _WORST_CURVES
+
+
+def _sharpness(ds: xr.Dataset) -> list[str]:
+    """How far the a posteriori bound lies above the distance, and how much of it is its own estimated error."""
+    if not _known(ds, "log_bound_coupled"):
+        return []
+    ds = ds.transpose("seed", "time", ...)
+    over = np.exp(ds["log_bound_coupled"].values) / ds["distance"].values
     half, end = ds.sizes["time"] // 2, ds.sizes["time"] - 1
-    middle, last = (f"{_range(over[:, k], '.3g')} times at t = {float(ds['time'][k]):g}" for k in (half, end))
-    return f"The a posteriori bound exceeds the distance {middle} and {last}."
+    middle, last = (f"{_range(over[:, k], '.2g')} times at t = {float(ds['time'][k]):g}" for k in (half, end))
+    added = _range(np.exp(ds["exponent_error"].values[:, end]), ".2g")
+    return [
+        f"The a posteriori bound exceeds the distance {middle} and {last}; there its estimated error alone accounts "
+        f"for a factor of {added}."
+    ]
 
 
 def _reach(ds: xr.Dataset, name: str) -> str:
@@ -130,19 +169,25 @@ def _reach(ds: xr.Dataset, name: str) -> str:
     bound = f"The {BOUNDS[name]}"
     if len(vacuous) == 0:
         return f"{bound} stays informative: it is below the diameter of the ball that holds both solutions."
-    last = (_power(float(v)) for v in (ds[name].isel(time=-1).min(), ds[name].isel(time=-1).max()))
+    growth = (ds[name].isel(time=-1) - ds[name].isel(time=0)).values / _TEN
+    form = _form(growth)
+    last = " … ".join(dict.fromkeys(_power(float(v), form) for v in (growth.min(), growth.max())))
     pairs = "" if len(vacuous) == len(until) else f" for {len(vacuous)} of {len(until)} pairs"
     return (
-        f"{bound} is vacuous from t = {_range(vacuous, '.3g')} on{pairs}: there it exceeds the diameter of the ball "
-        f"that holds both solutions, which no distance does; at t = {end:g} it is {' … '.join(dict.fromkeys(last))}."
+        f"{bound} is vacuous from t = {_range(vacuous, '.4g')} on{pairs}: there it exceeds the diameter of the ball "
+        f"that holds both solutions, which no distance does; at t = {end:g} it allows a growth by {last}."
     )
 
 
-def _power(log: float) -> str:
-    if not np.isfinite(log):
+def _form(exponents: Array) -> str:
+    """How these powers of ten are told, in the text as in the table."""
+    return next((form for form, below in FORMS.items() if exponents.max() < below), ".2e")
+
+
+def _power(exponent: float, form: str) -> str:
+    if not np.isfinite(exponent):
         return "10^x with an x beyond float64"
-    exponent = log / _TEN
-    return f"10^{exponent:.3g}" if exponent < 1e4 else f"10^(10^{np.log10(exponent):.3g})"
+    return f"10^{exponent:{form}}" if exponent < 1e4 else f"10^(10^{np.log10(exponent):.3g})"
 
 
 def _table(ds: xr.Dataset) -> TextTable:
@@ -153,9 +198,11 @@ def _table(ds: xr.Dataset) -> TextTable:
     first_order = ds["log_growth_linear"].values / _TEN
     bounds = {name: (ds[name].values - first[name].values[:, None]) / _TEN for name in BOUNDS}
     until = {name: informative_until(ds, name).values for name in BOUNDS}
+    error = ds["exponent_error"].values / _TEN
     form = column_format(ds["distance"], 5)
     rows = []
     for k, time in enumerate(ds["time"].values):
+        coupled, *worst = (_bound(v[:, k], time > until[name]) for name, v in bounds.items())
         found = np.bincount(ds["verdict_coupled"].values[:, k], minlength=len(VERDICTS))
         rows.append(
             [
@@ -163,13 +210,16 @@ def _table(ds: xr.Dataset) -> TextTable:
                 _distance(ds.isel(time=k), form),
                 _range(growth[:, k], "+.3f"),
                 _range(first_order[:, k], ".3f") if np.isfinite(first_order[:, k]).all() else "not computed",
-                *(_bound(v[:, k], time > until[name]) for name, v in bounds.items()),
+                coupled,
+                _range(error[:, k], ".3f") if np.isfinite(error[:, k]).all() else "not computed",
+                *worst,
                 ", ".join(f"{n} {word}" for word, n in zip(VERDICTS, found, strict=True) if n),
             ]
         )
     each = "W2, least … largest pair" if ds.sizes["seed"] > 1 else "W2 within"
-    header = ["t", each, "log10 growth", "log10, first order", *(f"log10, {name}" for name in BOUNDS.values())]
-    return TextTable([*header, "verdict, a posteriori"], rows)
+    coupled_name, *worst_names = (f"log10 growth, {name}" for name in BOUNDS.values())
+    header = ["t", each, "log10 growth", "log10 growth, first order", coupled_name, "log10, its estimated error"]
+    return TextTable([*header, *worst_names, "verdict, a posteriori"], rows)
 
 
 def _bound(values: Array, vacuous: npt.NDArray[np.bool_]) -> str:
@@ -177,8 +227,7 @@ def _bound(values: Array, vacuous: npt.NDArray[np.bool_]) -> str:
     if np.isnan(values).any():
         return "not computed"
     word = "" if not vacuous.any() else " vacuous" if vacuous.all() else f" vacuous for {vacuous.sum()}"
-    form = next((form for form, below in FORMS.items() if values.max() < below), ".2e")
-    return (_range(values, form) if np.isfinite(values).all() else "beyond float64") + word
+    return (_range(values, _form(values)) if np.isfinite(values).all() else "beyond float64") + word
 
 
 def _distance(row: xr.Dataset, form: str) -> str:

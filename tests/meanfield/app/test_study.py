@@ -15,7 +15,7 @@ from small_study import SMALL, run
 from meanfield import Uniform, limits
 from meanfield.app.config import read_study
 from meanfield.app.parts.setting import Setting
-from meanfield.app.study import _TERMS, _model, run_study
+from meanfield.app.study import _TERMS, _model, hypotheses_told, run_study
 from meanfield.pages import mathml
 from particles import LogAttraction, SelfAttention
 from particles.errors import StoreError
@@ -81,11 +81,30 @@ def test_a_study_killed_on_its_way_is_taken_up_and_ends_with_the_same_numbers(sm
 def test_the_model_is_told_by_its_formulas_and_the_words_that_it_uses(model, formulas):
     section = _model(SimpleNamespace(setting=Setting(model, Uniform((0, 1)), None, 0)))
     assert (section.title, section.formulas) == ("Model", formulas)
-    assert section.verbatim == str(limits.hypotheses(model))
+    assert section.verbatim == hypotheses_told(limits.hypotheses(model))
+    assert "arXiv:2305.05465" in section.text
     for word, text in _TERMS.items():
         used = any(part in section.verbatim for part in word.split(", "))
+        assert "{" not in text
         assert section.terms.get(word) == (text if used else None)
     assert section.table is None
+
+
+def test_the_theorem_that_applies_stands_first_and_of_others_only_what_is_in_their_way():
+    found = limits.hypotheses(SelfAttention(np.eye(2), np.eye(2), np.diag([1.0, 0.5])))
+    lines = hypotheses_told(found).splitlines()
+    assert lines[0].startswith("Theorem 4.2 applies: ")
+    assert lines[1:5] == [f"  {check}" for check in found.checks["4.2"]]
+    rest = lines[5:-1]
+    named = [line.partition(":")[0] for line in rest if line.startswith("T")]
+    assert named == [f"Theorem {name} does not apply" for name in ("3.1", "8.5", "5.2")]
+    assert all(line.endswith(" no") for line in rest if not line.startswith("T"))
+    assert lines[-1].startswith("eigenvalues of V: 1, 0.5")
+    near = limits.hypotheses(SelfAttention(np.eye(2), np.eye(2), np.diag([1.0, 1.0 + 1e-10])))
+    told = hypotheses_told(near)
+    assert told.startswith("No theorem applies.")
+    assert all(f"Theorem {name} is undecided: " in told for name in near.undecided)
+    assert " UNDECIDED" in told
 
 
 def test_a_disk_that_refuses_in_the_middle_is_one_error_and_what_is_done_is_kept(small, tmp_path, monkeypatch):

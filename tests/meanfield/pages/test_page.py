@@ -38,3 +38,12 @@ def test_light_and_dark_and_narrow():
     text = page("title", "")
     assert "prefers-color-scheme: dark" in text
     assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in text
+
+
+def test_a_picture_of_several_panels_scrolls_where_its_letters_would_be_too_small():
+    def png(width, height):
+        return b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + width.to_bytes(4, "big") + height.to_bytes(4, "big")
+
+    assert '<div class="wide broad"><img' in image(png(1890, 540), "", "")
+    assert "broad" not in image(png(900, 630), "", "")
+    assert ".broad img { max-width: none;" in page("title", "")

@@ -13,7 +13,7 @@ from hostile import EVIL, Page, hostile_run, is_inert
 
 from meanfield.pages import viewer as viewers
 from meanfield.pages.page import page
-from meanfield.pages.viewer import script, viewer
+from meanfield.pages.viewer import script, shown_box, viewer
 from particles.errors import InvalidInput
 
 NODE = shutil.which("node")
@@ -103,6 +103,15 @@ def test_a_cloud_over_a_density_and_the_predicted_set():
     assert data["tokens"]["count"] == 4
     assert data["curves"] == [[[0.0, 0.0], [1.0, 1.0]]]
     assert "Dashed: the set that the theorem predicts." in view.caption
+    # Beside a density they stand for particles; that there are few frames is told as well.
+    assert "Orange: particles." in view.caption
+    assert "Shown: 3 saved times." in view.caption
+    assert "Orange: tokens." in viewer(run(2, times=3), "run").caption
+
+
+def test_what_is_drawn_up_to_the_shown_box_reaches_the_frame():
+    ds = run(2, times=3)
+    assert shown_box(ds) == [tuple(ends) for ends in data_of(viewer(ds, "run"))["box"]]
 
 
 def test_what_is_no_run_is_refused():

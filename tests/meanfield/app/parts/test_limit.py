@@ -5,7 +5,7 @@ import pytest
 from run_of_part import kept, run_part
 
 from meanfield import Uniform, limits
-from meanfield.app.parts.limit import _TERMS, LimitPart
+from meanfield.app.parts.limit import _TERMS, LimitPart, _ranks
 from meanfield.app.parts.setting import Setting
 from meanfield.app.table import Table
 from meanfield.app.workspace import Workspace
@@ -66,9 +66,53 @@ def test_a_theorem_has_its_rate_its_set_and_its_words(tmp_path):
     assert rank.get_ylabel() == "rank of P(t)"
     assert section.picture.caption == (
         "Left: the paths of the tokens, a dot at the last time; grey: the predicted set. Right: the distance of each "
-        "token to the set (light blue), the largest (black), from 1e-10 on; in orange the rank of the attention matrix "
-        "P(t), on the axis at the right."
+        "token to the set (light blue), the largest (black; white on a dark page); in orange the rank of the attention "
+        "matrix P(t), on the axis at the right."
     )
+
+
+@pytest.mark.parametrize("last", [-0.7, -0.3])
+def test_of_tokens_that_tend_to_a_set_no_limit_point_is_told(tmp_path, last):
+    """V = diag(1, λ) with λ < 0: rescaled tokens move along their lines like e^{|λ|t}, and come to rest nowhere."""
+    I2 = np.eye(2)
+    study, section, _ = ran(tmp_path, SelfAttention(I2, I2, np.diag([1.0, last])).rescaled(), [(-1, 1)] * 2, until=5.0)
+    certificate, run = kept(study, "limit"), kept(study, "limit_run")
+    assert set(certificate["limit_kind"].values) == {"on set"}
+    assert "is on where the sets of the tokens lie; where a token ends on its set is not known" in section.text
+    assert "limit points of the tokens" not in section.text
+    way = np.linalg.norm(np.diff(run["position"].values[-2:], axis=0)[0], axis=1).max()
+    assert f"From t = 4.75 to 5, the last two saved times, a token still moves by up to {way:.2g}." in section.text
+    assert "W2 to the limit falls at an exponential rate over the fitted times" in section.text
+    assert "along its set a token may move on without end" in section.terms["largest bound"]
+    # Every Dataset has the call that made it, and tells where its tokens come from.
+    for ds in (run, certificate, kept(study, "clustered")):
+        assert {"config", "history"} <= ds.attrs.keys()
+        assert ds.attrs["initial_points"].endswith(".sample(8, default_rng(SeedSequence(3, spawn_key=(6,))))")
+    rng = np.random.default_rng(np.random.SeedSequence(3, spawn_key=(6,)))
+    np.testing.assert_array_equal(run["position"][0], Uniform([(-1, 1)] * 2).sample(8, rng))
+    assert "enclose" in certificate.attrs["config"]
+
+
+def test_a_bound_on_limit_points_is_told_as_one_and_the_ranks_are_those_of_the_run(tmp_path):
+    I2 = np.eye(2)
+    study, section, _ = ran(tmp_path, SelfAttention(I2, I2, I2).rescaled(), [(-1, 1)] * 2)
+    rank = kept(study, "limit")["attention_rank"].values
+    assert "is on where the limit points of the tokens lie." in section.text
+    assert "sets of the tokens" not in section.text
+    assert "still moves" not in section.text
+    assert f"The rank of P(t) is {rank[0]} at t = 0, at most {rank.max()} (first at t = " in section.text
+    assert section.text.endswith(f"and {rank[-1]} at t = 6.")
+    summary = kept(study, "limit")
+    assert _ranks(summary.assign(attention_rank=0 * summary["attention_rank"] - 1)) == ""
+
+
+def test_an_approach_like_a_power_is_not_called_exponential(tmp_path):
+    """V = −I: tokens tend to 0 like t^{−1/2}."""
+    I2 = np.eye(2)
+    study, section, _ = ran(tmp_path, SelfAttention(I2, I2, -I2), [(-1, 1)] * 2, until=40.0, every=1.0)
+    assert kept(study, "clustered").attrs["rate_kind"] == "algebraic"
+    assert "falls like a power of t over the fitted times" in section.text
+    assert "exponential" not in section.text
 
 
 def _outlines_of(run):
