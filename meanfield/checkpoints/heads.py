@@ -69,6 +69,8 @@ class Head:
 def trained_heads() -> tuple[Head, ...]:
     """The shipped heads of all-MiniLM-L6-v2 (d = 384, k = 32): layer 0 head 6 and layer 2 head 0.
 
+    A study file calls them "layer0_head6" and "layer2_head0". Any other head comes from a file, see `load_head`.
+
     Origin, licence and the reason for the choice: `meanfield.data.data_path("provenance.toml")`.
 
     Returns

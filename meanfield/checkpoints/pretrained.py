@@ -183,7 +183,8 @@ def load_head(path: str | Path, layer: int, head: int, *, n_heads: int) -> Head:
     """One head of a model in a file of its state dictionary: `open(path, n_heads=n_heads).head(layer, head)`.
 
     With s = k·head … k·(head+1), k = d/n_heads: Q = W_q[s]/k^{1/4}, K = W_k[s]/k^{1/4}, V = W_o[:, s] W_v[s]. Half
-    precision is widened to float64.
+    precision is widened to float64. The two shipped heads need no file: `trained_heads()` returns those that a study
+    file calls "layer0_head6" and "layer2_head0".
 
     Parameters
     ----------

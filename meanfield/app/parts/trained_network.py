@@ -25,8 +25,8 @@ _LAYERS = (
     "theory predicts a low rank of attention and few leaders in the limit."
 )
 _THREE = (
-    "Left: densities of the cosines between all pairs of tokens, before the first layer (0, pale) and after each "
-    "(darker). Middle: the effective rank of the attention matrices against the layer. Right: the number of leaders. "
+    "Left: densities of the cosines between all pairs of tokens, before the first layer (0, faint) and after each "
+    "(stronger). Middle: the effective rank of the attention matrices against the layer. Right: the number of leaders. "
     "Lines: means over the heads, solid for the trained network, dashed for random ones; bands: from the least to the "
     "largest head."
 )
@@ -34,6 +34,7 @@ _LAYER_TERMS = {
     "effective rank": "the exponential of the entropy of the singular values, as shares: 1 for one direction.",
     "entropy of rows": "of the attention of each token, as weights: 0 where it attends to one token.",
     "leaders": "tokens that some token attends to most.",
+    "null": "the mean over the random networks.",
     "clusters": "groups of tokens connected by small angles.",
 }
 _FLOW_TERMS = {
@@ -66,8 +67,13 @@ _HEADS = (
 _LIMIT = (
     "The limit in the number of tokens: W₂ between the tokens of a part of the text and those of the whole text, after "
     "the last layer and before the first, over the spread of the whole text. A part is a window of the text where the "
-    "network knows the order of tokens, else a random subset."
+    "network knows the order of tokens, else a random subset. There is no null model beside this one: what it shows "
+    "need not be learned."
 )
+_LIMIT_TERMS = {
+    "±": "the standard deviation over the parts, squares divided by their number; parts of one text may share tokens.",
+    "W2": "the Wasserstein distance: the root of the least mean square way that carries one measure to the other.",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +81,7 @@ class TrainedNetworkPart(Part):
     """The network, the tokens that enter it, the number of null models, and the sizes of parts of the text."""
 
     name: ClassVar[str] = "network"
-    cost: ClassVar[str] = "the layers of all null models, the flow of each layer, and the eigenvalues of all heads"
+    cost: ClassVar[str] = "the layers of all null models, the flow of each layer, and the heads and their null models"
 
     checkpoint: Checkpoint
     tokens: Array
@@ -121,7 +127,7 @@ class TrainedNetworkPart(Part):
             Section(
                 f"A trained network, {network.depth} layers on {len(self.tokens)} tokens",
                 _LAYERS,
-                _rows(found),
+                _rows(found, others),
                 Picture(path, _THREE),
                 terms=_LAYER_TERMS,
             )
@@ -147,7 +153,8 @@ class TrainedNetworkPart(Part):
             plots.heads(heads, figure.add_subplot())
         terms = {"median margin": "of the number that decides, over the heads of the row, relative to its own scale."}
         picture = Picture(path, _HEAD_CAPTION)
-        study.add(Section("Heads and theorems", _HEADS, _head_rows(heads, nulls), picture, terms=terms))
+        text = _HEADS + _beside_null(heads, nulls)
+        study.add(Section("Heads and theorems", text, _head_rows(heads, nulls), picture, terms=terms))
 
     def _limit(self, study: Workspace, rng: np.random.Generator) -> None:
         if not self.sizes:
@@ -157,15 +164,17 @@ class TrainedNetworkPart(Part):
             network, self.tokens, self.sizes, seeds=self.seeds, rng=rng, progress=study.progress
         )
         study.keep(ds, "network_tokens")
-        mean = ds["relative"].mean("seed")
+        mean, spread = ds["relative"].mean("seed"), ds["relative"].std("seed")
         rows = [
-            [str(int(n)), f"{float(mean[i, 0]):.3f}", f"{float(mean[i, -1]):.3f}"] for i, n in enumerate(ds["size"])
+            [str(int(n)), *(f"{float(mean[i, k]):.3f} ± {float(spread[i, k]):.3f}" for k in (0, -1))]
+            for i, n in enumerate(ds["size"])
         ]
         header = ["tokens", "W2 before the first layer", "W2 after the last"]
         with study.picture("network_tokens", (6.0, 4.0)) as (figure, path):
             plots.token_limit(ds, figure.add_subplot())
         picture = Picture(path, _LIMIT_CAPTION)
-        study.add(Section("The limit in the number of tokens", _LIMIT, TextTable(header, rows), picture))
+        title, text = "The limit in the number of tokens", _LIMIT + _after_layers(ds)
+        study.add(Section(title, text, TextTable(header, rows), picture, terms=_LIMIT_TERMS))
 
 
 def _shipped_ids(where: str, number: int | None) -> Any:
@@ -182,16 +191,43 @@ def _sizes(n: int) -> list[int]:
     return [size for size in (8, 16, 32, 64, 128) if 2 * size <= n]
 
 
-def _rows(ds: xr.Dataset) -> TextTable:
+def _rows(ds: xr.Dataset, others: xr.Dataset) -> TextTable:
+    """What the trained network has in each layer, beside the mean over the random ones (a dimension `null`)."""
+    names = {"mean_cosine": (".3f", "mean cosine"), "cluster_count": (".4g", "clusters")}
+    names |= {"effective_rank": (".2f", "effective rank of P"), "entropy": (".2f", "entropy of rows")}
+    names |= {"leaders": (".1f", "leaders")}
     rows = []
     for k in range(ds.sizes["state"]):
-        row = [str(k), f"{float(ds['mean_cosine'][k]):.3f}", str(int(ds["cluster_count"][k]))]
-        if k < ds.sizes["layer"]:
-            rank, entropy = ds["effective_rank"][k].mean(), ds["entropy"][k].mean()
-            row += [f"{float(rank):.2f}", f"{float(entropy):.2f}", f"{float(ds['leaders'][k].mean()):.1f}"]
-        rows.append(row + [""] * (6 - len(row)))
-    header = ["tokens before layer", "mean cosine", "clusters", "effective rank of P", "entropy of rows", "leaders"]
-    return TextTable(header, rows)
+        row = [str(k)]
+        for name, (form, _) in names.items():
+            along = "layer" if "layer" in ds[name].dims else "state"
+            known = k < ds.sizes[along]
+            row += [f"{float(each[name].isel({along: k}).mean()):{form}}" if known else "" for each in (ds, others)]
+        rows.append(row)
+    return TextTable(["tokens before layer", *(title for _, own in names.values() for title in (own, "null"))], rows)
+
+
+def _beside_null(heads: xr.Dataset, nulls: xr.Dataset) -> str:
+    """Whether Theorem 4.2 covers another share of the trained heads than of the null ones, in words."""
+    covered = np.array([np.sum(ds["theorem"].values == "4.2") for ds in (heads, nulls)])
+    total = np.array([ds["theorem"].size for ds in (heads, nulls)])
+    share, both = covered / total, covered.sum() / total.sum()
+    error = float(np.sqrt(both * (1.0 - both) * (1.0 / total).sum()))
+    apart = abs(share[0] - share[1]) > 2.0 * error
+    return (
+        f" Theorem 4.2 covers {share[0]:.0%} of the trained heads and {share[1]:.0%} of the null ones: a difference of "
+        f"{'more' if apart else 'no more'} than two standard errors ({2.0 * error:.0%}), were all heads independent."
+    )
+
+
+def _after_layers(ds: xr.Dataset) -> str:
+    """Whether the layers bring the parts nearer to the whole text in the mean, in words."""
+    mean = ds["relative"].mean("seed")
+    nearer = np.flatnonzero((mean[:, -1] < mean[:, 0]).values)
+    if len(nearer) in (0, ds.sizes["size"]):
+        return f" At every size its mean is {'smaller' if len(nearer) else 'larger'} after the last layer than before."
+    sizes = ", ".join(str(int(n)) for n in ds["size"].values[nearer])
+    return f" Its mean is smaller after the last layer than before for parts of {sizes} tokens, larger for all others."
 
 
 def _flow_rows(ds: xr.Dataset) -> TextTable:

@@ -5,12 +5,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import xarray as xr
 from oracles import transformers
 from run_of_part import kept, run_part
 
 from meanfield import Uniform, checkpoints
 from meanfield.app.parts.setting import Setting
-from meanfield.app.parts.trained_network import TrainedNetworkPart, _sizes
+from meanfield.app.parts.trained_network import TrainedNetworkPart, _after_layers, _beside_null, _sizes
 from meanfield.app.table import Table
 from particles import SelfAttention
 from particles.errors import InvalidInput, NotSupported, StoreError
@@ -54,21 +55,25 @@ def ran(tmp_path_factory):
 
 def test_the_layers_are_told_row_by_row(ran):
     part, study, _ = ran
-    section, ds = study.sections[0], kept(study, "network_layers")
+    section, ds, others = study.sections[0], kept(study, "network_layers"), kept(study, "network_layers_null")
     assert section.title == "A trained network, 3 layers on 20 tokens"
     assert part.sizes == (8,)
     rows = section.table.rows
     assert [row[0] for row in rows] == ["0", "1", "2", "3"]
     for k, row in enumerate(rows):
         assert row[1] == f"{float(ds['mean_cosine'][k]):.3f}"
-        assert row[2] == f"{int(ds['cluster_count'][k])}"
+        assert row[3] == f"{int(ds['cluster_count'][k])}"
+        # Every number of the trained network has that of the random ones at its right.
+        assert row[2] == f"{float(others['mean_cosine'].isel(state=k).mean()):.3f}"
+        assert row[4] == f"{float(others['cluster_count'].isel(state=k).mean()):.4g}"
     for k, row in enumerate(rows[:3]):
-        found = [f"{float(ds['effective_rank'][k].mean()):.2f}", f"{float(ds['entropy'][k].mean()):.2f}"]
-        assert row[3:] == [*found, f"{float(ds['leaders'][k].mean()):.1f}"]
-    assert rows[3][3:] == ["", "", ""]
-    assert section.table.header[3] == "effective rank of P"
-    assert set(section.terms) == {"effective rank", "entropy of rows", "leaders", "clusters"}
-    assert kept(study, "network_layers_null").sizes["null"] == 2
+        for column, (name, form) in enumerate((("effective_rank", ".2f"), ("entropy", ".2f"), ("leaders", ".1f"))):
+            both = [float(each[name].isel(layer=k).mean()) for each in (ds, others)]
+            assert row[5 + 2 * column : 7 + 2 * column] == [f"{value:{form}}" for value in both]
+    assert rows[3][5:] == [""] * 6
+    assert section.table.header[5:7] == ["effective rank of P", "null"]
+    assert set(section.terms) == {"effective rank", "entropy of rows", "leaders", "clusters", "null"}
+    assert others.sizes["null"] == 2
 
 
 def test_the_picture_of_the_layers_has_the_trained_network_and_the_random_ones(ran):
@@ -111,12 +116,38 @@ def test_the_flow_the_heads_and_the_parts_are_told_row_by_row(ran):
     assert heads.table.rows == rows
     assert {row[2].split(" of ")[1] for row in rows} == {"9", "18"}
     assert sum(int(row[2].split(" of ")[0]) for row in rows) == 27
-    mean = kept(study, "network_tokens")["relative"].mean("seed")
-    assert limit.table.rows == [["8", f"{float(mean[0, 0]):.3f}", f"{float(mean[0, -1]):.3f}"]]
+    relative = kept(study, "network_tokens")["relative"]
+    cells = [f"{float(v.mean()):.3f} ± {float(v.std()):.3f}" for v in (relative[0, :, 0], relative[0, :, -1])]
+    assert limit.table.rows == [["8", *cells]]
+    assert {"±", "W2"} == set(limit.terms)
+    assert "There is no null model beside this one" in limit.text
+    assert _beside_null(*(kept(study, name) for name in ("network_heads", "network_heads_null"))) in heads.text
     assert kept(study, "network_tokens").sizes["seed"] == 3
     assert [section.picture.path.name for section in study.sections] == [
         f"network_{name}.png" for name in ("layers", "flow", "heads", "tokens")
     ]
+
+
+@pytest.mark.parametrize(
+    ("trained", "null", "words"),
+    [
+        ((6, 36), (23, 144), "17% of the trained heads and 16% of the null ones: a difference of no more than two"),
+        ((30, 36), (23, 144), "83% of the trained heads and 16% of the null ones: a difference of more than two"),
+    ],
+)
+def test_trained_heads_are_compared_with_their_null_model(trained, null, words):
+    both = [xr.Dataset({"theorem": ("head", ["4.2"] * k + [""] * (n - k))}) for k, n in (trained, null)]
+    assert f" Theorem 4.2 covers {words} standard errors (" in _beside_null(*both)
+
+
+def test_whether_layers_bring_parts_nearer_is_told_by_the_numbers():
+    def told(before, after):
+        relative = np.array([before, after], float).T[:, None, :]
+        return _after_layers(xr.Dataset({"relative": (("size", "seed", "state"), relative)}, {"size": [8, 16]}))
+
+    assert told([1.0, 0.8], [1.2, 0.9]) == " At every size its mean is larger after the last layer than before."
+    assert told([1.0, 0.8], [0.9, 0.7]) == " At every size its mean is smaller after the last layer than before."
+    assert "smaller after the last layer than before for parts of 16 tokens" in told([1.0, 0.8], [1.1, 0.7])
 
 
 def test_heads_that_no_theorem_can_be_asked_of_are_a_sentence_and_no_part_needs_sizes(ran):
