@@ -60,7 +60,7 @@ _TERMS = {
     "theory, atoms": "the rate for a law made of finitely many points.",
     "law at finite N": "the slope of the expected distance at these N themselves, lower-order terms included; not a "
     "limit as N → ∞.",
-    "Hotelling's T²": "a test of several means at once, whose rows may depend on each other; a small p speaks against "
+    "Hotelling's T²": "a test of several means at once, whose rows may depend on each other; a small p counts against "
     "the law.",
     "to the limit": "the least W2 from the particles, root mean square over the seeds, or from the solution to a "
     "measure on the limit set of the certified run.",
@@ -81,7 +81,7 @@ _BUDGET = " The rows “error, …” are what else is known of the error of eve
 _TO_LIMIT = (
     " The last rows are distances to the limit set of one run of {n} particles ({status}). That of the solution is "
     "{first:.3g} at t = {start:g} and {last:.3g} at t = {stop:g}; the certified run itself is {own} from its set. "
-    "Other clouds have other leaders, so that only the certified run has to come near this set."
+    "Other clouds have other leaders, so that only the certified run has to come near this set{early}."
 )
 _NO_FRAME = "it is known in another frame than that of the solution."
 
@@ -312,6 +312,7 @@ def _to_limit(ds: xr.Dataset, run: xr.Dataset, found: LimitCertificate) -> str:
         start=float(ds["time"][0]),
         last=float(to_set[-1]),
         stop=float(ds["time"][-1]),
+        early="; over these times the solution does not" if to_set[-1] >= to_set[0] else "",
         own=", ".join(f"{v:.3g} (t = {float(t):g})" for v, t in zip(own, positions["time"], strict=True)),
     )
 

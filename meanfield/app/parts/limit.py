@@ -116,7 +116,7 @@ class LimitPart(Part):
         study.keep(ds, "limit_run")
         summary = study.keep(_with_call(certificate.to_dataset(), ds, enclose=enclose), "limit")
         found = certificate.limit_set if certificate.frame == ds.attrs["frame"] else None
-        with study.picture("limit", (9.0, 4.2)) as (figure, path):
+        with study.picture("limit", (8.5, 4.2)) as (figure, path):
             left = figure.add_subplot(1, 2, 1, projection="3d" if setting.law.dim == 3 else None)
             plots.trajectories(ds, left)
             if found is not None:
@@ -134,7 +134,8 @@ class LimitPart(Part):
         # The hypotheses at the end of a certificate stand in the first section already.
         words = str(certificate).removesuffix("\n" + indent(str(certificate.hypotheses), "  "))
         picture = Picture(path, _caption(ds, certificate, drawn=found is not None))
-        terms = {word: meaning for word, meaning in _TERMS.items() if word in text + words or word == "P(t)"}
+        told = text + words + ("" if table is None else table.text())
+        terms = {word: meaning for word, meaning in _TERMS.items() if word in told or word == "P(t)"}
         study.add(Section("Geometry of the limit", text, table, picture, seen, words, terms=terms))
 
 

@@ -54,10 +54,10 @@ def test_a_theorem_has_its_rate_its_set_and_its_words(tmp_path):
     assert section.text.startswith("The distance of each token to the set that the theorem predicts")
     assert section.verbatim.startswith(f"Limit certificate: {certificate.attrs['status']}\n")
     assert "margin" not in section.verbatim
-    shown = section.text + section.verbatim
+    shown = section.text + section.verbatim + section.table.text()
     assert "P(t)" in section.terms
     assert set(section.terms) == {word for word in _TERMS if word in shown or word == "P(t)"}
-    assert {certificate.attrs["status"], "leader", "largest bound"} <= set(section.terms)
+    assert {certificate.attrs["status"], "leader", "largest bound", "rate", "fitted for t in"} <= set(section.terms)
     left, right, rank = figure.axes
     run = kept(study, "limit_run")
     assert run.sizes["particle"] == 8
