@@ -7,6 +7,7 @@ from user_fields import Prescribed
 
 from meanfield import WENO, FiniteVolume, Grid, IgnoreTails, Normal, Upwind, solve
 from meanfield.measures.grid import Cells
+from meanfield.schemes.finite_volume import SSP32, SSP43
 from meanfield.schemes.reconstruction import LIMITERS, limited_linear
 from meanfield.solve import saved_measure
 from particles import SelfAttention
@@ -177,3 +178,23 @@ def test_a_cell_may_shed_all_of_its_mass_in_a_stage_and_no_more():
     for kind in (Upwind, FiniteVolume, WENO):
         with pytest.raises(InvalidInput, match="at most 1"):
             kind(cfl=np.nextafter(1.0, 2.0))
+
+
+@pytest.mark.parametrize(("stages", "order"), [(SSP32, 2), (SSP43, 3)], ids=["SSP32", "SSP43"])
+def test_stages_are_taken_at_the_time_of_their_state_and_have_their_order(stages, order):
+    """Their Butcher tableau (A, b, c): Σ b = 1, Σ b c = 1/2, Σ b c² = 1/3, b A c = 1/6; one order less with b̂."""
+    m = len(stages)
+    tableau, weights = np.zeros((m, m)), np.zeros(m)
+    for i, stage in enumerate(stages):
+        tableau[i] = weights
+        weights = (1.0 - stage.kept) * (weights + 0.5 * np.eye(m)[i])
+    nodes = tableau.sum(axis=1)
+    np.testing.assert_allclose([stage.node for stage in stages], nodes, atol=1e-15)
+    embedded = weights - 0.5 * np.array([stage.error for stage in stages])
+
+    def missed(b):
+        return np.array([b.sum() - 1, b @ nodes - 1 / 2, b @ nodes**2 - 1 / 3, b @ tableau @ nodes - 1 / 6])
+
+    held = {2: 2, 3: 4}[order]
+    np.testing.assert_allclose(missed(weights)[:held], 0.0, atol=1e-15)
+    np.testing.assert_allclose(missed(embedded)[:2], 0.0, atol=1e-15)

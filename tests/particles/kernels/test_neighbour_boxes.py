@@ -53,3 +53,11 @@ def test_one_box_without_a_reach_for_one_point_and_round_two_boxes():
 def test_a_point_far_outside_has_a_place_beyond_all_boxes():
     made = boxes(np.random.default_rng(1).random((50, 1)), 0.1, np.zeros(1))
     assert places(made, np.array([[-1e300], [1e300]])).tolist() == [[-2], [made.shape[0] + 1]]
+
+
+@pytest.mark.parametrize("length", [0.25, 1.0, 8.0])
+def test_whole_turns_change_no_box(length):
+    y = length * np.random.default_rng(2).random((50, 2))
+    made = boxes(y, length / 10, np.array([length, 0.0]))
+    for turns in (-2, 1, 3):
+        np.testing.assert_array_equal(places(made, y + np.array([turns * length, 0.0])), places(made, y))

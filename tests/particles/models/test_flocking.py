@@ -14,7 +14,7 @@ from particles import (
 )
 from particles.errors import InvalidInput
 from particles.fields.field import VelocityField
-from particles.models.flocking import polarisation
+from particles.models.flocking import PeriodicSquare, polarisation
 
 
 def test_cucker_smale_is_the_double_loop():
@@ -84,3 +84,11 @@ def test_vicsek_polarisation_when_all_see_all(noise):
     np.testing.assert_array_equal(ds.position, again.position)
     with pytest.raises(InvalidInput, match="periodic box"):
         simulate(Vicsek(0.1, noise, 0.01), x0 + 1, [0, 1], rng=0)
+
+
+@pytest.mark.parametrize("coordinates", [2, 4])
+def test_a_state_has_two_coordinates_of_place_and_a_heading(coordinates):
+    space = PeriodicSquare((1.0, 1.0, 2.0 * np.pi))
+    space.check(np.zeros((5, 3)))
+    with pytest.raises(InvalidInput):
+        space.check(np.zeros((5, coordinates)))

@@ -99,3 +99,15 @@ def test_the_cost_of_an_exact_coupling_is_bounded_as_near_as_rounding_lets(p):
     found = power_upper(both, plan, p)
     assert cost * (1 - 1e-13) <= found <= cost * (1 + 1e-12)
     assert plan.exact
+
+
+@pytest.mark.parametrize("p", [1.0, 2.0, 3.0])
+@pytest.mark.parametrize("side", ["x", "y"])
+def test_masses_that_are_off_cost_the_power_of_the_width(side, p):
+    """W_p^p on the line less p D^p times twice the error of a mass, D the length that holds both projections."""
+    clouds = [EmpiricalMeasure([[0.0], [1.0]]), EmpiricalMeasure([[3.0], [4.0]])]
+    pair = as_pair(*map(as_atoms, clouds, ("mu", "nu")))
+    error = 1e-3
+    off = pair._replace(**{side: getattr(pair, side)._replace(mass_error=error)})
+    found = power_sliced(off, np.array([[1.0]]), p) * pair.unit
+    assert found == pytest.approx((3.0**p - p * 4.0**p * 2 * error) ** (1 / p), rel=1e-9)

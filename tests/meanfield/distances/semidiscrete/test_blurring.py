@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from transport_cases import random_density
 
-from meanfield.distances.semidiscrete.blurring import Mixture, blurred
+from meanfield.distances.semidiscrete.blurring import Mixture, _as_blurred, _chosen, _joined, blurred
 from meanfield.distances.semidiscrete.pieces import piece_tree, pieces_of_grid
 
 
@@ -51,3 +51,19 @@ def test_a_mixture_keeps_a_share_of_what_it_was():
     after = [share for share, _ in mixture.toward(density, 0.1).parts]
     assert (np.array(after) >= 0.1 * np.array(before)).all()
     assert mixture.pieces().moments[0, 0] == pytest.approx(1.0, rel=1e-12)
+
+
+def test_pieces_that_are_chosen_and_joined_are_those_they_were():
+    """Corners, masses, areas, centroids and covariances of every polygon, in order."""
+    whole = _as_blurred(tree(6)[0])
+    which = np.array([3, 0, 7, 3])
+    twice = _joined([_chosen(whole, which), whole])
+    rows = np.concatenate([which, np.arange(len(whole.mass))])
+    assert twice.start[0] == 0
+    assert twice.start[-1] == len(twice.corners)
+    for k, row in enumerate(rows):
+        np.testing.assert_array_equal(
+            twice.corners[twice.start[k] : twice.start[k + 1]], whole.corners[whole.start[row] : whole.start[row + 1]]
+        )
+    for k in range(2, 6):
+        np.testing.assert_array_equal(twice[k], whole[k][rows])
