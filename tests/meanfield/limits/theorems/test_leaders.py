@@ -58,6 +58,15 @@ def test_a_run_has_settled_by_its_length_and_not_by_its_clock(times, settled):
     assert _has_settled(run, np.eye(2)[None], block, np.zeros((1, 2))) is settled
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e-6, 1e6])
+@pytest.mark.parametrize(("distance", "settled"), [(0.0, True), (0.9e-3, True), (1.1e-3, False), (0.5, False)])
+def test_a_run_has_settled_within_a_thousandth_of_the_spread_of_its_start(scale, distance, settled):
+    run, block = SimpleNamespace(times=np.array([0.0, 9.0])), SimpleNamespace(value=1.0, complement=np.eye(2))
+    start = 5.0 + scale * np.array([[0.0, 0.0], [1.0, 0.2]])
+    away = np.array([[0.0, scale * distance]])
+    assert _has_settled(run, start[None], block, away) is settled
+
+
 @pytest.mark.parametrize("enclose", [False, True])
 def test_runs_that_begin_beyond_the_range_of_the_rescaled_frame_are_left_open(enclose):
     x0 = np.random.default_rng(0).uniform(-1.0, 1.0, size=(3, 2))
