@@ -7,7 +7,7 @@ from meanfield import Grid, GridMeasure
 from meanfield.distances.arguments import as_atoms
 from meanfield.distances.semidiscrete.pieces import pieces_of_grid
 from meanfield.distances.semidiscrete.solution import solve
-from meanfield.distances.semidiscrete.tiers import RATIO, tiers
+from meanfield.distances.semidiscrete.tiers import RATIO, _until, tiers
 from particles.measure import EmpiricalMeasure
 
 
@@ -33,3 +33,12 @@ def test_light_sites_have_their_mass_and_leave_the_heavy_ones_alone(weight):
     both = solve(as_atoms(EmpiricalMeasure(points, masses / masses.sum()), "mu"), density).require()
     np.testing.assert_allclose(both.mass, both.weight, atol=1e-12)
     assert both.squared == pytest.approx(heavy.squared, abs=200 * weight)
+
+
+def test_the_next_tier_comes_when_the_error_is_a_tenth_of_its_lightest_cell():
+    """Relative to the mass of the cells there are; the tolerance itself where no tier is left."""
+    nu = np.array([0.5, 0.3, 0.15, 0.05])
+    found = _until(nu, np.array([0, 1]), [np.array([2, 3])], 1e-9)
+    assert found * nu[:2].sum() == pytest.approx(nu[2:].min() / 10, rel=1e-12)
+    assert _until(nu, np.array([0, 1]), [np.array([2, 3])], 0.5) == 0.5
+    assert _until(nu, np.arange(4), [], 1e-9) == 1e-9
