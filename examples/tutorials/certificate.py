@@ -33,6 +33,8 @@ print(certificate)
 # --------------
 # **proved**: a statement about the exact solution from the first saved tokens, with nothing assumed.
 # **conditional**: a bound for each token, given what is printed, usually the measured integration error of the run.
+# It is on the limit of a token whose ``limit_kind`` is "point", as here; of one "on set" it is on the set that the
+# token tends to, and along that set the token may move on without end.
 # **observed**: no theorem or no leader phase, but the run has settled where a candidate set lies.
 # **undecided**: none of these; the reason is printed.
 print("status:", certificate.status, "| theorem:", certificate.theorem)
