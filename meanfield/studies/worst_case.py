@@ -18,11 +18,11 @@ SHARE, SLACK = 0.1, 0.005
 HALVINGS = 8
 
 _BEYOND = 1e300
-"""∫C that stands for all larger ones, so that differences have a meaning."""
+"""∫C that stands for all larger ones until it is returned, so that differences have a meaning."""
 
 
 class WorstCase(NamedTuple):
-    """∫C from the first save to each, (time,), and the time from which on the bound exceeds every distance."""
+    """∫C from the first save to each, (time,), ∞ beyond 1e300, and the time from which on the bound is vacuous."""
 
     exponent: Array
     until: float
@@ -55,8 +55,8 @@ def worst_cases(model: VelocityField, clouds: TwoClouds, saves: Array, log_first
             if not (np.abs(new - old) > SHARE * np.abs(new) + SLACK).any():
                 break
     ball, hull = (
-        WorstCase(exponent[np.searchsorted(times, saves)], float(until))
-        for exponent, until in zip(exponents, untils, strict=True)
+        WorstCase(np.where(at_saves < _BEYOND, at_saves, np.inf), float(until))
+        for at_saves, until in zip((part[np.searchsorted(times, saves)] for part in exponents), untils, strict=True)
     )
     return ball, hull
 
