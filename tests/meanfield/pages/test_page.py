@@ -37,6 +37,9 @@ def test_line_separators_of_a_text_stay_inside_its_block():
 def test_light_and_dark_and_narrow():
     text = page("title", "")
     assert "prefers-color-scheme: dark" in text
+    # Pictures on white paper are turned over there, so that more density is lighter in them as in a viewer.
+    assert "figure img { filter: invert(" in text.partition("prefers-color-scheme: dark")[2]
+    assert ".cells td:first-child { white-space: nowrap; }" in text
     assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in text
 
 

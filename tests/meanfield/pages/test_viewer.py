@@ -147,3 +147,5 @@ def test_the_script_draws_moves_plays_and_turns(d, tmp_path):
     assert found["cells"] == (36 + 64 if d == 2 else 0)
     assert found.get("turned", True)
     assert any(text.startswith("x₁") for text in found["texts"])
+    # There is room for five numbers beside an axis from −1.2 to 1.2.
+    assert d != 2 or {"-1", "-0.5", "0", "0.5", "1"} <= set(found["texts"])
