@@ -25,8 +25,8 @@ LIBRARIES = ("numpy", "scipy", "numba", "xarray", "POT", "matplotlib", "zarr", "
 
 _TEXT = (
     "The same file with the same seed gives the same numbers on the same machine with the same versions, on any number "
-    "of workers. The numbers of this report stand in the Datasets beside it, each Dataset with the call that made it, "
-    "or follow from those; the times taken stand here alone."
+    "of workers. The numbers of this report stand in the Datasets beside it, each with the call or the network that "
+    "made it, or follow from those; the times taken stand here alone."
 )
 _NOT_TAKEN = (
     "Times are those of the session that wrote this report. The first run on a machine compiles the inner loops, "

@@ -161,7 +161,7 @@ class ConvergencePart(Part):
         if found.limit_set is None or found.frame != ds.attrs["frame"]:
             why = found.reason or _NO_FRAME
             return None, None, f" There is no certified limit set to measure a distance to: {why}"
-        return ds, found, ""
+        return study.keep(ds, "certified_run"), found, ""
 
 
 def _sizes(value: Any) -> tuple[int, ...]:

@@ -161,7 +161,8 @@ def _told(ds: xr.Dataset, certificate: limits.LimitCertificate, summary: xr.Data
         start, stop = last["time"].values
         text += f" From t = {start:g} to {stop:g}, the last two saved times, a token still moves by up to {way:.2g}."
     if decay is not None:
-        text += f" W2 to the limit falls {_DECAY[decay.attrs['rate_kind']]} over the fitted times."
+        way = "falls" if decay["slope"] < 0.0 else "grows"
+        text += f" W2 to the limit {way} {_DECAY[decay.attrs['rate_kind']]} over the fitted times."
     return text + _ranks(summary)
 
 

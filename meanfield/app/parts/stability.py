@@ -131,7 +131,7 @@ def _two_times(value: Any) -> Array:
 
 def _known(ds: xr.Dataset, name: str) -> bool:
     """Whether a quantity was computed, of every pair."""
-    return bool(np.isfinite(ds[name]).all())
+    return not np.isnan(ds[name]).any()
 
 
 def _kinds(ds: xr.Dataset) -> str:

@@ -128,6 +128,9 @@ def test_a_certificate_measures_both_to_its_limit_set(tmp_path):
     first, _, last = (float(v) for v in re.findall(r"([\d.e-]+) \(t = [\d.]+\)", report))
     assert last < 0.05 * first
     assert "to the limit, solution" in report
+    with xr.open_dataset(tmp_path / "out" / "certified_run.nc") as run:
+        assert run.sizes["particle"] == 6
+        assert run.attrs["initial_points"].startswith("Uniform([[-1.0, 1.0]]).sample(6, ")
 
 
 def test_a_certificate_that_is_none_is_told(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from run_of_part import kept, run_part
 
 from meanfield import Uniform, limits
-from meanfield.app.parts.limit import _TERMS, LimitPart, _ranks
+from meanfield.app.parts.limit import _TERMS, LimitPart, _ranks, _told
 from meanfield.app.parts.setting import Setting
 from meanfield.app.table import Table
 from meanfield.app.workspace import Workspace
@@ -104,6 +104,16 @@ def test_a_bound_on_limit_points_is_told_as_one_and_the_ranks_are_those_of_the_r
     assert section.text.endswith(f"and {rank[-1]} at t = 6.")
     summary = kept(study, "limit")
     assert _ranks(summary.assign(attention_rank=0 * summary["attention_rank"] - 1)) == ""
+
+
+def test_a_distance_that_grows_is_not_said_to_fall(tmp_path):
+    I2 = np.eye(2)
+    study, _, _ = ran(tmp_path, SelfAttention(I2, I2, I2).rescaled(), [(-1, 1)] * 2)
+    run, summary, decay = (kept(study, name) for name in ("limit_run", "limit", "clustered"))
+    found = limits.certify(run)
+    assert "W2 to the limit falls at an exponential rate" in _told(run, found, summary, decay)
+    assert "W2 to the limit grows at an exponential rate" in _told(run, found, summary, decay.assign(slope=0.1))
+    assert "W2" not in _told(run, found, summary, None)
 
 
 def test_an_approach_like_a_power_is_not_called_exponential(tmp_path):
