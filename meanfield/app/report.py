@@ -32,7 +32,10 @@ class TextTable:
     def html(self) -> str:
         """The same as an HTML table, which scrolls by itself where it is wider than the page."""
         head = "".join(f"<th scope='col'>{escape(cell)}</th>" for cell in self.header)
-        cells = [[escape(cell).replace(" ± ", "&nbsp;±&nbsp;") for cell in row] for row in self.rows]
+        cells = [
+            [escape(cell).replace(" ± ", "&nbsp;±&nbsp;").replace(" … ", "&nbsp;… ") for cell in row]
+            for row in self.rows
+        ]
         body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in cells)
         return f"<div class='wide cells'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
 

@@ -169,7 +169,7 @@ def _reach(ds: xr.Dataset, name: str) -> str:
     bound = f"The {BOUNDS[name]}"
     if len(vacuous) == 0:
         return f"{bound} stays informative: it is below the diameter of the ball that holds both solutions."
-    growth = (ds[name].isel(time=-1) - ds[name].isel(time=0)).values / _TEN
+    growth = _growth(ds, name)[:, -1]
     form = _form(growth)
     last = " … ".join(dict.fromkeys(_power(float(v), form) for v in (growth.min(), growth.max())))
     pairs = "" if len(vacuous) == len(until) else f" for {len(vacuous)} of {len(until)} pairs"
@@ -177,6 +177,12 @@ def _reach(ds: xr.Dataset, name: str) -> str:
         f"{bound} is vacuous from t = {_range(vacuous, '.4g')} on{pairs}: there it exceeds the diameter of the ball "
         f"that holds both solutions, which no distance does; at t = {end:g} it allows a growth by {last}."
     )
+
+
+def _growth(ds: xr.Dataset, name: str) -> Array:
+    """The growth that a bound allows, in powers of ten (seed, time)."""
+    log = ds[name].transpose("seed", "time").values
+    return np.asarray((log - log[:, :1]) / _TEN)
 
 
 def _form(exponents: Array) -> str:
@@ -196,7 +202,7 @@ def _table(ds: xr.Dataset) -> TextTable:
     first = ds.isel(time=0)
     growth = np.log(ds["distance"].values / first["distance"].values[:, None]) / _TEN
     first_order = ds["log_growth_linear"].values / _TEN
-    bounds = {name: (ds[name].values - first[name].values[:, None]) / _TEN for name in BOUNDS}
+    bounds = {name: _growth(ds, name) for name in BOUNDS}
     until = {name: informative_until(ds, name).values for name in BOUNDS}
     error = ds["exponent_error"].values / _TEN
     # The ends of the bracket of one pair differ in their last digits; pairs differ in their first ones.

@@ -10,6 +10,7 @@ from meanfield.pages.viewer import viewer
 
 
 def test_columns_are_aligned():
+    assert "<td>1&nbsp;… 2</td>" in TextTable(["range"], [["1 … 2"]]).html()
     table = TextTable(["N", "slope"], [["1000", "-0.5"], ["2", "-0.25 ± 0.1"]])
     assert table.text().splitlines() == ["N     slope", "-----------------", "1000  -0.5", "2     -0.25 ± 0.1"]
     # On a phone a number stays on one line with what it is uncertain by.
