@@ -11,8 +11,9 @@ import numpy as np
 
 from meanfield.distances.semidiscrete.pieces import ConvexPieces, pieces_of_grid
 from meanfield.measures.grid import GridMeasure
-from particles.checks import Array, as_points, as_weights
+from particles.checks import Array, Periods, as_points, as_weights
 from particles.errors import InvalidInput, NotSupported
+from particles.fields.spaces import Circle, Space, Torus
 from particles.measure import EmpiricalMeasure, Measure
 
 
@@ -68,6 +69,9 @@ def as_pieces(mu: Measure | GridMeasure, name: str) -> ConvexPieces | None:
     return pieces_of_grid(mu)
 
 
+_TURN = 1e-9
+"""Relative distance of a grid's length from 2π that is taken for rounding."""
+
 STRAIGHT = (
     "this function knows straight lines only: take wasserstein(mu, nu, ground=model.space), or, where straight ones "
     "are meant, EmpiricalMeasure(mu.points, mu.weights)"
@@ -75,10 +79,10 @@ STRAIGHT = (
 """What to do about a warning of periodic coordinates where no other distance is known."""
 
 
-def warn_of_periods(remedy: str, *measures: Measure | GridMeasure) -> None:
+def warn_of_periods(remedy: str, *measures: Measure | GridMeasure, level: int = 4) -> None:
     """Warn where straight distances are taken between measures whose coordinates are known to be periodic.
 
-    Called by a public function that is decorated once: the warning names the line that called it.
+    Called by a public function that is decorated once: the warning names the line that called it, `level` frames above.
     """
     for mu in measures:
         periods = getattr(mu, "periods", None)
@@ -88,9 +92,43 @@ def warn_of_periods(remedy: str, *measures: Measure | GridMeasure) -> None:
         warnings.warn(
             f"the distance takes periodic coordinates for straight ones: points just above 0 and just below the period "
             f"(here {lengths}) are far apart in it and not on the circle or torus that the run was on; {remedy}",
-            stacklevel=4,
+            stacklevel=level,
         )
         return
+
+
+def own_ground(ground: Space | None, *measures: Measure | GridMeasure) -> Space | None:
+    """The space that is meant where a caller may name one: the circle or torus of measures that know their periods.
+
+    None is R^d. A warning where that is in doubt: where periods are known for a part of the coordinates, and where a
+    grid of one turn, 2π long, does not know whether its ends are one point. As `warn_of_periods` it names the line
+    that called a public function which is decorated once.
+    """
+    if ground is not None:
+        return ground
+    told = (getattr(mu, "periods", None) for mu in measures)
+    known: set[Periods] = {periods for periods in told if periods is not None}
+    if len(known) > 1:
+        raise InvalidInput(
+            f"mu and nu know of different periods, {' and '.join(map(str, known))}: name the space that is meant, "
+            "ground=Circle(), Torus(...) or Euclidean()"
+        )
+    for periods in known:
+        lengths = tuple(length for length in periods if length is not None)
+        if len(lengths) == len(periods):
+            return Circle() if lengths == Circle().periods else Torus(lengths)
+        warn_of_periods("pass the space that is meant, or ground=Euclidean()", *measures, level=5)
+        return None
+    for mu in measures:
+        if isinstance(mu, GridMeasure) and any(abs(b - a - 2 * np.pi) < _TURN * (b - a) for a, b in mu.grid.bounds):
+            warnings.warn(
+                f"the grid {list(mu.grid.bounds)} is one turn long, 2π, and the distance takes its ends for far apart: "
+                "for angles pass ground=Circle() (Torus(...)), or make the measure with periods=[2π], else "
+                "ground=Euclidean()",
+                stacklevel=4,
+            )
+            return None
+    return None
 
 
 def as_order(p: float) -> float:

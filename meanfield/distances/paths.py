@@ -12,6 +12,7 @@ from meanfield.distances.semidiscrete.pieces import ConvexPieces
 from meanfield.distances.semidiscrete.solution import SemiDiscrete
 from meanfield.measures.grid import GridMeasure
 from particles.checks import Array
+from particles.fields.spaces import Space, Torus
 from particles.measure import EmpiricalMeasure, Measure
 
 _WIDEN = 1e-6
@@ -19,17 +20,20 @@ _WIDEN = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class AtomPath:
-    """Mass π_ij on the segment from x_i to y_j."""
+    """Mass π_ij on the shortest way from x_i to y_j in a space."""
 
     source: Array
     target: Array
     plan: scipy.sparse.csr_array
+    space: Space
 
     def at(self, s: float) -> EmpiricalMeasure:
-        """The cloud at s in [0, 1]."""
+        """The cloud at s in [0, 1], with the periods of a circle or torus."""
         entries = self.plan.tocoo()
-        points = (1.0 - s) * self.source[entries.row] + s * self.target[entries.col]
-        return EmpiricalMeasure(points, entries.data / entries.data.sum())
+        x, y = self.source[entries.row], self.target[entries.col]
+        points = (x, y)[int(s)] if s in (0.0, 1.0) else self.space.between(x, y, s)
+        periods = self.space.periods if isinstance(self.space, Torus) else None
+        return EmpiricalMeasure(points, entries.data / entries.data.sum(), periods=periods)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,12 +10,19 @@ import numpy.typing as npt
 import scipy
 import xarray as xr
 
-from meanfield.distances.arguments import STRAIGHT, Atoms, as_atoms, as_order, require_same_dim, warn_of_periods
+from meanfield.distances.arguments import (
+    STRAIGHT,
+    Atoms,
+    as_atoms,
+    as_order,
+    own_ground,
+    require_same_dim,
+    warn_of_periods,
+)
 from meanfield.distances.bounds.couplings import Coupling, corner
 from meanfield.distances.bracket import plane_densities, same_density, two_densities
 from meanfield.distances.exact import (
     BYTES_PER_PAIR,
-    PASS_GROUND,
     cost_matrix,
     ground_cost,
     quantile,
@@ -75,7 +82,8 @@ class Transport(Frozen):
     @property
     def map(self) -> Array:
         """The barycentric projection Σ_j π_ij y_j / μ_i of each x_i, shape (n, d); NaN where μ_i is 0."""
-        self._need_flat_space("a barycentric projection")
+        if self.ground is not None and not isinstance(self.ground, Euclidean):
+            raise NotSupported(f"a barycentric projection takes means, {self.ground!r} has none: use .plan or .at(s)")
         mass = np.asarray(self.plan.sum(axis=1)).ravel()
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray((self.plan @ self.target) / mass[:, None])
@@ -86,13 +94,14 @@ class Transport(Frozen):
         Between clouds, mass π_ij at (1 − s) x_i + s y_j. From a density to points each power cell shrinks towards its
         point: ConvexPieces for 0 < s < 1. Between two densities each cell goes to its block of the other one by the
         affine map that takes mean and covariance to the block's; at 0 and 1 the measures are those given. Parts that
-        rounding leaves without area are left out; where they hold more than 1e-9 of the mass, s is refused. So is a
-        plan on any space but R^d, a circle say: its `plan` is there.
+        rounding leaves without area are left out; where they hold more than 1e-9 of the mass, s is refused.
+
+        On a circle, a torus or the sphere mass π_ij is at the share s of the shortest way from x_i to y_j; of points
+        half a turn apart one of the two ways is taken, of opposite points of the sphere s is refused.
         """
         share = number(s, "s")
         if not 0.0 <= share <= 1.0:
             raise InvalidInput(f"s must lie in [0, 1], got {s!r}: 0 is mu, 1 is nu")
-        self._need_flat_space("a displacement interpolation")
         return self.path.at(share)
 
     def to_dataset(self) -> xr.Dataset:
@@ -112,10 +121,6 @@ class Transport(Frozen):
                 "order": self.order,
             }
         )
-
-    def _need_flat_space(self, what: str) -> None:
-        if self.ground is not None and not isinstance(self.ground, Euclidean):
-            raise NotSupported(f"{what} needs straight lines, {self.ground!r} has none: use .plan")
 
 
 @default_error_state()
@@ -151,12 +156,14 @@ def transport(
         As for `wasserstein`.
     """
     order, limit = as_order(p), positive(max_bytes, "max_bytes")
+    ground = own_ground(ground, mu, nu)
     flat = ground is None or isinstance(ground, Euclidean)
-    if ground is None:
-        warn_of_periods(PASS_GROUND, mu, nu)
     if any(isinstance(m, (GridMeasure, ConvexPieces)) for m in (mu, nu)):
         if not flat:
-            raise NotSupported("plans of densities are Euclidean: use wasserstein(mu, nu, ground=...) for the distance")
+            raise NotSupported(
+                f"plans of densities are straight, not on {ground!r}: wasserstein(..., ground=...) is "
+                "the distance, and of clouds, EmpiricalMeasure(mu.points, mu.weights), there is a plan"
+            )
         if any(isinstance(m, GridMeasure) and m.dim == 1 for m in (mu, nu)):
             found = plan_on_the_line(mu, nu, quantile(mu, "mu"), quantile(nu, "nu"), order)
             return Transport(*found[:5], order, ground, 0.0, found.path)
@@ -175,7 +182,7 @@ def transport(
     # An atom of mass zero is in no plan: −∞ is a potential that it may have with any other.
     f, g = np.full(shape[0], -np.inf), np.full(shape[1], -np.inf)
     f[rows], g[columns] = potentials
-    path = AtomPath(mu.points, nu.points, plan)
+    path = AtomPath(mu.points, nu.points, plan, Euclidean() if ground is None else ground)
     return Transport(distance, plan, (f, g), mu.points, nu.points, order, ground, 0.0, path)
 
 

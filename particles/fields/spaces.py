@@ -4,7 +4,8 @@ Arrays in, arrays out; points are x (..., d) and velocities v (..., d). A space 
 
 - `project(x)`, the points brought back onto it after a step, and `check(x)`, which refuses points that are not on it;
 - `tangent(x, v)`, the part of v that is tangent to it at x, and `distance(x, y)`, the length of the shortest way;
-- `nearest(x, y)`, the coordinates of y that are nearest to those of x (another angle of the same point, say);
+- `nearest(x, y)`, the coordinates of y that are nearest to those of x (another angle of the same point, say), and
+  `between(x, y, s)`, the point at the share s of the shortest way from x to y;
 - `axis_periods(d)`, what a grid needs: the period of each of d axes, None for a straight one, so that Circle() gives
   (2π,) and Torus((1, 2)) gives (1.0, 2.0); refused where the coordinates fill no box (the sphere);
 - `embed(x)` and `pull(x, v)`, by which a field of R^k is restricted to it (see restriction.py): the points of R^k at
@@ -50,6 +51,10 @@ class Space(ABC):
     def distance(self, x: Array, y: Array) -> Array:
         """The length (...) of the shortest way between x and y (..., d) within the space."""
 
+    def between(self, x: Array, y: Array, s: float) -> Array:
+        """The point (..., d) at the share s in (0, 1) of the shortest way from x to y (..., d); refused by default."""
+        raise NotSupported(f"{type(self).__name__} does not know its shortest ways: its class needs a method `between`")
+
     def axis_periods(self, d: int) -> tuple[float | None, ...]:
         """The period of each of d axes, None for a straight one: how a grid of d axes closes on itself."""
         return (None,) * d
@@ -70,6 +75,10 @@ class Euclidean(Space):
     def distance(self, x: Array, y: Array) -> Array:
         """|x − y|."""
         return np.asarray(np.linalg.norm(np.subtract(x, y), axis=-1))
+
+    def between(self, x: Array, y: Array, s: float) -> Array:
+        """(1 − s) x + s y."""
+        return (1.0 - s) * x + s * y
 
 
 @dataclass(frozen=True)
@@ -104,6 +113,16 @@ class Sphere(Space):
         """The angle between x and y, by 2 arctan(|x − y| / |x + y|), which keeps its digits at 0 and at π."""
         apart, across = (np.linalg.norm(z, axis=-1) for z in (np.subtract(x, y), np.add(x, y)))
         return np.asarray(2 * np.arctan2(apart, across))
+
+    def between(self, x: Array, y: Array, s: float) -> Array:
+        """cos(sθ) x + sin(sθ) u, u the direction of y at x and θ their angle; refused for opposite points."""
+        towards = self.tangent(x, y)
+        length = np.linalg.norm(towards, axis=-1, keepdims=True)
+        angle = np.arctan2(length, np.sum(x * y, axis=-1, keepdims=True))
+        if (angle > np.pi - ON_SPHERE).any():
+            raise NotSupported("there is more than one shortest way between opposite points of the sphere")
+        unit = towards / np.where(length > 0.0, length, 1.0)
+        return self.project(np.cos(s * angle) * x + np.sin(s * angle) * unit)
 
     def axis_periods(self, d: int) -> tuple[float | None, ...]:
         """Refused: the coordinates x of R^d fill no box."""
@@ -163,6 +182,10 @@ class Torus(Space):
         lengths = np.array(self.periods)
         apart = np.subtract(x, y)
         return np.asarray(np.linalg.norm(apart - lengths * np.round(apart / lengths), axis=-1))
+
+    def between(self, x: Array, y: Array, s: float) -> Array:
+        """x + s δ modulo the periods, δ the shortest difference y − x."""
+        return self.project(x + s * (self.nearest(x, y) - x))
 
     def axis_periods(self, d: int) -> tuple[float | None, ...]:
         """The periods, refused where d is not their number."""

@@ -6,7 +6,8 @@ import pytest
 from meanfield import Grid, GridMeasure, transport, wasserstein, wasserstein_bracket
 from meanfield.distances.paths import AtomPath, covariance_map
 from meanfield.distances.semidiscrete.pieces import ConvexPieces, pieces_of_grid
-from particles.errors import InvalidInput
+from particles.errors import InvalidInput, NotSupported
+from particles.fields.spaces import Circle, Space, Sphere, Torus
 from particles.measure import EmpiricalMeasure
 
 
@@ -101,3 +102,55 @@ def test_the_map_between_covariances():
         assert (np.linalg.eigvalsh(g) > 0).all()
         # Flat covariances are widened by 1e-6 of their size.
         np.testing.assert_allclose(g @ s @ g, t, atol=1e-3 * np.trace(t) * max(1.0, np.linalg.cond(s) * 1e-2))
+
+
+def around(seed, n, space):
+    rng = np.random.default_rng(seed)
+    points = rng.normal(size=(n, 3)) if isinstance(space, Sphere) else rng.uniform(0, 2, (n, len(space.periods)))
+    return EmpiricalMeasure(space.project(points), rng.dirichlet(np.ones(n)))
+
+
+@pytest.mark.parametrize("p", [1.0, 2.0, 3.0])
+@pytest.mark.parametrize("space", [Circle(), Torus((0.7,)), Torus((1.0, 2.0)), Sphere()], ids=repr)
+def test_speed_is_constant_on_a_circle_a_torus_and_the_sphere(space, p):
+    mu, nu = around(0, 9, space), around(1, 12, space)
+    found = transport(mu, nu, p, ground=space)
+    assert wasserstein(found.at(0.0), mu, p, ground=space) < 1e-12 ** (1 / p)
+    assert set(map(tuple, found.at(0.0).points)) == set(map(tuple, mu.points))
+    assert set(map(tuple, found.at(1.0).points)) == set(map(tuple, nu.points))
+    for s, t in ((0.0, 0.3), (0.3, 0.8), (0.5, 1.0)):
+        one, other = found.at(s), found.at(t)
+        space.check(one.points)
+        np.testing.assert_allclose(
+            wasserstein(one, other, p, ground=space), abs(s - t) * found.distance, rtol=1e-9 if p < 3 else 1e-6
+        )
+
+
+def test_mass_crosses_the_seam_of_the_circle_by_the_shorter_way():
+    found = transport(EmpiricalMeasure([0.1]), EmpiricalMeasure([6.1]), ground=Circle())
+    length = 2 * np.pi - 6.0
+    for s in (0.25, 0.5, 0.75):
+        assert found.at(s).points[0, 0] == pytest.approx((0.1 - s * length) % (2 * np.pi), rel=1e-12)
+    assert found.at(0.5).periods == (2 * np.pi,)
+
+
+def test_far_from_the_seam_the_circle_is_the_line():
+    rng = np.random.default_rng(2)
+    mu, nu = (EmpiricalMeasure(3.0 + rng.uniform(-0.7, 0.7, n), rng.dirichlet(np.ones(n))) for n in (20, 30))
+    line, circle = transport(mu, nu), transport(mu, nu, ground=Circle())
+    assert circle.distance == pytest.approx(line.distance, rel=1e-12)
+    for s in (0.0, 0.4, 1.0):
+        assert wasserstein(line.at(s), EmpiricalMeasure(circle.at(s).points, circle.at(s).weights)) < 1e-7
+
+
+def test_opposite_points_of_the_sphere_and_unknown_ways_are_refused():
+    mu, nu = EmpiricalMeasure([[0.0, 0.0, 1.0]]), EmpiricalMeasure([[0.0, 0.0, -1.0]])
+    with pytest.raises(NotSupported, match="more than one shortest way"):
+        transport(mu, nu, ground=Sphere()).at(0.5)
+
+    class Discrete(Space):
+        def distance(self, x, y):
+            return (x != y).any(axis=-1) * 1.0
+
+    with pytest.raises(NotSupported, match=r"Discrete does not know its shortest ways.*`between`"):
+        transport(mu, nu, ground=Discrete()).at(0.5)

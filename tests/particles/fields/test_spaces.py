@@ -41,6 +41,17 @@ def test_a_short_step_along_a_tangent_is_as_long_as_the_tangent(space, x):
     np.testing.assert_allclose(space.tangent(x, v), v, atol=1e-15)
 
 
+@pytest.mark.parametrize(("space", "x"), SPACES, ids=[type(space).__name__ for space, _ in SPACES])
+def test_a_shortest_way_is_as_long_as_the_distance_and_evenly_run(space, x):
+    a, b, _ = x
+    for s in (0.2, 0.5):
+        middle = space.between(a, b, s)
+        space.check(middle)
+        np.testing.assert_allclose(space.distance(a, middle), s * space.distance(a, b), atol=1e-13)
+        np.testing.assert_allclose(space.distance(middle, b), (1 - s) * space.distance(a, b), atol=1e-13)
+    np.testing.assert_allclose(space.between(a, a, 0.3), a, atol=1e-15)
+
+
 def test_closed_forms():
     assert Circle().distance(np.array([0.01]), np.array([2 * np.pi - 0.01])) == pytest.approx(0.02, rel=1e-12)
     assert Torus((1.0, 1.0)).distance(np.array([0.1, 0.9]), np.array([0.9, 0.1])) == pytest.approx(np.sqrt(0.08))
