@@ -21,6 +21,7 @@ from particles.fields.discrete_map import DiscreteMap
 from particles.fields.field import VelocityField
 from particles.fields.questions import for_run
 from particles.fields.start import check_start
+from particles.free_memory import require_memory
 from particles.measure import EmpiricalMeasure
 from particles.progress import Progress
 from particles.randomness import restored_generator, saved_generator, spawned
@@ -174,6 +175,9 @@ def simulate(
         model = for_run(model, x.shape[-2], method.sum_tolerance)
     method.check(model, landing_times(model, saves) if isinstance(model, VelocityField) else saves)
     refuse_existing(store, overwrite=overwrite)
+    kept = whole(every, "every")
+    if store is None:
+        _check_memory(x[:, ::kept], len(saves))
     if isinstance(model, VelocityField):
         check_velocity(model, float(saves[0]), x, w)
     particles = Particles(x, w)
@@ -184,8 +188,17 @@ def simulate(
         entropy, rngs = spawned(generator, len(x))
         particles = replace(particles, rngs=rngs)
     state = ParticleState(model, method, particles, single)
-    layout = _layout(state, saves, entropy, whole(every, "every"))
+    layout = _layout(state, saves, entropy, kept)
     return evolve(state, layout, label="simulate", watch=watch, progress=progress, store=store, overwrite=overwrite)
+
+
+def _check_memory(x: Array, saves: int) -> None:
+    """Refuse a run in memory whose saved positions do not fit into it, before its first step."""
+    runs, n, d = x.shape
+    what = f"{f'{runs} runs of ' if runs > 1 else ''}{n} particles in R^{d} at {saves} saves"
+    require_memory(
+        8.0 * x.size * saves, what, "keep them in a store on disk (store=...), every k-th one (every=k), or take fewer"
+    )
 
 
 def check_velocity(field: VelocityField, t: float, x: Array, w: Array) -> None:

@@ -15,6 +15,7 @@ from meanfield.measures.cells import Density, Edges, cell_integrals, deposit
 from particles.checks import Array, Immutable, Periods, as_finite, as_periods, as_weights, count, frozen, hold
 from particles.dataset import variable
 from particles.errors import InvalidInput
+from particles.free_memory import require_memory
 from particles.measure import EmpiricalMeasure
 
 MIN_CAPTURED = 1.0 - 1e-3
@@ -181,6 +182,8 @@ class Grid(Immutable):
         return GridMeasure(self, found.masses, **made, source=found.source, periods=periods)
 
     def _measure(self, source: Law | Density | EmpiricalMeasure | npt.ArrayLike) -> GridMeasure:
+        cells = math.prod(self.shape)
+        require_memory(8.0 * cells, f"the masses of {cells} cells", "take fewer cells an axis")
         if isinstance(source, GridMeasure):
             if source.grid != self:
                 raise InvalidInput("the measure lives on another grid: build it on this one from its law or density")
