@@ -48,7 +48,7 @@ class DatasetMethods(Shown):
     def _shown(self) -> dict[str, str]:
         sizes = ", ".join(f"{name} {size}" for name, size in self._ds.sizes.items())
         methods = [name for name in vars(type(self)) if not name.startswith("_") and self._serves(name)]
-        return {"of": f"a Dataset with {sizes}", "methods": ", ".join(methods)}
+        return {"of": f"a Dataset with {sizes or 'no dimensions'}", "methods": ", ".join(methods)}
 
     def _serves(self, method: str) -> bool:
         """Whether a method is for this Dataset: certificates are of tokens, all but the model of what has times."""

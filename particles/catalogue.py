@@ -19,6 +19,10 @@ MODELS = (f"{particles.models.__name__}.", restriction.__name__)
 """Where models are defined; other fields are the algebra of fields and what methods make of them."""
 
 
+WRITTEN = {"float", "int", "str", "bool", "Array", "Matrix", "Parameter", "npt.ArrayLike"}
+"""Annotations of parameters that are numbers, texts or matrices."""
+
+
 def catalogue() -> dict[str, str]:
     """Every concrete model of this package by name, with the first line of its docstring, in alphabetical order.
 
@@ -32,6 +36,39 @@ def build_model(name: str, parameters: Mapping[str, Any]) -> Any:
     """The model of that name in the catalogue, from its parameters by name; refused with the names that there are."""
     classes = _classes()
     return from_parameters(classes[one_of(name, sorted(classes), "the name of the model")], name, parameters)
+
+
+def written_models() -> list[str]:
+    """The velocity fields that a study file can name: all that they need are numbers, texts and matrices."""
+    return [name for name, cls in sorted(_classes().items()) if issubclass(cls, VelocityField) and not _unwritten(cls)]
+
+
+def check_written(name: str, parameters: Mapping[str, Any]) -> None:
+    """Refuse what a file of numbers, texts and matrices cannot hold: models made from other models, functions, spaces.
+
+    A name that no model has is left to `build_model`.
+    """
+    cls = _classes().get(name)
+    if cls is None:
+        return
+    kinds = _unwritten(cls) | {key: kind for key, kind in _others(cls).items() if key in parameters}
+    for key, kind in kinds.items():
+        raise InvalidInput(
+            f"{name} with its parameter {key!r} ({kind}) cannot stand in a study file, which holds numbers, texts and "
+            f"matrices: write a script in Python, as the page “Sweeps” of the documentation and its gallery of the "
+            f"sphere and the circle do. A study file takes {', '.join(written_models())}"
+        )
+
+
+def _unwritten(cls: Any) -> dict[str, str]:
+    """The parameters without a default that no file can hold, each with what it is."""
+    known = inspect.signature(cls.__init__).parameters
+    return {name: kind for name, kind in _others(cls).items() if known[name].default is inspect.Parameter.empty}
+
+
+def _others(cls: Any) -> dict[str, str]:
+    known = list(inspect.signature(cls.__init__).parameters.values())[1:]
+    return {p.name: str(p.annotation) for p in known if not set(str(p.annotation).split(" | ")) & WRITTEN}
 
 
 def from_parameters(cls: Any, name: str, parameters: Mapping[str, Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -222,7 +223,9 @@ def flag(value: bool, name: str) -> bool:
 def one_of(value: str, allowed: Collection[str], name: str) -> str:
     """A string option out of `allowed`."""
     if not isinstance(value, str) or value not in allowed:
-        raise InvalidInput(f"{name} must be one of {', '.join(map(repr, allowed))}, got {_short(value)}")
+        near = difflib.get_close_matches(value, allowed, 1) if isinstance(value, str) else []
+        meant = f": {near[0]!r} is nearest" if near and len(allowed) > 3 else ""
+        raise InvalidInput(f"{name} must be one of {', '.join(map(repr, allowed))}, got {_short(value)}{meant}")
     return value
 
 

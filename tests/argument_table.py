@@ -320,6 +320,7 @@ TABLE = {
         "limit_distance": [Call(plots.limit_distance, {"certificate": PROVED.to_dataset()})],
         "clustered": [Call(plots.clustered, {"ds": None}, runs=False)],
         "sweep": [Call(plots.sweep, {"ds": None, "name": "size"}, runs=False)],
+        "phase_diagram": [Call(plots.phase_diagram, {"ds": None, "name": "size"}, runs=False)],
         "layers_and_flow": [Call(plots.layers_and_flow, {"ds": None}, runs=False)],
         "heads": [Call(plots.heads, {"ds": None}, runs=False)],
         "token_limit": [Call(plots.token_limit, {"ds": None}, runs=False)],

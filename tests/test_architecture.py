@@ -10,6 +10,7 @@ from source_tree import ROOT, imports, modules, words
 LAYERS = [
     ["particles.installation", "particles.submodules"],
     ["particles.errors", "particles.display", "particles.interrupts"],
+    ["particles.free_memory"],
     ["particles.checks"],
     ["particles.measure"],
     ["particles.kernels", "particles.progress"],

@@ -15,7 +15,7 @@ import xarray as xr
 
 from meanfield.measures.cells import deposit
 from meanfield.measures.grid import Grid, grid_axes, grid_of, tensor_points
-from particles.checks import Array
+from particles.checks import Array, as_matrix
 from particles.dataset import config_of, model_of, variable, with_call
 from particles.errors import InvalidInput, NotSupported
 from particles.fields.field import MovingFrame, Sum, VelocityField
@@ -54,6 +54,7 @@ def to_frame(ds: xr.Dataset, A: npt.ArrayLike, grid: Grid | None = None) -> xr.D
     InvalidInput
         For a Dataset that is in a moving frame already, a grid that the mass leaves.
     """
+    A = as_matrix(A, "A")
     model = model_of(ds)
     if model.frame is not None:
         raise InvalidInput("the Dataset is in a moving frame already: bring it back with to_original first")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import shlex
 import sys
+import textwrap
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import count
@@ -13,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from meanfield.data import data_folder
-from particles.catalogue import catalogue
+from particles.catalogue import catalogue, written_models
 from particles.errors import InvalidInput, LibraryError, StoreError
 from particles.installation import DISTRIBUTION, __version__
 
@@ -42,8 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"meanfield: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nmeanfield: interrupted; what is done is kept", file=sys.stderr)
+        print(f"\nmeanfield: interrupted{_how_to_go_on(options)}", file=sys.stderr)
         return 130
+    except OSError as error:
+        # As above; a full disk, say, in the place of the terminal.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"meanfield: error: cannot write the output: {error.strerror or error}", file=sys.stderr)
+        return 2
     return status
 
 
@@ -96,6 +103,9 @@ def _study(options: argparse.Namespace) -> int:
     workers = options.workers or available_processors()
     config = read_study(_study_file(options.file), options.seed)
     folder = options.out or _new("study")
+    if os.path.lexists(folder) and not options.resume:
+        raise StoreError(f"the output folder {folder} exists: name another, or take it up with --resume")
+    options.out = folder
     name = options.executor if options.executor.startswith("dask:") else f"{workers} {options.executor}"
     # Bars stand in the error stream of a terminal, never among the tables; in a file they would be noise.
     # The products of a study are small: threads would only wait for each other, and other cores for other bits.
@@ -105,6 +115,16 @@ def _study(options: argparse.Namespace) -> int:
         run(config, folder, executor=executor, progress=sys.stderr.isatty(), resume=options.resume, show=_show)
     print(f"\nResults, pictures and report.html are in\n{folder.resolve()}")
     return 0
+
+
+def _how_to_go_on(options: argparse.Namespace) -> str:
+    """What is kept of an interrupted study, and the command that takes it up."""
+    if options.run is not _study or options.out is None or not (options.out / "study.toml").is_file():
+        return ""
+    file = [] if options.file is None else [str(options.file)]
+    seed = [] if options.seed is None else ["--seed", str(options.seed)]
+    command = shlex.join(["meanfield", "study", *file, *seed, "--resume", "--out", str(options.out)])
+    return f"; what is done is kept: {command} goes on from there"
 
 
 def _template(file: Path | None) -> int:
@@ -183,6 +203,7 @@ def _models(options: argparse.Namespace) -> int:
     lines = catalogue()
     width = max(map(len, lines))
     print("\n".join(f"{name:{width}}  {line}" for name, line in sorted(lines.items())))
+    print("\n" + textwrap.fill(f"A study file takes {', '.join(written_models())}; the others are for Python.", 100))
     return 0
 
 

@@ -14,7 +14,7 @@ from meanfield.app.parts.setting import Setting, read_setting
 from meanfield.app.parts.stability import StabilityPart
 from meanfield.app.parts.sweeping import SweepPart
 from meanfield.app.parts.trained_network import TrainedNetworkPart
-from meanfield.app.table import Table, count, text
+from meanfield.app.table import Table, count, heading, text
 from particles.errors import InvalidInput
 
 PARTS: tuple[type[Part], ...] = (ConvergencePart, StabilityPart, LimitPart, TrainedNetworkPart, SweepPart)
@@ -43,7 +43,7 @@ def read_study(path: Path, seed: int | None = None) -> StudyConfig:
     except tomllib.TOMLDecodeError as error:
         raise InvalidInput(f"{path} is not valid TOML: {error}") from None
     top = Table(content, "")
-    title, about, own = top.get("title", text), top.get("about", text, ""), top.get("seed", count, 0)
+    title, about, own = top.get("title", heading), top.get("about", text, ""), top.get("seed", count, 0)
     setting = read_setting(top, own if seed is None else seed)
     parts = []
     for kind in PARTS:

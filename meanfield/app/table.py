@@ -77,6 +77,13 @@ def text(value: Any) -> str:
     return value
 
 
+def heading(value: Any) -> str:
+    """Text in quotes, of one letter at least."""
+    if not text(value).strip():
+        raise TypeError("must be text in quotes, of one letter at least")
+    return str(value)
+
+
 def positive_number(value: Any) -> float:
     """A positive finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value) or value <= 0:

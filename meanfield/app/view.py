@@ -16,6 +16,7 @@ from meanfield.app.workspace import replace_file
 from meanfield.pages.page import heading, image, page, table
 from meanfield.pages.viewer import script, viewer
 from particles import model_of, open_store
+from particles.dataset import config_of
 from particles.display import short
 from particles.errors import InvalidInput, LibraryError, StoreError
 
@@ -47,11 +48,23 @@ def opened(place: str) -> xr.Dataset:
         return open_store(place)
     if not Path(place).exists():
         raise StoreError(f"there is no file {place}: name a netCDF file or a Zarr store")
+    if not _netcdf(place):
+        why = "it begins as none does" if os.path.getsize(place) else "it is empty"
+        raise StoreError(f"{place} is no netCDF file, {why}: name a netCDF file or a Zarr store of this library")
     try:
         return xr.open_dataset(place, engine="h5netcdf", decode_times=False)
     # A file may be damaged in any way; what h5py then raises has no base class of its own.
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
-        raise StoreError(f"{place} cannot be read as netCDF: {error}") from error
+        raise StoreError(f"{place} cannot be read as netCDF, it is damaged or cut off: {error}") from error
+
+
+def _netcdf(place: str) -> bool:
+    """Whether a file begins as HDF5 does, in which netCDF 4 is written; one that cannot be read is left to xarray."""
+    try:
+        with open(place, "rb") as file:
+            return file.read(8) == b"\x89HDF\r\n\x1a\n"
+    except OSError:
+        return True
 
 
 def view_of(ds: xr.Dataset, title: str) -> str:
@@ -98,11 +111,16 @@ def _range(found: xr.Variable) -> str:
 
 def _facts(ds: xr.Dataset) -> dict[str, str]:
     facts = {str(name): str(value) for name, value in ds.attrs.items() if name not in _LONG}
-    return {"model": _model(ds), **facts}
+    # A sweep is of a function, not of a model.
+    model = _model(ds)
+    return {"model": model, **facts} if model else facts
 
 
 def _model(ds: xr.Dataset) -> str:
+    """The model in short, why it is not known, or nothing where the call named none."""
     try:
+        if "model" not in config_of(ds):
+            return ""
         model: Any = model_of(ds)
     except LibraryError as error:
         return f"not known: {error}"

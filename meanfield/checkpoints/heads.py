@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from meanfield.data import data_path
-from particles.checks import Array, as_finite, as_matrix, frozen
+from particles.checks import Array, Frozen, as_finite, as_matrix, frozen
 
 
 @dataclass(frozen=True)
-class Head:
+class Head(Frozen):
     """One attention head as the (Q, K, V) of (1.1): SelfAttention(head.Q, head.K, head.V).
 
     Q, K: (k, d), each holding half of the model's factor 1/√k, so that ⟨Qx, Ky⟩ is its score; biases are dropped.

@@ -79,6 +79,11 @@ class Transport(Frozen):
         for array in (self.plan.data, self.plan.indices, self.plan.indptr):
             array.flags.writeable = False
 
+    def _shown(self) -> dict[str, object]:
+        n, m = self.plan.shape
+        told = {"distance": self.distance, "plan": f"{self.plan.nnz} entries between {n} and {m} places"}
+        return {**told, "order": self.order, "ground": self.ground or Euclidean(), "error": self.error}
+
     @property
     def map(self) -> Array:
         """The barycentric projection Σ_j π_ij y_j / μ_i of each x_i, shape (n, d); NaN where μ_i is 0."""

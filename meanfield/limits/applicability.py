@@ -67,8 +67,10 @@ class Hypotheses(Shown):
         return screen(str(self).splitlines())
 
     def _shown(self) -> dict[str, str]:
-        checks = {f"Theorem {name}": "; ".join(map(str, found)) for name, found in self.checks.items()}
-        return {"theorem": self.theorem or f"none: {self.reason}", **checks}
+        rows = {"theorem": self.theorem or f"none: {self.reason}"}
+        for name, found in self.checks.items():
+            rows |= {f"{name}  {check.needs}": str(check).removeprefix(f"{check.needs}: ") for check in found}
+        return rows
 
     def __str__(self) -> str:
         lines = [

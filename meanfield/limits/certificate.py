@@ -254,6 +254,17 @@ class LimitCertificate(Shown):
         return screen([*self._lines(), "  the numbers of each theorem: .hypotheses; all fields: .to_dataset()"])
 
     def _shown(self) -> dict[str, str]:
-        named = [line.strip().partition(": ") for line in self._lines()[1:]]
-        rows = {head if rest else f"{k}": rest or head for k, (head, _, rest) in enumerate(named)}
-        return {"status": self.status, **rows}
+        rows: dict[str, str] = {"status": self.status}
+        for line in self._lines()[1:]:
+            name, told = _named(line.strip())
+            rows[name] = f"{rows[name]}; {told}" if name in rows else told
+        return rows
+
+
+def _named(line: str) -> tuple[str, str]:
+    """The name of a line of a certificate, and what it tells."""
+    for name in ("Theorem", "largest bound", "given that", "|P(t) − P*| ="):
+        if line.startswith(f"{name} "):
+            return name.removesuffix(" ="), line.removeprefix(f"{name} ")
+    name, _, told = line.partition(": ")
+    return name, told

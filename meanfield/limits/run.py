@@ -74,8 +74,11 @@ def read_run(ds: xr.Dataset) -> Run:
     ds = whole_states(as_dataset(ds))
     if "density" in ds:
         raise InvalidInput("a grid solution has no tokens; certify a run of simulate")
-    if "position" not in ds or ds.position.dims != ("time", "particle", "component"):
-        found = ds.position.dims if "position" in ds else tuple(ds.data_vars)
+    if "position" not in ds:
+        held = ", ".join(map(str, ds)) or "nothing"
+        raise InvalidInput(f"certify takes a run of simulate, with `position`; the Dataset has {held}")
+    if ds.position.dims != ("time", "particle", "component"):
+        found = ds.position.dims
         raise InvalidInput(
             f"certify takes one run, dims (time, particle, component); got {found}; "
             "take one run, ds.isel(run=k), and keep the dimension of time, ds.isel(time=[k])"
@@ -84,6 +87,11 @@ def read_run(ds: xr.Dataset) -> Run:
     times, positions = as_times(ds.time.values, "time"), np.asarray(ds.position.values, dtype=float)
     weights = np.asarray(ds.weight.values, dtype=float)
     total = float(weights.sum())
+    if weights.shape == (positions.shape[1],) and 0.0 < total < 1.0 - NARROW and (weights >= 0.0).all():
+        raise InvalidInput(
+            f"the weights of these {len(weights)} tokens sum to {total:.6g}, so that others moved with them: a part of "
+            "the tokens is no run of its own, certify the whole Dataset and select in the result"
+        )
     as_weights(weights / total if abs(total - 1.0) <= NARROW else weights, positions.shape[1], "weight")
     if not np.isfinite(positions).all():
         k, i = np.argwhere(~np.isfinite(positions).all(axis=2))[0]

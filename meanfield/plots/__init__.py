@@ -6,7 +6,7 @@ from meanfield.plots.drawing import COLOURS
 from meanfield.plots.limit_pictures import clustered, limit_distance
 from meanfield.plots.network_pictures import by_layer, cosines, heads, layers_and_flow, token_limit
 from meanfield.plots.run_pictures import density, particles, trajectories
-from meanfield.plots.study_pictures import convergence, order, stability, sweep
+from meanfield.plots.study_pictures import convergence, order, phase_diagram, stability, sweep
 
 __all__ = [
     "COLOURS",
@@ -22,6 +22,7 @@ __all__ = [
     "order",
     "overview",
     "particles",
+    "phase_diagram",
     "stability",
     "sweep",
     "token_limit",

@@ -63,7 +63,9 @@ def overview(ds: xr.Dataset) -> Figure:
     if known is not None:
         known(ds, ax)
     elif "seed" in ds.dims and (names := _numbers(ds, "seed")):
-        study_pictures.sweep(ds, names[0], ax)
+        parameters = [size for dim, size in ds[names[0]].sizes.items() if dim not in ("seed", "time")]
+        many = len(parameters) == 2 and parameters[1] > study_pictures.MOST_CURVES
+        (study_pictures.phase_diagram if many else study_pictures.sweep)(ds, names[0], ax)
     else:
         _first_variable(ds, ax)
     return figure

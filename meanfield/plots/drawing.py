@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -48,6 +49,14 @@ def axes_or_new(ax: Axes | None, projection: str | None = None) -> Any:
 def plain(text: object) -> str:
     """A text of a Dataset as it stands: a dollar sign in it begins no formula."""
     return str(text).replace("$", r"\$")
+
+
+def symbol(name: str) -> str:
+    """The name of a parameter for a picture: a Greek letter where it is the name of one, in English."""
+    try:
+        return unicodedata.lookup(f"GREEK SMALL LETTER {'LAMDA' if name == 'lambda' else name}")
+    except KeyError:
+        return plain(name)
 
 
 def in_space(ax: Any) -> bool:

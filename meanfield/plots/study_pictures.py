@@ -8,10 +8,11 @@ import numpy as np
 import xarray as xr
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
-from meanfield.plots.drawing import COLOURS, axes_or_new, legend_below, plain, required
+from meanfield.plots.drawing import COLOURS, axes_or_new, legend_below, plain, required, symbol
 from meanfield.studies.stability_bounds import BOUNDS, informative_until
-from particles.checks import default_error_state, one_of
+from particles.checks import Array, default_error_state, one_of
 from particles.dataset import as_dataset
 from particles.errors import InvalidInput
 
@@ -167,7 +168,8 @@ def order(ds: xr.Dataset, ax: Axes | None = None, *, label: str | None = None) -
 def sweep(ds: xr.Dataset, name: str, ax: Axes | None = None) -> list[Artist]:
     """A quantity of a sweep against its first parameter: mean over the seeds with their standard deviation.
 
-    Of other parameters, one curve for each of their values; of a quantity over time, its last time.
+    Of other parameters, one curve for each of their values, a little beside each other so that no bar hides another; of
+    a quantity over time, its last time. The axis of a parameter whose values grow by one factor is logarithmic.
 
     Parameters
     ----------
@@ -188,27 +190,132 @@ def sweep(ds: xr.Dataset, name: str, ax: Axes | None = None) -> list[Artist]:
     InvalidInput
         For another name, and more than seven curves.
     """
-    names = [str(each) for each, v in as_dataset(ds).data_vars.items() if "seed" in v.dims and v.dtype.kind in "biuf"]
-    values = required(ds, one_of(name, names, "name"))
-    if "time" in values.dims:
-        values = values.isel(time=-1)
+    values, when = _swept(ds, name)
     first, *others = (str(dim) for dim in values.dims if dim != "seed")
     curves = values.stack(curve=others) if others else values.expand_dims("curve", -1)
-    if curves.sizes["curve"] > MOST_CURVES:
-        raise InvalidInput(f"{curves.sizes['curve']} curves of {name} fit no picture: select some, ds.isel(...)")
+    count = curves.sizes["curve"]
+    if count > MOST_CURVES:
+        raise InvalidInput(
+            f"{count} curves of {name} fit no picture: select some, ds.isel(...), or draw a map of two parameters, "
+            "plots.phase_diagram(ds, name)"
+        )
     ax = axes_or_new(ax)
-    at = values[first].values if values[first].dtype.kind in "iuf" else np.arange(values.sizes[first])
+    at = _places(values[first])
     drawn: list[Artist] = []
     style: dict[str, Any] = {"marker": "o", "capsize": 3}
-    for k in range(curves.sizes["curve"]):
+    for k in range(count):
         one = curves.isel(curve=k)
-        label = plain(", ".join(f"{other} = {one[other].values}" for other in others)) or None
+        label = ", ".join(f"{symbol(other)} = {plain(one[other].values)}" for other in others) or None
         mean, spread = one.mean("seed").values, one.std("seed").values
-        drawn.append(ax.errorbar(at, mean, spread, color=COLOURS[k], label=label, **style)[0])
-    if values[first].dtype.kind not in "iuf":
-        ax.set_xticks(at, [plain(value) for value in values[first].values])
-    when = f" at t = {float(values['time']):g}" if "time" in values.coords else ""
-    ax.set(xlabel=plain(first), ylabel=plain(values.attrs.get("long_name", name)) + when)
+        beside = _beside(at, (k - 0.5 * (count - 1)) / max(count, 4))
+        drawn.append(ax.errorbar(beside, mean, spread, color=COLOURS[k], label=label, **style)[0])
+    _axis(ax.xaxis, values[first], at)
+    whole = values.values[np.isfinite(values.values)]
+    if np.array_equal(whole, np.round(whole)):
+        ax.yaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
+    ax.set(ylabel=plain(values.attrs.get("long_name", name)) + when)
+    ax.set_title(f"dots: mean of {values.sizes['seed']} seeds; bars: their standard deviation", fontsize="small")
     if others:
         ax.legend(fontsize="small")
     return drawn
+
+
+@default_error_state()
+def phase_diagram(ds: xr.Dataset, name: str, ax: Axes | None = None) -> list[Artist]:
+    """A quantity of a sweep over two parameters as a map: its mean over the seeds in colour, at its last time.
+
+    The first parameter runs to the right, the second up; the axis of one whose values grow by one factor is
+    logarithmic.
+
+    Parameters
+    ----------
+    ds : Dataset
+        What `studies.sweep` returns.
+    name : str
+        One of its variables that is one number a task, or one number a time.
+    ax : axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    list of artists
+        The map.
+
+    Raises
+    ------
+    InvalidInput
+        For another name, and any number of parameters but two.
+    """
+    values, when = _swept(ds, name)
+    parameters = [str(dim) for dim in values.dims if dim != "seed"]
+    if len(parameters) != 2:
+        raise InvalidInput(f"a map has two parameters, {name} has {', '.join(parameters)}: select, ds.isel(...)")
+    for parameter in parameters:
+        if values[parameter].dtype.kind in "iuf":
+            values = values.sortby(parameter)
+    ax = axes_or_new(ax)
+    at = [_places(values[parameter]) for parameter in parameters]
+    mean = values.mean("seed").transpose(*parameters[::-1]).values
+    drawn = ax.pcolormesh(_edges(at[0]), _edges(at[1]), mean, cmap="viridis")
+    for axis, parameter, places in zip((ax.xaxis, ax.yaxis), parameters, at, strict=True):
+        _axis(axis, values[parameter], places)
+    label = plain(values.attrs.get("long_name", name)) + when
+    ax.figure.colorbar(drawn, ax=ax, label=f"{label}, mean of {values.sizes['seed']} seeds")
+    return [drawn]
+
+
+def _swept(ds: xr.Dataset, name: str) -> tuple[xr.DataArray, str]:
+    """A quantity of a sweep at its last time, and that time in words."""
+    names = [str(each) for each, v in as_dataset(ds).data_vars.items() if "seed" in v.dims and v.dtype.kind in "biuf"]
+    values = required(ds, one_of(name, names, "name"))
+    if "time" not in values.dims:
+        return values, ""
+    values = values.isel(time=-1)
+    return values, f" at t = {float(values['time']):g}" if "time" in values.coords else ""
+
+
+def _places(parameter: xr.DataArray) -> Array:
+    """Where the values of a parameter stand on its axis: numbers at themselves, words one after the other."""
+    return np.asarray(parameter.values if parameter.dtype.kind in "iuf" else np.arange(parameter.size), dtype=float)
+
+
+def _by_one_factor(at: Array) -> bool:
+    """Whether numbers grow, or fall, by about one factor: on a logarithmic axis they stand evenly."""
+    if len(at) < 3 or (at <= 0).any() or len(set(at.tolist())) < 3:
+        return False
+    steps = np.diff(np.log(at))
+    apart = np.diff(at)
+    return bool(np.ptp(steps) < 0.05 * np.abs(steps).max() and np.ptp(apart) > 0.05 * np.abs(apart).max())
+
+
+def _beside(at: Array, share: float) -> Array:
+    """Places moved by a share of a third of their least distance."""
+    if not share or len(at) < 2:
+        return at
+    scale = np.log(at) if _by_one_factor(at) else at
+    moved = scale + share * np.abs(np.diff(np.sort(scale))).min() / 3.0
+    return np.asarray(np.exp(moved) if _by_one_factor(at) else moved)
+
+
+def _edges(at: Array) -> Array:
+    """Edges of the cells whose middles the places are."""
+    scale = np.log(at) if _by_one_factor(at) else at
+    middles = 0.5 * (scale[1:] + scale[:-1])
+    if len(at) < 2:
+        first, last = scale[0] - 0.5, scale[0] + 0.5
+    else:
+        first, last = 2.0 * scale[0] - middles[0], 2.0 * scale[-1] - middles[-1]
+    edges = np.concatenate([[first], middles, [last]])
+    return np.asarray(np.exp(edges) if _by_one_factor(at) else edges)
+
+
+def _axis(axis: Any, parameter: xr.DataArray, at: Array) -> None:
+    """The name, the scale and the ticks of the axis of a parameter."""
+    axis.set_label_text(symbol(str(parameter.name)))
+    words = parameter.dtype.kind not in "iuf"
+    if words:
+        axis.set_ticks(at, [plain(value) for value in parameter.values])
+    elif _by_one_factor(at):
+        (axis.axes.set_xscale if axis.axis_name == "x" else axis.axes.set_yscale)("log")
+        axis.set_ticks(at, [f"{value:g}" for value in at])
+        axis.set_ticks([], minor=True)

@@ -71,6 +71,8 @@ class PairInteraction(AnyDimension):
     def __post_init__(self) -> None:
         """Check the gradient, in one dimension while none is known and the potential is a profile."""
         super().__post_init__()
+        if not isinstance(self.space, Space):
+            raise InvalidInput(f"space must be a space, as Circle(), Torus(...) or Euclidean(), got {self.space!r}")
         if not isinstance(self.space, Euclidean | Torus):
             raise NotSupported(
                 f"displacements are taken on R^d, a circle or a torus, got space = {self.space!r}: for the sphere "

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from user_fields import ToMean
 
-from meanfield import Grid, Uniform, limits, wasserstein_bracket
+from meanfield import Grid, Uniform, limits, transport, wasserstein_bracket
+from meanfield.checkpoints import trained_heads
 from particles import Adaptive, CuckerSmale, Diffusion, EmpiricalMeasure, SelfAttention, VelocityField, simulate
 from particles.display import LINES, screen, short
 
@@ -101,6 +102,29 @@ def test_a_certificate_has_each_of_its_lines_in_html():
     words = Tags(found._repr_html_()).words
     assert all(assumption in words for assumption in found.assumptions)
     assert found.hypotheses.theorem in words
+    x0 = np.random.default_rng(0).uniform(-1, 1, (12, 2))
+    long = limits.certify(simulate(SelfAttention(I2, I2, I2).rescaled(), x0, np.linspace(0.0, 12.0, 61)))._shown()
+    assert {"status", "tokens", "largest bound", "given that", "Theorem"} <= long.keys()
+    assert not any(name.isdigit() for name in long)
+
+
+def test_hypotheses_have_a_row_for_each_in_html():
+    found = limits.hypotheses(SelfAttention(I2, I2, I2))
+    rows = found._shown()
+    assert len(rows) == 1 + sum(len(checks) for checks in found.checks.values())
+    assert all(told.endswith(("yes", "no", "UNDECIDED")) for name, told in rows.items() if name != "theorem")
+
+
+def test_plans_and_heads_show_no_arrays():
+    rng = np.random.default_rng(0)
+    found = transport(EmpiricalMeasure(rng.normal(size=(50, 2))), EmpiricalMeasure(rng.normal(size=(70, 2))))
+    for shown in (repr(found), found._repr_html_()):
+        assert "between 50 and 70 places" in shown
+        assert "Euclidean()" in shown
+        assert "array" not in shown
+        assert len(shown) < 1600
+    assert len(repr(trained_heads())) < 1600
+    assert "array of shape (32, 384)" in repr(trained_heads()[0])
 
 
 def test_text_is_no_markup():

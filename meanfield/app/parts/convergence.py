@@ -13,6 +13,7 @@ from meanfield import plots
 from meanfield.app.parts.limit import LimitPart
 from meanfield.app.parts.part import Part
 from meanfield.app.parts.remedies import check_box, in_keys
+from meanfield.app.parts.setting import Setting
 from meanfield.app.report import Picture, Section, TextTable, column_format
 from meanfield.app.table import Table, count, counts
 from meanfield.app.workspace import Workspace
@@ -110,6 +111,11 @@ class ConvergencePart(Part):
         if run is not None:
             run.close()
         return cls(times, sizes, seeds, certified)
+
+    def check(self, setting: Setting) -> None:
+        """Refuse a run of `certificate` that its keys do not describe."""
+        if self.certified is not None:
+            self.certified.check_in(f"{self.name}.certificate", setting)
 
     def run(self, study: Workspace) -> None:
         """Solve (6.1), measure the distance of N particles to the solution, and fit its slope in N."""

@@ -12,11 +12,13 @@ import xarray as xr
 
 from meanfield import limits, plots
 from meanfield.app.parts.part import Part
+from meanfield.app.parts.setting import Setting
 from meanfield.app.report import Picture, Section, TextTable
 from meanfield.app.table import Table, at_least, positive_number
 from meanfield.app.workspace import Workspace
 from meanfield.figures import limit_set
 from meanfield.pages.viewer import shown_box, viewer
+from meanfield.studies.atoms import AtomicLaw
 from meanfield.studies.clustered import clustered_limit
 from particles import simulate
 from particles.checks import Array, as_times, count
@@ -86,7 +88,7 @@ class LimitPart(Part):
 
     @classmethod
     def read(cls, table: Table) -> LimitPart:
-        """The part in its table: `until`, `every`, `particles`."""
+        """The part in its table: `until`, `every`, `particles`; the last is needed but for an atomic law."""
         until, every = table.get("until", positive_number), table.get("every", positive_number)
         steps = round(min(until / every, 1e18))
         if steps < 1 or abs(steps * every - until) > 1e-9 * until:
@@ -95,7 +97,18 @@ class LimitPart(Part):
                 f"{every:g}"
             )
         count(steps, f"{table.name}.until / {table.name}.every")
-        return cls(as_times(np.linspace(0, until, steps + 1)), table.get("particles", at_least(1)))
+        return cls(as_times(np.linspace(0, until, steps + 1)), table.get("particles", at_least(1), 0))
+
+    def check(self, setting: Setting) -> None:
+        """Refuse a number of tokens that would not be run, or whose run does not fit into memory."""
+        self.check_in(self.name, setting)
+
+    def check_in(self, table: str, setting: Setting) -> None:
+        """`check`, where the keys stand in another table."""
+        if self.particles:
+            setting.check_run(table, self.particles, len(self.times), drawn=False)
+        elif not isinstance(setting.law, AtomicLaw):
+            raise InvalidInput(f"the study lacks the key `{table}.particles`")
 
     def certified(self, study: Workspace, *, enclose: bool) -> tuple[xr.Dataset, limits.LimitCertificate]:
         """The run and its certificate: computed once in a study, whichever of its parts asks first."""
@@ -111,7 +124,7 @@ class LimitPart(Part):
     def run(self, study: Workspace) -> None:
         """Simulate, certify the limit, and fit the rate at which it is approached."""
         setting = study.setting
-        enclose = self.particles <= ENCLOSED
+        enclose = 0 < self.particles <= ENCLOSED
         ds, certificate = self.certified(study, enclose=enclose)
         study.keep(ds, "limit_run")
         summary = study.keep(_with_call(certificate.to_dataset(), ds, enclose=enclose), "limit")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,10 +18,11 @@ from meanfield.schemes.base import Scheme
 from meanfield.studies.atoms import AtomicLaw
 from meanfield.studies.tasks import seeded
 from particles import VelocityField
-from particles.catalogue import build_model, from_parameters
+from particles.catalogue import build_model, check_written, from_parameters
 from particles.checks import Array, one_of
 from particles.errors import InvalidInput, NotSupported
 from particles.fields.questions import own_frame
+from particles.free_memory import require_memory
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,19 @@ class Setting:
         if model.dim not in (None, self.law.dim):
             raise InvalidInput(f"with {key} = {value!r} the model lives in R^{model.dim}, the law in R^{self.law.dim}")
         return model
+
+    def check_run(self, table: str, particles: int, saves: int, *, drawn: bool = True) -> None:
+        """Refuse, before anything runs, a number of particles that a part would not run or could not keep.
+
+        `drawn` tells whether they are drawn from the law; else the run is of all atoms of an atomic one.
+        """
+        if not drawn and isinstance(self.law, AtomicLaw) and particles != len(self.law.points):
+            raise InvalidInput(
+                f"the key `{table}.particles` has the value {particles}, but the run is of the {len(self.law.points)} "
+                "tokens of [initial], no more and no less: leave the key out"
+            )
+        what = f"the key `{table}.particles`: {particles} particles in R^{self.law.dim} at {saves} saved times"
+        require_memory(8.0 * particles * saves * self.law.dim, what, "take fewer particles or fewer times")
 
     def drawn(self, n: int, key: int) -> str:
         """How `tokens` come about, for a Dataset whose call holds the points themselves."""
@@ -93,6 +108,7 @@ def _model(table: Table) -> VelocityField:
         heads = _heads()
         found = heads[one_of(head, sorted(heads), "head")]
         parameters |= {"Q": found.Q, "K": found.K, "V": found.V}
+    check_written(name, parameters)
     model = build_model(name, parameters)
     if not isinstance(model, VelocityField):
         raise InvalidInput(f"a study needs a velocity field, {name} is a map in discrete time")
@@ -129,6 +145,8 @@ def _grid(table: Table | None, law: ProbabilityLaw | AtomicLaw) -> GridSolution 
         raise InvalidInput("[grid] needs an initial law with a density: leave it out where law = 'sentence'")
     if np.shape(bounds)[1:] != (2,):
         raise InvalidInput(f"`grid.bounds` must be one pair [low, high] an axis, got shape {np.shape(bounds)}")
+    cells = math.prod(shape)
+    require_memory(8.0 * cells, f"the key `grid.shape`: the masses of {cells} cells", "take fewer cells an axis")
     grid = Grid([(low, high) for low, high in bounds], shape)
     if grid.dim != law.dim:
         raise InvalidInput(f"the grid of [grid] has dimension {grid.dim}, the law of [initial] {law.dim}")

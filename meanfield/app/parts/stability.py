@@ -11,6 +11,7 @@ import xarray as xr
 
 from meanfield import plots
 from meanfield.app.parts.part import Part
+from meanfield.app.parts.setting import Setting
 from meanfield.app.report import Picture, Section, TextTable, column_format
 from meanfield.app.table import Table, at_least, positive_number
 from meanfield.app.workspace import Workspace
@@ -88,6 +89,10 @@ class StabilityPart(Part):
             table.get("shift", positive_number),
             table.get("seeds", at_least(1), 1),
         )
+
+    def check(self, setting: Setting) -> None:
+        """Refuse clouds that do not fit into memory."""
+        setting.check_run(self.name, self.particles, 2 * len(self.times))
 
     def run(self, study: Workspace) -> None:
         """Compare the growth of the distance between each pair of solutions with the bounds on it."""

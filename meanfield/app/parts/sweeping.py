@@ -66,6 +66,7 @@ class SweepPart(Part):
     def check(self, setting: Setting) -> None:
         """Refuse a parameter that the model does not have, and values that it cannot have."""
         self._models(setting)
+        setting.check_run(self.name, self.particles, len(self.times))
 
     def run(self, study: Workspace) -> None:
         """Run all values and seeds as tasks, and show clusters and spread at the last time."""

@@ -14,6 +14,7 @@ from small_study import SMALL, run
 
 import particles
 from meanfield.app.cli import main
+from meanfield.app.workspace import prepare_folder
 from meanfield.measures.grid import grid_of
 
 FIXED = '\n[grid.scheme]\nname = "FiniteVolume"'
@@ -107,7 +108,8 @@ def test_ctrl_c_keeps_what_is_done_and_says_so_in_one_line(small, tmp_path):
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130, error
     assert b"Traceback" not in error
-    assert error.strip().splitlines()[-1] == b"meanfield: interrupted; what is done is kept"
+    kept = f"what is done is kept: meanfield study {small} --resume --out {out} goes on from there"
+    assert error.decode().strip().splitlines()[-1] == f"meanfield: interrupted; {kept}"
     assert (out / "solution.nc").exists()
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "Not finished.</strong> [convergence] stopped and is not complete; not begun: [stability], [limit]." in page
@@ -148,6 +150,9 @@ def test_models_lists_every_model_with_one_line(capsys):
     assert len(lines) > 10
     assert any(re.match(r"SelfAttention +\S", line) for line in lines)
     assert all(len(line) < 200 for line in lines)
+    last = " ".join(lines[lines.index("") + 1 :])
+    assert re.match(r"A study file takes CausalAttention, .*SelfAttention.*; the others are for Python\.$", last)
+    assert not re.search("OnCircle|OnSphere|PairInteraction|Ensemble|RescaledTransformer", last)
 
 
 def test_figure_draws_into_a_new_folder_and_refuses_another_number(tmp_path, capsys):
@@ -190,6 +195,34 @@ def test_a_closed_pipe_ends_a_command_silently():
     done = subprocess.run([sys.executable, "-m", "meanfield", "models"], stdout=write, stderr=subprocess.PIPE)
     os.close(write)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no device that is always full")
+def test_an_output_that_cannot_be_written_is_one_line():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-m", "meanfield", "models"], stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 2
+    assert done.stderr.decode() == "meanfield: error: cannot write the output: No space left on device\n"
+
+
+def test_a_folder_that_exists_is_refused_before_anything_is_printed(tmp_path, small, capsys):
+    assert main(["study", str(small), "--out", str(tmp_path)]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "exists: name another, or take it up with --resume" in printed.err
+
+
+def test_ctrl_c_tells_how_to_go_on(tmp_path, small, capsys, monkeypatch):
+    def stopped(config, folder, **given):
+        prepare_folder(folder, config.source, resume=False)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("meanfield.app.study.run_study", stopped)
+    out = tmp_path / "a folder"
+    assert main(["study", str(small), "--seed", "3", "--executor", "threads", "--out", str(out)]) == 130
+    words = capsys.readouterr().err.strip()
+    command = f"meanfield study {small} --seed 3 --resume --out '{out}'"
+    assert words == f"meanfield: interrupted; what is done is kept: {command} goes on from there"
 
 
 def test_an_inherited_backend_stops_no_command_that_writes_files(tmp_path):

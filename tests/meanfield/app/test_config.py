@@ -11,7 +11,8 @@ from meanfield.app.parts.sweeping import SweepPart
 from meanfield.app.parts.trained_network import TrainedNetworkPart
 from meanfield.app.table import Table
 from meanfield.data import data_folder
-from particles.errors import InvalidInput
+from particles import free_memory
+from particles.errors import InvalidInput, TooLarge
 
 
 def scheme(name, parameters=""):
@@ -36,12 +37,18 @@ def scheme(name, parameters=""):
         (("times = [0.0, 0.25]", "times = [0.25, 0.0]"), "`convergence.times`.*strictly increasing"),
         (("V = 1.0", "W = 1.0"), "SelfAttention has no parameter 'W': its parameters are Q, K, V"),
         (("V = 1.0", ""), "SelfAttention needs the parameter 'V'"),
-        (("SelfAttention", "SelfAtention"), "the name of the model must be one of 'CausalAttention', .*'SelfAtention'"),
+        (
+            ("SelfAttention", "SelfAtention"),
+            "the name of the model must be one of 'CausalAttention', .*'SelfAtention': 'SelfAttention' is nearest",
+        ),
         (("V = 1.0", "V = nan"), "V must be finite"),
         (("Q = 1.0", "Q = [[1.0], [2.0]]"), "Q and K must have one shape"),
         (("[initial]", "[intial]"), "lacks the table \\[initial\\]"),
         (('title = "A small study"', "title = A small study"), "not valid TOML.*line 2"),
         (("shape = [40]", "shape = [1]"), "at least 2 cells"),
+        (('title = "A small study"', 'title = " "'), "`title`.*of one letter at least"),
+        (("particles = 10\n", ""), "lacks the key `limit.particles`"),
+        (('frame = "rescaled"', 'frame = "resacled"'), "`model.frame`.*one of 'original', 'rescaled', got 'resacled'$"),
         (("shape = [40]", 'shape = [40]\nlimiter = "minmod"'), "unknown key 'limiter' in \\[grid\\]"),
         (("shape = [40]", "shape = [40]" + scheme("FiniteVolume", 'limiter = "mimod"')), "minmod"),
         (("shape = [40]", "shape = [40]" + scheme("Weno")), "the name of the scheme must be one of .*'WENO'.*'Weno'"),
@@ -130,3 +137,51 @@ def test_the_alternatives_of_the_template_are_accepted(tmp_path):
     text = text.replace("# mean", "mean").replace("# covariance", "covariance").replace("1.5", "9.5")
     (tmp_path / "study.toml").write_text(text, encoding="utf-8")
     assert type(read_study(tmp_path / "study.toml").setting.grid.scheme).__name__ == "FiniteVolume"
+
+
+@pytest.mark.parametrize(
+    ("change", "needed"),
+    [
+        (
+            ("particles = 10", "particles = 1000000000"),
+            "`limit.particles`: 1000000000 particles in R.1 at 13 saved times",
+        ),
+        (("particles = 10", "particles = 2000000000000"), "`limit.particles`: 2000000000000 particles"),
+        (("particles = 20", "particles = 3000000000000"), "`stability.particles`: 3000000000000 particles"),
+        (("shape = [40]", "shape = [4000000000000]"), "`grid.shape`: the masses of 4000000000000 cells"),
+    ],
+)
+def test_sizes_that_do_not_fit_into_memory_are_refused_by_the_name_of_their_key(tmp_path, monkeypatch, change, needed):
+    monkeypatch.setattr(free_memory, "free_memory", lambda: 16.0 * 2**30)
+    path = tmp_path / "large.toml"
+    path.write_text(SMALL.replace(*change))
+    with pytest.raises(TooLarge, match=f"the key {needed}.* need .* of which 16 GiB are free"):
+        read_study(path)
+
+
+def test_a_number_of_tokens_that_would_not_be_run_is_refused(tmp_path):
+    path = tmp_path / "sentence.toml"
+    study = 'title = "t"\n[model]\nname = "SelfAttention"\nhead = "layer0_head6"\n[initial]\nlaw = "sentence"\n'
+    path.write_text(study + "[limit]\nparticles = 20\nuntil = 1.0\nevery = 0.5\n")
+    with pytest.raises(InvalidInput, match=r"`limit.particles` has the value 20, but .* the 28 tokens .*leave"):
+        read_study(path)
+    for given in ("", "particles = 28\n"):
+        path.write_text(study + f"[limit]\n{given}until = 1.0\nevery = 0.5\n")
+        read_study(path)
+
+
+@pytest.mark.parametrize(
+    ("model", "key"),
+    [
+        ('name = "OnSphere"', "field"),
+        ('name = "OnSphere"\nfield = "SelfAttention"', "field"),
+        ('name = "PairInteraction"\nW = "Cosine(1)"', "W"),
+        ('name = "Diffusion"\nD = 1.0\nspace = "Circle()"', "space"),
+        ('name = "Ensemble"\nfields = []', "fields"),
+    ],
+)
+def test_what_a_file_cannot_hold_sends_to_python(tmp_path, model, key):
+    path = tmp_path / "sphere.toml"
+    path.write_text(re.sub(r'name = "SelfAttention"(.|\n)*?\[initial\]', f"{model}\n[initial]", SMALL))
+    with pytest.raises(InvalidInput, match=rf"'{key}' .* cannot stand in a study file.*page “Sweeps”.*SelfAttention"):
+        read_study(path)

@@ -9,6 +9,7 @@ from meanfield import Grid, Normal, Upwind, limits, solve
 from meanfield.app import view
 from meanfield.app.cli import main
 from meanfield.app.view import opened, view_of
+from meanfield.studies import sweep
 from particles import RK4, SelfAttention, simulate, write_netcdf
 from particles.errors import StoreError
 
@@ -39,6 +40,8 @@ def test_solutions_and_studies():
     page = view_of(certificate, "certificate")
     assert is_inert(page).tags.count("img") == 1
     assert "not known: the Dataset has no readable `config`" in page
+    swept = sweep(lambda a, rng: {"size": a}, {"a": [1, 2]}, seeds=2)
+    assert "not known" not in view_of(swept, "sweep")
     assert "There is no picture" in view_of(xr.Dataset({"word": "x"}), "nothing")
 
 
@@ -54,7 +57,13 @@ def test_a_dataset_whose_every_text_is_markup_is_inert(d, tmp_path):
 def test_a_file_of_something_else_is_one_error(content, tmp_path, capsys):
     (tmp_path / "file.nc").write_bytes(content)
     assert main(["view", str(tmp_path / "file.nc"), "--out", str(tmp_path / "out.html")]) == 2
-    assert "cannot be read as netCDF" in capsys.readouterr().err
+    hdf5 = content.startswith(b"\x89HDF")
+    told = (
+        "cannot be read as netCDF, it is damaged"
+        if hdf5
+        else "is no netCDF file, it " + ("begins" if content else "is empty")
+    )
+    assert told in capsys.readouterr().err
     assert not (tmp_path / "out.html").exists()
     with pytest.raises(StoreError, match="there is no file"):
         opened(str(tmp_path / "none.nc"))

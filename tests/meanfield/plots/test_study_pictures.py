@@ -23,9 +23,54 @@ def test_a_sweep_over_one_parameter_and_over_two():
     np.testing.assert_allclose(line.get_ydata(), ds.clusters.mean("seed"))
     two = swept(beta=[1.0, 2.0], kind=["a", "$b"])
     lines = plots.sweep(two, "clusters")
+    assert lines[0].axes.get_xlabel() == "β"
     np.testing.assert_allclose(lines[1].get_ydata(), two.clusters.mean("seed")[:, 1])
     plt.gcf().canvas.draw()
     assert lines[1].axes.get_legend().get_texts()[1].get_text() == r"kind = \$b"
+
+
+def test_the_axis_of_values_that_grow_by_one_factor_is_logarithmic_and_named_by_its_letter():
+    ax = plots.sweep(swept(beta=[1, 2, 4, 8.0]), "clusters")[0].axes
+    assert (ax.get_xscale(), ax.get_xlabel()) == ("log", "β")
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["1", "2", "4", "8"]
+    assert ax.get_title() == "dots: mean of 5 seeds; bars: their standard deviation"
+    for values in ([1.0, 2.0, 3.0, 4.0], [1.0, 2.0], [0.0, 1.0, 2.0], [1.0, 1.01, 1.02]):
+        assert plots.sweep(swept(beta=values), "clusters")[0].axes.get_xscale() == "linear"
+
+
+def test_bars_of_several_curves_stand_beside_each_other():
+    for values in ([1.0, 2.0, 4.0], [0.0, 1.0, 2.0], [-1.0, 3.0, 4.0]):
+        ds = swept(beta=values, b=range(7))
+        places = np.array([line.get_xdata() for line in plots.sweep(ds, "clusters")])
+        assert (np.diff(places, axis=0) > 0).all()
+        # The last curve at one value is nearer to it than to the next.
+        assert (places[-1, :-1] < 0.5 * (np.array(values)[1:] + np.array(values)[:-1])).all()
+        assert (places[0, 1:] > places[-1, :-1]).all()
+
+
+def test_counts_have_whole_ticks():
+    ds = swept(a=[1, 2])
+    ax = plots.sweep(ds.assign(clusters=(ds.clusters > 0) * 1.0), "clusters")[0].axes
+    ticks = ax.yaxis.get_majorticklocs()
+    np.testing.assert_array_equal(ticks, np.round(ticks))
+
+
+def test_a_map_of_two_parameters():
+    ds = swept(beta=[4.0, 1.0, 2.0], n=range(9), time=[0.0, 1.0])
+    (drawn,) = plots.phase_diagram(ds, "clusters")
+    assert (drawn.axes.get_xscale(), drawn.axes.get_yscale()) == ("log", "linear")
+    assert (drawn.axes.get_xlabel(), drawn.axes.get_ylabel()) == ("β", "n")
+    mean = ds.clusters.isel(time=-1).mean("seed").sortby("beta").values
+    np.testing.assert_allclose(drawn.get_array().reshape(9, 3), mean.T)
+    corners = drawn.get_coordinates()
+    np.testing.assert_allclose(corners[0, :, 0], np.sqrt(0.5) * 2.0 ** np.arange(4))
+    np.testing.assert_allclose(corners[:, 0, 1], np.arange(10) - 0.5)
+    assert drawn.colorbar.ax.get_ylabel() == "clusters at t = 1, mean of 5 seeds"
+    (words,) = plots.phase_diagram(swept(kind=["a", "b"], n=[3.0]), "clusters")
+    assert [text.get_text() for text in words.axes.get_xticklabels()] == ["a", "b"]
+    np.testing.assert_array_equal(words.get_coordinates()[:, 0, 1], [2.5, 3.5])
+    with pytest.raises(InvalidInput, match="a map has two parameters, clusters has a"):
+        plots.phase_diagram(swept(a=[1, 2]), "clusters")
 
 
 def test_a_sweep_over_words_at_its_last_time():
@@ -35,7 +80,7 @@ def test_a_sweep_over_words_at_its_last_time():
     assert line.axes.get_ylabel() == "clusters at t = 2"
     with pytest.raises(InvalidInput, match="'clusters', got 'spread'"):
         plots.sweep(ds, "spread")
-    with pytest.raises(InvalidInput, match="10 curves"):
+    with pytest.raises(InvalidInput, match=r"10 curves.*plots\.phase_diagram"):
         plots.sweep(swept(a=[1, 2], b=range(10)), "clusters")
 
 
