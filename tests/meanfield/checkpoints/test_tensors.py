@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from meanfield.checkpoints import load_head
+from meanfield.checkpoints import load_head, tensors
 from meanfield.checkpoints.tensors import TensorFile
 from particles.errors import InvalidInput, StoreError
 
@@ -107,3 +107,16 @@ def test_a_small_file_cannot_ask_for_all_memory(tmp_path):
     assert f"{NAME} in m.npz would grow" in out[0]
     grown = int(out[1]) * (1 if sys.platform == "darwin" else 1024)
     assert grown < 2**25
+
+
+def test_an_array_that_grows_too_much_is_refused(tmp_path, monkeypatch):
+    """Many times its bytes in the file, and more than may be free: zeros that deflate are no weights."""
+    path = tmp_path / "m.npz"
+    np.savez_compressed(path, zeros=np.zeros((400, 400)))
+    assert not TensorFile(path).read("zeros").any()
+    monkeypatch.setattr(tensors, "FREE_BYTES", 1000)
+    monkeypatch.setattr(tensors, "LARGEST_EXPANSION", 20)
+    with pytest.raises(StoreError, match="would grow from"):
+        TensorFile(path).read("zeros")
+    np.savez(path, zeros=np.zeros((400, 400)))
+    assert not TensorFile(path).read("zeros").any()

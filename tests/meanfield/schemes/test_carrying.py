@@ -57,3 +57,8 @@ def test_the_finer_method_tells_the_error_in_time():
     assert finer(RK4(0.1), 1.0) == RK4(0.05)
     assert finer(FrozenFlow(0.1), 1.0) is None
     assert Carried(Wind(np.cos), 1).dim == 1
+
+
+def test_the_shorter_of_two_longest_steps_is_kept():
+    for own, asked, kept in ((None, 0.1, 0.1), (0.5, 0.1, 0.1), (0.01, 0.1, 0.01), (0.5, None, 0.5)):
+        assert limited(Adaptive(max_step=own), asked).max_step == kept

@@ -1,9 +1,13 @@
 """Steps land on the times asked for, and a tube that has opened stays open."""
 
 import numpy as np
+import pytest
 from enclosed import system
 
 from meanfield.limits.enclosures import tube as module
+from meanfield.limits.enclosures.comparison import grown, growth
+from meanfield.limits.enclosures.defect import defect
+from meanfield.limits.enclosures.series import series
 from meanfield.limits.enclosures.tube import start, tubes
 
 
@@ -41,3 +45,19 @@ def test_times_as_near_as_numbers_can_be():
     *_, plain = tubes(equation, start(0.0, x), np.array([0.0, 1.0]))
     assert (np.linalg.norm(last.centre - plain.centre, axis=1) <= last.radius + plain.radius).all()
     assert last.radius.max() < 2.0 * plain.radius.max()
+
+
+@pytest.mark.parametrize("begin", [1e-9, 1e-3, 0.02, 0.1])
+@pytest.mark.parametrize("half", [0.02, 0.1, 0.3])
+def test_errors_below_a_radius_that_is_returned_stay_below_it(begin, half):
+    """The comparison is monotone: with the radius itself as wall the errors reach no more than the radius."""
+    equation, x = system(4)
+    p = series(equation, x, half)
+    bounds, at = defect(equation, p), np.full(len(x), begin)
+    found = module._within(equation, p, bounds, at)
+    if found is None:
+        assert begin * half > 1e-4
+        return
+    again = [grown(growth(equation, p, bounds, found, parts), at, bounds.rate) for parts in module.PARTS]
+    assert min((reached / found).max() for reached in again) <= 1.0 + 1e-12
+    assert (found >= begin).all()
