@@ -27,6 +27,16 @@ def test_one_head_is_the_phase_of_one_head(B, error):
     assert 0.0 < row_drift(many, error) == pytest.approx(drift(one, error), rel=1e-6)
 
 
+@pytest.mark.parametrize("error", [1e-6, 0.01, 0.03])
+def test_leaders_alone_are_held_apart_as_by_one_head(error):
+    """Without followers all that moves a token is its rival: the bound is made of the exponents between clusters."""
+    x, V = np.array([[1.9, 0.4], [-1.5, 0.2]]), 0.7 * np.eye(2)
+    one = phase_at(np.eye(2), V, leading_block(V, spectrum(V)), x, np.full(2, -np.log(2)))
+    found = row_drift(phase_of([0.7], [np.eye(2)], x), error)
+    assert np.isfinite(found)
+    assert 0.0 < found == pytest.approx(drift(one, error), rel=1e-6)
+
+
 def test_mixtures_stand_between_leaders():
     """Token 2 follows token 0 in one head and token 1 in the other."""
     scores = [np.diag([1.0, 0.2]), np.diag([1.0, 0.2]) @ np.array([[0.0, 1.0], [1.0, 0.0]])]
