@@ -108,7 +108,8 @@ class DatasetMethods(Shown):
             times = _shared(times, _times(other))
         others = (measure_at(other, t) if isinstance(other, xr.Dataset) else other for t in times.tolist())
         measures = [measure_at(self._ds, t) for t in times.tolist()]
-        values = [wasserstein(mu, nu, p, ground=ground) for mu, nu in zip(measures, others, strict=True)]
+        space = self.model.space if ground is None and measures[0].periods is not None else ground
+        values = [wasserstein(mu, nu, p, ground=space) for mu, nu in zip(measures, others, strict=True)]
         found = variable("time", values, f"Wasserstein distance of order {p:g}")
         return xr.DataArray(found, coords={"time": variable("time", times, "time")}, name="distance")
 

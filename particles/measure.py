@@ -38,8 +38,8 @@ class EmpiricalMeasure(Immutable):
     weights : array (n,), optional
         w_j, None for 1/n each.
     periods : sequence of d numbers or None, optional
-        The period of each coordinate on a circle or torus, None for a straight one: distances are then taken
-        there, or warn where they know straight lines only. None where all are straight.
+        The period of each coordinate on a circle or torus, None for a straight one: distances warn where they take
+        such points for points of R^d. None where all are straight.
 
     Raises
     ------

@@ -11,9 +11,8 @@ import numpy as np
 
 from meanfield.distances.semidiscrete.pieces import ConvexPieces, pieces_of_grid
 from meanfield.measures.grid import GridMeasure
-from particles.checks import Array, Periods, as_points, as_weights
+from particles.checks import Array, as_points, as_weights
 from particles.errors import InvalidInput, NotSupported
-from particles.fields.spaces import Circle, Space, Torus
 from particles.measure import EmpiricalMeasure, Measure
 
 
@@ -97,38 +96,27 @@ def warn_of_periods(remedy: str, *measures: Measure | GridMeasure, level: int = 
         return
 
 
-def own_ground(ground: Space | None, *measures: Measure | GridMeasure) -> Space | None:
-    """The space that is meant where a caller may name one: the circle or torus of measures that know their periods.
+PASS_GROUND = "pass the space of the model, ground=model.space (Circle() or Torus(...)), or ground=Euclidean()"
+"""What to do about a warning of periodic coordinates where a caller may name the space."""
 
-    None is R^d. A warning where that is in doubt: where periods are known for a part of the coordinates, and where a
-    grid of one turn, 2π long, does not know whether its ends are one point. As `warn_of_periods` it names the line
-    that called a public function which is decorated once.
+
+def warn_where_no_ground(*measures: Measure | GridMeasure) -> None:
+    """Warn where the caller named no space and R^d may not be meant.
+
+    That is where measures know their periods, and where a grid of one turn, 2π long, does not know whether its ends are
+    one point. As `warn_of_periods` it names the line that called a public function which is decorated once.
     """
-    if ground is not None:
-        return ground
-    told = (getattr(mu, "periods", None) for mu in measures)
-    known: set[Periods] = {periods for periods in told if periods is not None}
-    if len(known) > 1:
-        raise InvalidInput(
-            f"mu and nu know of different periods, {' and '.join(map(str, known))}: name the space that is meant, "
-            "ground=Circle(), Torus(...) or Euclidean()"
-        )
-    for periods in known:
-        lengths = tuple(length for length in periods if length is not None)
-        if len(lengths) == len(periods):
-            return Circle() if lengths == Circle().periods else Torus(lengths)
-        warn_of_periods("pass the space that is meant, or ground=Euclidean()", *measures, level=5)
-        return None
+    warn_of_periods(PASS_GROUND, *measures, level=5)
     for mu in measures:
-        if isinstance(mu, GridMeasure) and any(abs(b - a - 2 * np.pi) < _TURN * (b - a) for a, b in mu.grid.bounds):
+        if not isinstance(mu, GridMeasure) or mu.periods is not None:
+            continue
+        if any(abs(b - a - 2 * np.pi) < _TURN * (b - a) for a, b in mu.grid.bounds):
             warnings.warn(
                 f"the grid {list(mu.grid.bounds)} is one turn long, 2π, and the distance takes its ends for far apart: "
-                "for angles pass ground=Circle() (Torus(...)), or make the measure with periods=[2π], else "
-                "ground=Euclidean()",
+                "for angles pass ground=Circle() (Torus(...)), else ground=Euclidean()",
                 stacklevel=4,
             )
-            return None
-    return None
+            return
 
 
 def as_order(p: float) -> float:

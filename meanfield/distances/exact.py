@@ -10,10 +10,10 @@ from meanfield.distances.arguments import (
     as_atoms,
     as_order,
     as_pieces,
-    own_ground,
     power_of_two,
     require_finite,
     require_same_dim,
+    warn_where_no_ground,
 )
 from meanfield.distances.circle import on_circle, wasserstein_circle
 from meanfield.distances.line import (
@@ -62,10 +62,10 @@ def wasserstein(
     ----------
     mu, nu : measures of mass 1 in the same dimension.
     p : the order, 1 ≤ p < ∞.
-    ground : the space whose distance d is meant. None is the circle or torus of measures that know their periods, of a
-        run there (`measure_at`) or made with `periods`, and R^d for all others; with a warning, which Euclidean()
-        silences, where a grid is one turn long, 2π, and knows no periods. On Circle() and Torus((L,)) points and
-        densities are transported exactly through the quantile shift; on any other space points only, by the simplex.
+    ground : the space whose distance d is meant: None is Euclidean, with a warning, which Euclidean() silences, for
+        measures that know their periods, of a run on a circle or torus (`measure_at`) or made with `periods`, and for
+        grids that are one turn long, 2π. On Circle() and Torus((L,)) points and densities are transported exactly
+        through the quantile shift; on any other space points only, by the simplex.
     max_bytes : the memory allowed for a cost matrix.
 
     Returns
@@ -82,9 +82,10 @@ def wasserstein(
     """
     p = as_order(p)
     limit = positive(max_bytes, "max_bytes")
-    ground = own_ground(ground, mu, nu)
     if ground is not None and not isinstance(ground, Euclidean):
         return _on_a_space(mu, nu, p, ground, limit)
+    if ground is None:
+        warn_where_no_ground(mu, nu)
     grids = [m for m in (mu, nu) if isinstance(m, GridMeasure)]
     if grids and grids[0].dim == 1:
         return wasserstein_line(quantile(mu, "mu"), quantile(nu, "nu"), p)

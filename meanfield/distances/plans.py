@@ -15,9 +15,9 @@ from meanfield.distances.arguments import (
     Atoms,
     as_atoms,
     as_order,
-    own_ground,
     require_same_dim,
     warn_of_periods,
+    warn_where_no_ground,
 )
 from meanfield.distances.bounds.couplings import Coupling, corner
 from meanfield.distances.bracket import plane_densities, same_density, two_densities
@@ -161,8 +161,9 @@ def transport(
         As for `wasserstein`.
     """
     order, limit = as_order(p), positive(max_bytes, "max_bytes")
-    ground = own_ground(ground, mu, nu)
     flat = ground is None or isinstance(ground, Euclidean)
+    if ground is None:
+        warn_where_no_ground(mu, nu)
     if any(isinstance(m, (GridMeasure, ConvexPieces)) for m in (mu, nu)):
         if not flat:
             raise NotSupported(
