@@ -13,7 +13,7 @@ from meanfield.app import config
 from meanfield.app.cli import _parser
 from meanfield.app.table import _REQUIRED, Table
 from meanfield.data import data_folder
-from particles.catalogue import catalogue
+from particles.catalogue import catalogue, written_models
 
 PICTURES = Path(__file__).resolve().parent / "pictures"
 
@@ -134,6 +134,14 @@ def study_files() -> str:
         "made from other models (`OnSphere`, `OnCircle`, sums) and laws on the sphere or a circle have no keys:",
         "such a study is a script, see [sweeps](../../sweeps.md) and the gallery of the sphere and the circle. A study",
         "that stopped has a report that names the missing parts at its top; `--resume` takes an interrupted one up.",
+        "",
+        'Some keys go with another one: `law` of `[initial]` is `"uniform"` with `bounds`, `"normal"` with `mean` and',
+        '`covariance`, or `"sentence"` with nothing more; `[limit]` needs `particles` but for a sentence, all of whose',
+        "tokens are run; `[sweep]` has `values` of its parameter, or `factors` of its value in `[model]`;",
+        "`bounds` are one pair `[low, high]` for each axis. `[model]` has `name`, the parameters of that model,",
+        '`frame`, which is `"original"` or `"rescaled"`, and `head`, a trained head in the place of Q, K and V.',
+        "",
+        f"A study file takes {', '.join(f'`{name}`' for name in written_models())}.",
         "",
     ]
     for table, found in keys.items():

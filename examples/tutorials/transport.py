@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from meanfield import Grid, Mixture, Normal, Uniform, transport, wasserstein, wasserstein_bracket
-from particles import EmpiricalMeasure
+from particles import Circle, EmpiricalMeasure
 
 rng = np.random.default_rng(3)
 mu = EmpiricalMeasure(rng.normal(size=(60, 2)))
@@ -63,3 +63,10 @@ print(f"{bracket.lower:.5f} ≤ W₂ ≤ {bracket.upper:.5f}  (below by {bracket
 
 # %%
 # ``effort="dual"`` and ``"certify"`` take longer and are narrower: :doc:`/how_to/large_distances`.
+
+# %%
+# On a circle or a torus the space is named by ``ground``: the distance is that of the shorter way around, and mass that
+# moves crosses the seam at 0. Measures of a run on the circle, or made with ``periods``, bring it with them.
+near, far = EmpiricalMeasure([0.1, 0.4]), EmpiricalMeasure([6.1, 5.9])
+print(f"on the line {wasserstein(near, far):.3f}, on the circle {wasserstein(near, far, ground=Circle()):.3f}")
+print(transport(near, far, ground=Circle()).at(0.5).points.ravel().round(3))

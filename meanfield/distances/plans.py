@@ -167,8 +167,9 @@ def transport(
     if any(isinstance(m, (GridMeasure, ConvexPieces)) for m in (mu, nu)):
         if not flat:
             raise NotSupported(
-                f"plans of densities are straight, not on {ground!r}: wasserstein(..., ground=...) is "
-                "the distance, and of clouds, EmpiricalMeasure(mu.points, mu.weights), there is a plan"
+                f"plans of densities are straight, not on {ground!r}: there is one of clouds, "
+                "EmpiricalMeasure(mu.points, mu.weights), and on a circle "
+                "wasserstein(mu, nu, ground=...) is the distance of the densities"
             )
         if any(isinstance(m, GridMeasure) and m.dim == 1 for m in (mu, nu)):
             found = plan_on_the_line(mu, nu, quantile(mu, "mu"), quantile(nu, "nu"), order)

@@ -136,3 +136,11 @@ def test_a_turned_density_needs_as_many_parts_as_its_cells_have(monkeypatch):
     monkeypatch.setattr(frames, "MAX_PARTS", 6 * parts**2 - 1)
     with pytest.raises(InvalidInput, match=f"{parts**2} parts of each of 6 cells"):
         frames._push(masses, grid, turn, target)
+
+
+def test_the_matrix_of_a_frame_is_looked_at_first():
+    moved = frames.to_rescaled(simulate(PLANE, np.zeros((2, 2)), [0.0, 0.1]))
+    with pytest.raises(InvalidInput, match=r"^A must"):
+        frames.to_frame(moved, "original")
+    with pytest.raises(InvalidInput, match="moving frame already"):
+        frames.to_frame(moved, np.eye(2))

@@ -128,3 +128,8 @@ def test_few_and_many_pairs_have_the_declared_gradient_at_the_origin():
     for copies in (20, 200):
         many = np.tile(x, (copies, 1))
         np.testing.assert_allclose(field.velocity(0.0, many, EmpiricalMeasure(many))[:3], few, rtol=1e-13)
+
+
+def test_a_space_that_is_a_text_is_no_sphere():
+    with pytest.raises(InvalidInput, match=r"space must be a space, as Circle\(\), .*got 'Circle\(\)'"):
+        PairInteraction(Cosine(1.0), space="Circle()")
