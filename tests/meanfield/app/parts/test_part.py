@@ -12,6 +12,12 @@ def test_every_part_has_a_name_of_its_own():
     assert all(issubclass(part, Part) for part in PARTS)
 
 
+def test_what_a_part_costs_is_told_without_what_not_every_study_has():
+    """A study without a grid has no density, one of many pairs no coupling, one outside all theorems no proof."""
+    told = " ".join(part.cost for part in PARTS)
+    assert not [word for word in ("density", "coupling", "inverse", "proof", "once more") if word in told]
+
+
 def test_a_part_reads_and_runs():
     class Half(Part):
         name = "half"

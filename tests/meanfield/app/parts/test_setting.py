@@ -6,6 +6,8 @@ import pytest
 import meanfield
 from meanfield.app.parts.setting import Setting, read_setting, schemes
 from meanfield.app.table import Table
+from meanfield.checkpoints import load_head, trained_heads
+from meanfield.data import data_folder
 from meanfield.studies import AtomicLaw
 from particles import SelfAttention
 from particles.errors import InvalidInput
@@ -15,6 +17,22 @@ BASE = {
     "initial": {"law": "normal", "mean": [0.0], "covariance": [[0.1]]},
 }
 NEEDED = {"FrozenFlow": {"tau": 0.1}}
+
+
+def test_the_names_of_shipped_heads_stand_where_they_are_looked_for():
+    template = (data_folder() / "template.toml").read_text(encoding="utf-8")
+    for head in trained_heads():
+        name = f'"layer{head.layer}_head{head.head}"'
+        assert all(name in text for text in (template, load_head.__doc__, trained_heads.__doc__))
+
+
+def test_how_tokens_were_drawn_is_told_so_that_they_can_be_drawn_again():
+    setting = read_setting(Table(BASE, ""), 7)
+    rng = np.random.default_rng(np.random.SeedSequence(7, spawn_key=(6,)))
+    np.testing.assert_array_equal(setting.tokens(3, 6), setting.law.sample(3, rng))
+    assert setting.drawn(3, 6) == f"{setting.law!r}.sample(3, default_rng(SeedSequence(7, spawn_key=(6,))))"
+    atoms = Setting(SelfAttention(1.0, 1.0, 1.0), AtomicLaw(np.zeros((4, 1))), None, 7)
+    assert atoms.drawn(3, 6).startswith("the 4 atoms of ")
 
 
 @pytest.mark.parametrize("name", sorted(schemes()))
