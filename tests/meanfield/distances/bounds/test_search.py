@@ -1,10 +1,11 @@
 """Branch and bound against the full matrix."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meanfield.distances.bounds.search import smallest_reduced
+from meanfield.distances.bounds.search import _build, smallest_reduced
 
 
 @settings(max_examples=30, deadline=None)
@@ -21,3 +22,13 @@ def test_search_against_the_full_matrix(seed, n, m, d, k):
     np.testing.assert_allclose(
         np.take_along_axis(reduced, found, axis=1), np.sort(reduced, axis=1)[:, :k], rtol=0, atol=1e-12
     )
+
+
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_nodes_are_pruned_by_the_plane_that_fits_their_potential(d):
+    """A potential that is affine up to a constant is its own plane, shrunk by a thousandth of the trace at most."""
+    rng = np.random.default_rng(d)
+    x, gradient = rng.uniform(-1.0, 1.0, size=(200, d)), rng.normal(size=d)
+    slope, top = _build(x, x @ gradient + 3.0)[6:]
+    np.testing.assert_allclose(slope[0], gradient, rtol=0.02, atol=0.02)
+    assert top[0] == pytest.approx(3.0, abs=0.1 * np.abs(gradient).sum())
