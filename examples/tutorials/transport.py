@@ -66,7 +66,7 @@ print(f"{bracket.lower:.5f} ≤ W₂ ≤ {bracket.upper:.5f}  (below by {bracket
 
 # %%
 # On a circle or a torus the space is named by ``ground``: the distance is that of the shorter way around, and mass that
-# moves crosses the seam at 0. Measures of a run on the circle, or made with ``periods``, bring it with them.
+# moves crosses the seam at 0. Measures that know of their circle warn where no ground is named.
 near, far = EmpiricalMeasure([0.1, 0.4]), EmpiricalMeasure([6.1, 5.9])
 print(f"on the line {wasserstein(near, far):.3f}, on the circle {wasserstein(near, far, ground=Circle()):.3f}")
 print(transport(near, far, ground=Circle()).at(0.5).points.ravel().round(3))

@@ -173,7 +173,7 @@ class Grid(Immutable):
         point outside the outermost cell centres is refused.
 
         A grid does not know whether its ends are one point: on a circle or torus give `periods`, the period of each
-        axis or None, which `wasserstein` takes for its ground (a point cloud brings its own).
+        axis or None, with which `wasserstein` warns of straight distances (a point cloud brings its own).
         """
         found = self._measure(source)
         if periods is None:
