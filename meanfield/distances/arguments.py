@@ -68,9 +68,6 @@ def as_pieces(mu: Measure | GridMeasure, name: str) -> ConvexPieces | None:
     return pieces_of_grid(mu)
 
 
-_TURN = 1e-9
-"""Relative distance of a grid's length from 2π that is taken for rounding."""
-
 STRAIGHT = (
     "this function knows straight lines only: take wasserstein(mu, nu, ground=model.space), or, where straight ones "
     "are meant, EmpiricalMeasure(mu.points, mu.weights)"
@@ -78,10 +75,10 @@ STRAIGHT = (
 """What to do about a warning of periodic coordinates where no other distance is known."""
 
 
-def warn_of_periods(remedy: str, *measures: Measure | GridMeasure, level: int = 4) -> None:
+def warn_of_periods(remedy: str, *measures: Measure | GridMeasure) -> None:
     """Warn where straight distances are taken between measures whose coordinates are known to be periodic.
 
-    Called by a public function that is decorated once: the warning names the line that called it, `level` frames above.
+    Called by a public function that is decorated once: the warning names the line that called it.
     """
     for mu in measures:
         periods = getattr(mu, "periods", None)
@@ -91,32 +88,13 @@ def warn_of_periods(remedy: str, *measures: Measure | GridMeasure, level: int = 
         warnings.warn(
             f"the distance takes periodic coordinates for straight ones: points just above 0 and just below the period "
             f"(here {lengths}) are far apart in it and not on the circle or torus that the run was on; {remedy}",
-            stacklevel=level,
+            stacklevel=4,
         )
         return
 
 
 PASS_GROUND = "pass the space of the model, ground=model.space (Circle() or Torus(...)), or ground=Euclidean()"
 """What to do about a warning of periodic coordinates where a caller may name the space."""
-
-
-def warn_where_no_ground(*measures: Measure | GridMeasure) -> None:
-    """Warn where the caller named no space and R^d may not be meant.
-
-    That is where measures know their periods, and where a grid of one turn, 2π long, does not know whether its ends are
-    one point. As `warn_of_periods` it names the line that called a public function which is decorated once.
-    """
-    warn_of_periods(PASS_GROUND, *measures, level=5)
-    for mu in measures:
-        if not isinstance(mu, GridMeasure) or mu.periods is not None:
-            continue
-        if any(abs(b - a - 2 * np.pi) < _TURN * (b - a) for a, b in mu.grid.bounds):
-            warnings.warn(
-                f"the grid {list(mu.grid.bounds)} is one turn long, 2π, and the distance takes its ends for far apart: "
-                "for angles pass ground=Circle() (Torus(...)), else ground=Euclidean()",
-                stacklevel=4,
-            )
-            return
 
 
 def as_order(p: float) -> float:

@@ -6,6 +6,7 @@ import numpy as np
 import scipy
 
 from meanfield.distances.arguments import (
+    PASS_GROUND,
     Atoms,
     as_atoms,
     as_order,
@@ -13,7 +14,7 @@ from meanfield.distances.arguments import (
     power_of_two,
     require_finite,
     require_same_dim,
-    warn_where_no_ground,
+    warn_of_periods,
 )
 from meanfield.distances.circle import on_circle, wasserstein_circle
 from meanfield.distances.line import (
@@ -63,8 +64,8 @@ def wasserstein(
     mu, nu : measures of mass 1 in the same dimension.
     p : the order, 1 ≤ p < ∞.
     ground : the space whose distance d is meant: None is Euclidean, with a warning, which Euclidean() silences, for
-        measures that know their periods, of a run on a circle or torus (`measure_at`) or made with `periods`, and for
-        grids that are one turn long, 2π. On Circle() and Torus((L,)) points and densities are transported exactly
+        measures that know their periods: of a run on a circle or torus (`measure_at`), or made with `periods`. A grid
+        of angles knows none by itself. On Circle() and Torus((L,)) points and densities are transported exactly
         through the quantile shift; on any other space points only, by the simplex.
     max_bytes : the memory allowed for a cost matrix.
 
@@ -85,7 +86,7 @@ def wasserstein(
     if ground is not None and not isinstance(ground, Euclidean):
         return _on_a_space(mu, nu, p, ground, limit)
     if ground is None:
-        warn_where_no_ground(mu, nu)
+        warn_of_periods(PASS_GROUND, mu, nu)
     grids = [m for m in (mu, nu) if isinstance(m, GridMeasure)]
     if grids and grids[0].dim == 1:
         return wasserstein_line(quantile(mu, "mu"), quantile(nu, "nu"), p)

@@ -11,13 +11,13 @@ import scipy
 import xarray as xr
 
 from meanfield.distances.arguments import (
+    PASS_GROUND,
     STRAIGHT,
     Atoms,
     as_atoms,
     as_order,
     require_same_dim,
     warn_of_periods,
-    warn_where_no_ground,
 )
 from meanfield.distances.bounds.couplings import Coupling, corner
 from meanfield.distances.bracket import plane_densities, same_density, two_densities
@@ -163,7 +163,7 @@ def transport(
     order, limit = as_order(p), positive(max_bytes, "max_bytes")
     flat = ground is None or isinstance(ground, Euclidean)
     if ground is None:
-        warn_where_no_ground(mu, nu)
+        warn_of_periods(PASS_GROUND, mu, nu)
     if any(isinstance(m, (GridMeasure, ConvexPieces)) for m in (mu, nu)):
         if not flat:
             raise NotSupported(

@@ -83,21 +83,6 @@ def test_a_strip_that_is_periodic_along_one_axis_warns():
         assert caught[0].filename == __file__
 
 
-@pytest.mark.parametrize("low", [0.0, -np.pi])
-def test_a_grid_of_one_turn_that_knows_no_periods_warns(low):
-    grid = Grid([(low, low + 2 * np.pi)], 32)
-    mu, nu = (grid.measure(Uniform([(low + a, low + a + 1.0)])) for a in (0.0, 5.0))
-    for function in (wasserstein, transport):
-        with pytest.warns(UserWarning, match=r"one turn long, 2π.*ground=Circle\(\)") as caught:
-            function(mu, nu)
-        assert caught[0].filename == __file__
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert wasserstein(mu, nu, ground=Euclidean()) == pytest.approx(5.0, rel=1e-3)
-        assert wasserstein(mu, nu, ground=Circle()) == pytest.approx(2 * np.pi - 5.0, rel=1e-2)
-        wasserstein(*(Grid([(0.0, 6.0)], 32).measure(Uniform([(1.0, 2.0)])) for _ in "xy"))
-
-
 def test_a_density_is_no_cloud():
     density = Grid([(0, 1), (0, 1)], (2, 2)).measure(np.full((2, 2), 0.25))
     with pytest.raises(NotSupported, match="nu is a density on a grid, points are needed"):

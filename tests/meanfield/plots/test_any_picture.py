@@ -31,7 +31,7 @@ def test_a_study_has_its_own_picture():
     figure = plots.overview(limits.certify(run(5, 2)).to_dataset())
     assert figure.axes[1].get_ylabel() == "rank of P(t)"
     swept = xr.Dataset({"size": (("beta", "seed"), np.ones((2, 3)))}, {"beta": [1.0, 2.0]})
-    assert plots.overview(swept).axes[0].get_xlabel() == "beta"
+    assert plots.overview(swept).axes[0].get_xlabel() == "β"
 
 
 def test_what_is_not_known_is_drawn_by_its_first_numbers():
