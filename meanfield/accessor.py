@@ -120,7 +120,7 @@ class DatasetMethods(Shown):
         factors: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
         progress: Progress = False,
     ) -> LimitCertificate | xr.Dataset:
-        """The limit of every token, and what is proved about it; see `meanfield.limits.certify`.
+        """The limit of every token, or the set it tends to, and what is proved of it; see `meanfield.limits.certify`.
 
         Parameters
         ----------
