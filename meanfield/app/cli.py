@@ -49,7 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         # As above; a full disk, say, in the place of the terminal.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        print(f"meanfield: error: cannot write the output: {error.strerror or error}", file=sys.stderr)
+        # An error of a stream names no file.
+        where = "cannot write the output" if error.filename is None else error.filename
+        print(f"meanfield: error: {where}: {error.strerror or error}", file=sys.stderr)
         return 2
     return status
 

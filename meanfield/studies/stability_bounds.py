@@ -66,10 +66,10 @@ def stability(
     estimated error `exponent_error` (added to the bound); NaN where their plan is too large. The others are (6.6) with
     the constants of any two measures on the convex hull of both supports (`log_bound_run`) or on the centred ball that
     holds them (`log_bound`), see `constants`: worst cases, vacuous soon, from `log_bound_run_until` and
-    `log_bound_until` on. Their exponents hold for all times, see `worst_cases`: up to there they are right to 2 %,
-    later they are those of single intervals between saves, and sharper where there are more. `log_growth_linear`
-    integrates `linear_rate`: only to first order, and only for mass that is moved nowhere far, so it carries no
-    verdict.
+    `log_bound_until` on. Their exponents hold for all times, see `worst_cases`: up to there they are refined until they
+    change by no more than a tenth, later they are those of single intervals between saves, and sharper where there are
+    more. `log_growth_linear` integrates `linear_rate`: only to first order, and only for mass that is moved nowhere
+    far, so it carries no verdict.
 
     Each distance is a `wasserstein_bracket` of this `effort` widened by both solver errors, each ten times the
     difference from an integration of a thousandth of the tolerance. A bound is verified at t where upper(t) ≤ e^{∫C}
