@@ -31,7 +31,7 @@ def positions(
 
 
 class TwoClouds:
-    """Two clouds that a model moves; `known` are their positions (time, n, d) at `times`, the first before all others."""
+    """Two clouds that a model moves; `known` are positions (time, n, d) at `times`, the first before all others."""
 
     def __init__(
         self,
